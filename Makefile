@@ -1,0 +1,77 @@
+# What one can do here. `make` alone lists it.
+
+PORT ?= 8000
+POSTGRES_URL ?= postgres://postgres@127.0.0.1:5432/postgres
+PYTHON ?= $(firstword $(shell command -v python3.11 python3))
+
+# pipenv lives in .tools, its environment in .venv; git ignores both.
+PIPENV := PIPENV_VENV_IN_PROJECT=1 PIPENV_IGNORE_VIRTUALENVS=1 PIPENV_VERBOSITY=-1 .tools/bin/pipenv
+
+# Inside `pipenv shell` its own environment runs the shop; elsewhere .venv does, made on first use.
+ifdef PIPENV_ACTIVE
+BIN :=
+READY :=
+else
+BIN := .venv/bin/
+READY := .venv/.packages
+endif
+DEV := .venv/.dev-packages
+
+.DEFAULT_GOAL := help
+.PHONY: help run setupdb rebuild test test-postgres check lock
+
+help:
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | column -t -s "$$(printf '\t')"
+
+run: $(READY) ## Serve the shop on PORT (8000), with the demo shop if the database is empty.
+	@$(BIN)python manage.py migrate --verbosity 0
+	@$(BIN)python manage.py load_demo
+	@printf '%s\n' '' 'API     http://127.0.0.1:$(PORT)/api/' \
+		'Docs    http://127.0.0.1:$(PORT)/api/docs/' \
+		'Admin   http://127.0.0.1:$(PORT)/admin/' 'Ctrl-C stops the server.' ''
+	@$(BIN)python manage.py runserver $(PORT)
+
+setupdb: $(READY) ## Migrate, and load the demo shop if the database is empty.
+	$(BIN)python manage.py migrate
+	$(BIN)python manage.py load_demo
+
+rebuild: $(READY) ## Drop the SQLite database, migrate and load the demo shop.
+	rm -f db.sqlite3 db.sqlite3-shm db.sqlite3-wal
+	DATABASE_URL=sqlite:///db.sqlite3 $(MAKE) setupdb
+
+test: $(DEV) ## Run the test suite on SQLite.
+	DATABASE_URL=sqlite:///db.sqlite3 .venv/bin/pytest --numprocesses 2 --cov
+
+test-postgres: $(DEV) ## Run it on PostgreSQL, at POSTGRES_URL.
+	DATABASE_URL=$(POSTGRES_URL) .venv/bin/pytest --numprocesses 2
+
+check: $(DEV) ## Lint, format, migrations, schema, deploy check.
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/python manage.py makemigrations --check --dry-run
+	.venv/bin/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+	DEBUG=false ALLOWED_HOSTS=shop.example DATABASE_URL=sqlite://:memory: \
+		SECRET_KEY="$$(.venv/bin/python -c 'import secrets; print(secrets.token_urlsafe(50))')" \
+		.venv/bin/python manage.py check --deploy --fail-level WARNING
+
+lock: .tools/bin/pipenv ## Bring Pipfile.lock up to date with Pipfile; the lock names no source.
+	$(PIPENV) lock
+	$(PYTHON) -c 'import json, pathlib; lock = pathlib.Path("Pipfile.lock"); \
+		content = json.loads(lock.read_text()); content["_meta"]["sources"] = []; \
+		lock.write_text(json.dumps(content, indent=4) + "\n")'
+
+.tools/bin/pipenv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "shopply needs Python 3.11: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv .tools
+	.tools/bin/pip install --quiet --disable-pip-version-check pipenv==2026.10.3
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/.packages: Pipfile.lock | .tools/bin/pipenv .venv/bin/python
+	$(PIPENV) sync
+	@touch $@
+
+.venv/.dev-packages: Pipfile.lock | .tools/bin/pipenv .venv/bin/python
+	$(PIPENV) sync --dev
+	@touch $@ .venv/.packages

@@ -1,0 +1,38 @@
+"""`manage.py check --deploy` fails while a log-in that README publishes still opens the shop."""
+
+from django.contrib.auth import get_user_model
+from django.core.checks import Error, Tags, register
+from django.db import DatabaseError
+
+# The accounts of fixtures/customers.json.
+PUBLISHED_LOGINS = {
+    "admin": "harbour-lane-admin",
+    "lena": "harbour-lane-lena",
+    "tomas": "harbour-lane-tomas",
+}
+
+
+def open_published_logins():
+    """Names of the demo accounts that exist, are active and keep their published password."""
+    accounts = get_user_model().objects.filter(username__in=PUBLISHED_LOGINS, is_active=True)
+    return [
+        account.username
+        for account in accounts.order_by("id")
+        if account.check_password(PUBLISHED_LOGINS[account.username])
+    ]
+
+
+@register(Tags.security, deploy=True)
+def published_passwords(app_configs, **kwargs):
+    try:
+        names = open_published_logins()
+    except DatabaseError:  # no database yet, so no account in it
+        return []
+    return [
+        Error(
+            f"The demo account '{name}' has the password published in README.",
+            hint=f"Run `manage.py changepassword {name}`, or delete the account.",
+            id="customers.E001",
+        )
+        for name in names
+    ]

@@ -1,0 +1,169 @@
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
+from rest_framework import serializers
+from rest_framework.authtoken.serializers import AuthTokenSerializer
+from rest_framework.fields import get_error_detail
+from rest_framework.validators import UniqueValidator
+
+from customers.models import Customer
+
+
+def unique(message):
+    return UniqueValidator(Customer.objects.all(), message=message, lookup="iexact")
+
+
+def check_strength(field, password, customer):
+    """Refuse, as an error of `field`, what AUTH_PASSWORD_VALIDATORS refuse for this customer."""
+    try:
+        validate_password(password, customer)
+    except ValidationError as exc:
+        raise serializers.ValidationError({field: get_error_detail(exc)}) from None
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "A customer",
+            {
+                "id": 2,
+                "username": "lena",
+                "email": "lena.vogt@example.com",
+                "first_name": "Lena",
+                "last_name": "Vogt",
+                "contact_number": "+49 40 5550142",
+                "street_1": "Elbchaussee 112",
+                "street_2": "2. Stock links",
+                "city": "Hamburg",
+                "state": "",
+                "postal_code": "22763",
+                "country": "Germany",
+                "is_staff": False,
+                "date_joined": "2026-03-02T09:15:00Z",
+            },
+            response_only=True,
+        ),
+        OpenApiExample(
+            "A new address",
+            {"street_1": "Große Bergstraße 7", "street_2": "", "postal_code": "22767"},
+            request_only=True,
+        ),
+    ]
+)
+class CustomerSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Customer
+        fields = (
+            "id",
+            "username",
+            "email",
+            "first_name",
+            "last_name",
+            "contact_number",
+            "street_1",
+            "street_2",
+            "city",
+            "state",
+            "postal_code",
+            "country",
+            "is_staff",
+            "date_joined",
+        )
+        read_only_fields = ("id", "username", "is_staff", "date_joined")
+        extra_kwargs = {
+            "email": {
+                "required": True,
+                "allow_blank": False,
+                "validators": [unique("An account with this e-mail address exists.")],
+            },
+        }
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "A new customer",
+            {
+                "username": "mira",
+                "password": "correct-horse-battery",
+                "email": "mira.lindqvist@example.com",
+                "first_name": "Mira",
+                "last_name": "Lindqvist",
+                "street_1": "Södra Larmgatan 14",
+                "city": "Göteborg",
+                "postal_code": "411 16",
+                "country": "Sweden",
+            },
+            request_only=True,
+        ),
+    ]
+)
+class RegistrationSerializer(CustomerSerializer):
+    password = serializers.CharField(
+        write_only=True,
+        max_length=256,
+        trim_whitespace=False,
+        help_text="10 characters or more; not a common one, not all digits, not like your name.",
+    )
+
+    class Meta(CustomerSerializer.Meta):
+        fields = (*CustomerSerializer.Meta.fields, "password")
+        read_only_fields = ("id", "is_staff", "date_joined")
+        extra_kwargs = {
+            **CustomerSerializer.Meta.extra_kwargs,
+            "username": {
+                "validators": [
+                    *Customer.username.field.validators,
+                    unique("This user name is taken."),
+                ]
+            },
+        }
+
+    def validate(self, attrs):
+        profile = {field: value for field, value in attrs.items() if field != "password"}
+        check_strength("password", attrs["password"], Customer(**profile))
+        return attrs
+
+    def create(self, validated_data):
+        return Customer.objects.create_user(**validated_data)
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "A new password",
+            {"current_password": "harbour-lane-lena", "new_password": "correct-horse-battery"},
+            request_only=True,
+        ),
+    ]
+)
+class PasswordSerializer(serializers.Serializer):
+    current_password = serializers.CharField(write_only=True, max_length=256, trim_whitespace=False)
+    new_password = serializers.CharField(write_only=True, max_length=256, trim_whitespace=False)
+
+    def validate_current_password(self, password):
+        if not self.context["request"].user.check_password(password):
+            raise serializers.ValidationError("This is not your password.", code="wrong")
+        return password
+
+    def validate(self, attrs):
+        check_strength("new_password", attrs["new_password"], self.context["request"].user)
+        return attrs
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "Log in",
+            {"username": "lena", "password": "harbour-lane-lena"},
+            request_only=True,
+        ),
+        OpenApiExample(
+            "Your token",
+            {"token": "9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b"},
+            response_only=True,
+        ),
+    ]
+)
+class TokenSerializer(AuthTokenSerializer):
+    pass

@@ -1,0 +1,51 @@
+from datetime import UTC
+
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django_filters import rest_framework as filters
+
+from orders.models import Order
+
+WHOSE = RegexValidator("^([1-9][0-9]{0,17}|all)$", "Must be the id of a customer, or `all`.")
+
+
+def within_the_calendar(moment):
+    """Some moments of the years 1 and 9999 have no date in UTC."""
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        raise ValidationError("Must be a moment of the years 1 to 9999, in UTC.") from None
+
+
+class MomentFilter(filters.IsoDateTimeFilter):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, validators=[within_the_calendar], **kwargs)
+
+
+class OrderFilter(filters.FilterSet):
+    """Filters of the list. Spans of time are half open: from `after` on, up to but not `before`."""
+
+    status = filters.ChoiceFilter(choices=Order.Status, label="Only orders in this state.")
+    created_after = MomentFilter("created", "gte", label="Placed then or later.")
+    created_before = MomentFilter("created", "lt", label="Placed earlier.")
+    modified_after = MomentFilter(
+        "modified", "gte", label="Changed then or later: for keeping a copy up to date."
+    )
+    customer = filters.CharFilter(
+        method="filter_customer",
+        validators=[WHOSE],
+        label="For staff: the orders of the customer with this id, or `all`. Your own without it.",
+    )
+
+    class Meta:
+        model = Order
+        fields = ()
+
+    def filter_queryset(self, queryset):
+        self.form.cleaned_data["customer"] = (
+            self.form.cleaned_data["customer"] or self.request.user.pk
+        )
+        return super().filter_queryset(queryset)
+
+    def filter_customer(self, orders, name, whose):
+        return orders if whose == "all" else orders.of(whose)

@@ -1,0 +1,139 @@
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
+from rest_framework import serializers
+
+from orders.models import MAX_LINES, MAX_QUANTITY, Order, OrderItem
+from products.serializers import JSONIntegerField
+
+MAX_ID = 2**63 - 1
+
+
+class ShippingAddressSerializer(serializers.Serializer):
+    """Where the parcel goes. Name and number are the customer's own unless given."""
+
+    name = serializers.CharField(max_length=200, required=False)
+    contact_number = serializers.CharField(max_length=40, required=False, allow_blank=True)
+    street_1 = serializers.CharField(max_length=200)
+    street_2 = serializers.CharField(max_length=200, default="", allow_blank=True)
+    city = serializers.CharField(max_length=100)
+    state = serializers.CharField(max_length=100, default="", allow_blank=True)
+    postal_code = serializers.CharField(max_length=20, default="", allow_blank=True)
+    country = serializers.CharField(max_length=100)
+
+
+class LineSerializer(serializers.Serializer):
+    product = JSONIntegerField(min_value=1, max_value=MAX_ID, help_text="The id of a product.")
+    quantity = JSONIntegerField(min_value=1, max_value=MAX_QUANTITY)
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "To my own address",
+            {"items": [{"product": 1, "quantity": 2}, {"product": 14, "quantity": 1}]},
+            request_only=True,
+        ),
+        OpenApiExample(
+            "As a present",
+            {
+                "items": [{"product": 1, "quantity": 2}, {"product": 14, "quantity": 1}],
+                "shipping_address": {
+                    "name": "Rosa Vogt",
+                    "street_1": "Rua das Flores 21",
+                    "city": "Porto",
+                    "postal_code": "4050-265",
+                    "country": "Portugal",
+                },
+            },
+            request_only=True,
+        ),
+    ]
+)
+class PlaceOrderSerializer(serializers.Serializer):
+    items = LineSerializer(many=True, allow_empty=False, max_length=MAX_LINES)
+    shipping_address = ShippingAddressSerializer(required=False)
+
+    def validate_items(self, lines):
+        """`{product id: quantity}`; lines of the same product are merged, then bounded."""
+        quantities = {}
+        for index, line in enumerate(lines):
+            total = quantities.get(line["product"], 0) + line["quantity"]
+            if total > MAX_QUANTITY:
+                errors = [{} for _ in lines]
+                errors[index] = {
+                    "quantity": f"At most {MAX_QUANTITY:,} of a product; the lines add up to more."
+                }
+                raise serializers.ValidationError(errors, code="max_value")
+            quantities[line["product"]] = total
+        return quantities
+
+
+class OrderItemSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = OrderItem
+        fields = ("product", "name", "sku", "unit_price", "quantity", "line_total")
+        read_only_fields = fields
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "An order",
+            {
+                "id": 1,
+                "status": "placed",
+                "customer": 2,
+                "items": [
+                    {
+                        "product": 1,
+                        "name": "Yirgacheffe Kochere, 250 g",
+                        "sku": "COF-ETH-250",
+                        "unit_price": "11.90",
+                        "quantity": 2,
+                        "line_total": "23.80",
+                    },
+                    {
+                        "product": 14,
+                        "name": "Paper Filters 02, 100 pieces",
+                        "sku": "FLT-P02-100",
+                        "unit_price": "6.20",
+                        "quantity": 1,
+                        "line_total": "6.20",
+                    },
+                ],
+                "total_price": "30.00",
+                "currency": "EUR",
+                "shipping_address": {
+                    "name": "Lena Vogt",
+                    "contact_number": "+49 40 5550142",
+                    "street_1": "Elbchaussee 112",
+                    "street_2": "2. Stock links",
+                    "city": "Hamburg",
+                    "state": "",
+                    "postal_code": "22763",
+                    "country": "Germany",
+                },
+                "created": "2026-03-09T10:21:07.482913Z",
+                "modified": "2026-03-09T10:21:07.482913Z",
+            },
+            response_only=True,
+        ),
+    ]
+)
+class OrderSerializer(serializers.ModelSerializer):
+    items = OrderItemSerializer(many=True, read_only=True)
+    shipping_address = ShippingAddressSerializer(read_only=True)
+
+    class Meta:
+        model = Order
+        fields = (
+            "id",
+            "status",
+            "customer",
+            "items",
+            "total_price",
+            "currency",
+            "shipping_address",
+            "created",
+            "modified",
+        )
+        read_only_fields = fields

@@ -1,0 +1,40 @@
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema_field
+
+from products.models import Product
+
+PRICE = Product.price.field
+PRICE_LIMITS = {"max_digits": PRICE.max_digits, "decimal_places": PRICE.decimal_places}
+
+
+class ProductFilter(filters.FilterSet):
+    min_price = filters.NumberFilter(
+        "price", "gte", **PRICE_LIMITS, label="At this price or dearer."
+    )
+    max_price = filters.NumberFilter(
+        "price", "lte", **PRICE_LIMITS, label="At this price or cheaper."
+    )
+    in_stock = filters.TypedChoiceFilter(
+        choices=[("true", "true"), ("false", "false")],
+        coerce=lambda text: text == "true",
+        method="filter_in_stock",
+        label="`true`: only what is in stock; `false`: only what is sold out.",
+    )
+    ordering = filters.OrderingFilter(fields=("name", "price", "created"))
+
+    class Meta:
+        model = Product
+        fields = ()
+
+    @extend_schema_field(bool)
+    def filter_in_stock(self, products, name, value):
+        return (
+            products.filter(quantity_in_stock__gt=0)
+            if value
+            else products.filter(quantity_in_stock=0)
+        )
+
+    def filter_queryset(self, queryset):
+        """Products alike in what they are ordered by come by id, so that pages do not overlap."""
+        products = super().filter_queryset(queryset)
+        return products.order_by(*products.query.order_by, "pk")

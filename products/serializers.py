@@ -1,0 +1,76 @@
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
+from rest_framework import serializers
+
+from products.models import MAX_STOCK, Product
+
+EXAMPLE = OpenApiExample(
+    "A product",
+    {
+        "id": 1,
+        "name": "Yirgacheffe Kochere, 250 g",
+        "description": "Washed Ethiopian coffee, light roast. Jasmine, lemon peel, black tea.",
+        "sku": "COF-ETH-250",
+        "price": "11.90",
+        "currency": "EUR",
+        "quantity_in_stock": 84,
+        "in_stock": True,
+        "is_active": True,
+        "created": "2026-03-02T08:00:00Z",
+        "modified": "2026-03-02T08:00:00Z",
+    },
+    response_only=True,
+)
+
+
+class JSONIntegerField(serializers.IntegerField):
+    """A JSON integer; DRF's own field takes `"5"`, `5.0` and digits of other scripts too."""
+
+    def to_internal_value(self, data):
+        if type(data) is not int:  # a bool is an int to isinstance
+            self.fail("invalid")
+        return data
+
+
+@extend_schema_serializer(examples=[EXAMPLE])
+class ProductSerializer(serializers.ModelSerializer):
+    currency = serializers.CharField(
+        read_only=True, help_text="ISO 4217; the shop has one currency."
+    )
+    in_stock = serializers.BooleanField(read_only=True)
+    quantity_in_stock = JSONIntegerField(
+        required=False,
+        min_value=0,
+        max_value=MAX_STOCK,
+        help_text="Given once, when the product is created.",
+    )
+
+    class Meta:
+        model = Product
+        fields = (
+            "id",
+            "name",
+            "description",
+            "sku",
+            "price",
+            "currency",
+            "quantity_in_stock",
+            "in_stock",
+            "is_active",
+            "created",
+            "modified",
+        )
+        read_only_fields = ("id", "created", "modified")
+
+    def validate_quantity_in_stock(self, quantity):
+        if self.instance and quantity != self.instance.quantity_in_stock:
+            raise serializers.ValidationError(
+                "Stock is not overwritten, since that would undo the sales made since it was "
+                "read: leave this field out.",
+                code="not_overwritten",
+            )
+        return quantity
+
+    def update(self, product, validated_data):
+        validated_data.pop("quantity_in_stock", None)
+        product.revise(**validated_data)
+        return product

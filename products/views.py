@@ -1,0 +1,111 @@
+from django.db.models import ProtectedError
+from django_filters.rest_framework import DjangoFilterBackend
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
+from rest_framework import exceptions, filters, permissions, status, viewsets
+
+from products.filters import ProductFilter
+from products.models import Product
+from products.serializers import EXAMPLE, ProductSerializer
+
+STAFF_ONLY = {"x-problems": ["permission_denied"]}
+
+
+class ProductInUse(exceptions.APIException):
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "product_in_use"
+    default_detail = "This product was ordered; retire it with `is_active` false instead."
+
+
+@extend_schema(tags=["products"])
+@extend_schema_view(
+    list=extend_schema(
+        summary="List products",
+        description="The catalogue, 5 to a page, by id unless `ordering` says otherwise. Anyone "
+        "may read it. Retired products (`is_active` false) are listed for staff only.",
+    ),
+    retrieve=extend_schema(
+        summary="Get a product",
+        description="Anyone may. A retired product is found by staff only.",
+    ),
+    create=extend_schema(
+        summary="Add a product",
+        description="Staff only. `quantity_in_stock` is the opening stock, 0 if left out. "
+        "The SKU must be new.",
+        extensions=STAFF_ONLY,
+        examples=[
+            EXAMPLE,
+            OpenApiExample(
+                "A new product",
+                {
+                    "name": "Gedeb Worka, 250 g",
+                    "description": "Natural Ethiopian coffee, light roast. Blueberry, cocoa.",
+                    "sku": "COF-GED-250",
+                    "price": "12.40",
+                    "quantity_in_stock": 60,
+                },
+                request_only=True,
+            ),
+        ],
+    ),
+    update=extend_schema(
+        summary="Replace a product",
+        description="Staff only. Every field but the stock: leave `quantity_in_stock` out, or send "
+        "what it is now. Orders already placed keep the old name and price.",
+        extensions=STAFF_ONLY,
+        examples=[
+            EXAMPLE,
+            OpenApiExample(
+                "The whole product",
+                {
+                    "name": "Yirgacheffe Kochere, 250 g",
+                    "description": "Washed Ethiopian coffee. Jasmine, lemon peel, black tea.",
+                    "sku": "COF-ETH-250",
+                    "price": "12.20",
+                    "is_active": True,
+                },
+                request_only=True,
+            ),
+        ],
+    ),
+    partial_update=extend_schema(
+        summary="Change a product",
+        description="Staff only. Send only what changes, never the stock. `is_active` false "
+        "retires the product. Orders already placed keep the old name and price.",
+        extensions=STAFF_ONLY,
+        examples=[
+            EXAMPLE,
+            OpenApiExample("A new price", {"price": "12.20"}, request_only=True),
+            OpenApiExample("Retire it", {"is_active": False}, request_only=True),
+        ],
+    ),
+    destroy=extend_schema(
+        summary="Delete a product",
+        description="Staff only, and only as long as nobody ever ordered it; "
+        "otherwise retire it: PATCH `is_active` to false.",
+        extensions={"x-problems": ["permission_denied", "product_in_use"]},
+    ),
+)
+class ProductViewSet(viewsets.ModelViewSet):
+    queryset = Product.objects.all()
+    serializer_class = ProductSerializer
+    filter_backends = (DjangoFilterBackend, filters.SearchFilter)
+    filterset_class = ProductFilter
+    search_fields = ("name", "description", "sku")
+    lookup_value_converter = "int"
+
+    def get_queryset(self):
+        return super().get_queryset().visible_to(self.request.user)
+
+    def get_permissions(self):
+        if self.request.method in permissions.SAFE_METHODS:
+            return [permissions.AllowAny()]
+        return [permissions.IsAdminUser()]
+
+    def filter_queryset(self, queryset):
+        return super().filter_queryset(queryset) if self.action == "list" else queryset
+
+    def perform_destroy(self, product):
+        try:
+            product.delete()
+        except ProtectedError:
+            raise ProductInUse from None

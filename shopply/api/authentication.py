@@ -1,0 +1,45 @@
+"""Who is calling: by token, or by Basic with user name and password."""
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework import authentication, exceptions
+
+
+class TokenAuthentication(authentication.TokenAuthentication):
+    """`Authorization: Token <TOKEN>`"""
+
+    def authenticate_credentials(self, key):
+        if "\0" in key:  # PostgreSQL has no such character
+            raise exceptions.AuthenticationFailed("Invalid token.")
+        return super().authenticate_credentials(key)
+
+
+class BasicAuthentication(authentication.BasicAuthentication):
+    """`Authorization: Basic <base64 of username:password>`"""
+
+    def authenticate_credentials(self, userid, password, request=None):
+        if "\0" in userid:
+            raise exceptions.AuthenticationFailed("Invalid username/password.")
+        return super().authenticate_credentials(userid, password, request)
+
+
+class TokenScheme(OpenApiAuthenticationExtension):
+    target_class = TokenAuthentication
+    name = "Token"
+
+    def get_security_definition(self, auto_schema):
+        return {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Authorization",
+            "description": "Type the word `Token`, a space and your token, as in "
+            "`Token 9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b`. "
+            "`POST /api/obtain-token/` gives you one.",
+        }
+
+
+class BasicScheme(OpenApiAuthenticationExtension):
+    target_class = BasicAuthentication
+    name = "Basic"
+
+    def get_security_definition(self, auto_schema):
+        return {"type": "http", "scheme": "basic", "description": "User name and password."}

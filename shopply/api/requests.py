@@ -1,0 +1,31 @@
+"""What is done to every request before a view sees it."""
+
+import re
+import uuid
+
+SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def request_id(get_response):
+    """Give the request an id, the caller's `X-Request-ID` if that is sane, and answer with it."""
+
+    def middleware(request):
+        given = request.headers.get("X-Request-ID", "")
+        request.id = given if SANE_ID.fullmatch(given) else uuid.uuid4().hex
+        response = get_response(request)
+        response["X-Request-ID"] = request.id
+        return response
+
+    return middleware
+
+
+def optional_slash(get_response):
+    """Serve `/api/orders` as `/api/orders/`: a redirect would lose the body of a POST."""
+
+    def middleware(request):
+        if request.path_info.startswith("/api") and not request.path_info.endswith("/"):
+            request.path_info += "/"
+            request.path += "/"
+        return get_response(request)
+
+    return middleware

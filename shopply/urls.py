@@ -1,0 +1,46 @@
+"""Where everything is."""
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.routers import APIRootView, DefaultRouter
+
+from customers.views import CustomerViewSet, ObtainToken
+from orders.views import OrderViewSet
+from products.views import ProductViewSet
+from shopply.api import problems
+
+admin.site.site_header = admin.site.site_title = "shopply"
+admin.site.index_title = "The shop"
+
+
+class Root(APIRootView):
+    """Where the collections are."""
+
+    authentication_classes = permission_classes = ()
+
+
+router = DefaultRouter(use_regex_path=False)
+router.APIRootView = Root
+router.include_format_suffixes = False
+router.register("customers", CustomerViewSet)
+router.register("products", ProductViewSet)
+router.register("orders", OrderViewSet)
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="docs")),
+    path("admin/", admin.site.urls),
+    path("api/obtain-token/", ObtainToken.as_view(), name="obtain-token"),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerSplitView.as_view(), name="docs"),
+    path("api/problems/", problems.problem_list, name="problems"),
+    path("api/problems/<slug:code>/", problems.problem_page, name="problem"),
+    path("api/", include(router.urls)),
+    path("api/<path:path>", problems.unknown_path),
+]
+
+handler400 = problems.handler400
+handler403 = problems.handler403
+handler404 = problems.handler404
+handler500 = problems.handler500

@@ -1,0 +1,115 @@
+"""Every status and every problem code that the OpenAPI document promises is really given.
+
+`GOOD` has one request per operation that succeeds; each of its problems is made by spoiling it.
+"""
+
+import pytest
+
+from tests import factories
+from tests.contract import document, operations
+
+ADDRESS = {"street_1": "Rua das Flores 21", "city": "Porto", "country": "Portugal"}
+
+GOOD = {
+    ("POST", "/api/obtain-token/"): (
+        "anyone",
+        {"username": "alice", "password": factories.PASSWORD},
+    ),
+    ("GET", "/api/customers/"): ("clerk", None),
+    ("POST", "/api/customers/"): (
+        "anyone",
+        {"username": "dora", "email": "dora@example.com", "password": factories.PASSWORD},
+    ),
+    ("GET", "/api/customers/{id}/"): ("alice", None),
+    ("GET", "/api/customers/me/"): ("alice", None),
+    ("PATCH", "/api/customers/me/"): ("alice", {"city": "Ribe"}),
+    ("DELETE", "/api/customers/me/"): ("alice", None),
+    ("POST", "/api/customers/me/password/"): (
+        "alice",
+        {"current_password": factories.PASSWORD, "new_password": "my-bee-loud-glade"},
+    ),
+    ("GET", "/api/products/"): ("anyone", None),
+    ("POST", "/api/products/"): ("clerk", {"name": "Mocha", "sku": "M-1", "price": "9.00"}),
+    ("GET", "/api/products/{id}/"): ("anyone", None),
+    ("PUT", "/api/products/{id}/"): ("clerk", {"name": "Mocha", "sku": "M-1", "price": "9.00"}),
+    ("PATCH", "/api/products/{id}/"): ("clerk", {"price": "9.00"}),
+    ("DELETE", "/api/products/{id}/"): ("clerk", None),
+    ("GET", "/api/orders/"): ("alice", None),
+    ("POST", "/api/orders/"): ("alice", {"items": [{"product": 1, "quantity": 1}]}),
+    ("GET", "/api/orders/{id}/"): ("alice", None),
+}
+
+
+def promised():
+    for (method, path), operation in operations().items():
+        for status, response in operation["responses"].items():
+            if status < "400":
+                yield method, path, status
+            else:
+                for code in response["content"]["application/problem+json"]["examples"]:
+                    yield method, path, code
+
+
+@pytest.fixture
+def send(api, alice, bob, clerk):
+    """Sends a request in somebody's name, with the ids of the rows that are there."""
+    alice.change_password(factories.PASSWORD)
+    product = factories.products.make(pk=1, quantity_in_stock=5)
+    ordered = factories.products.make(pk=2)
+    order = factories.place(alice, {ordered: 1})
+    ids = {"customers": alice.pk, "products": product.pk, "orders": order.pk}
+    clients = {"anyone": api, "alice": api.of(alice), "bob": api.of(bob), "clerk": api.of(clerk)}
+    clients["stranger"] = type(api)(HTTP_AUTHORIZATION="Token 0123456789abcdef")
+
+    def send(who, method, path, body, content_type=None):
+        path = path.replace("{id}", str(ids.get(path.split("/")[2])))
+        return getattr(clients[who], method.lower())(path, body, content_type=content_type)
+
+    return send
+
+
+@pytest.mark.parametrize(("method", "path", "outcome"), list(promised()))
+def test_promised_answer_is_given(method, path, outcome, send):
+    who, body = GOOD[method, path]
+    content_type = None
+    match outcome:
+        case "validation_error" if body is None:
+            path += "?items_per_page=0"
+        case "validation_error":
+            body = []
+        case "parse_error":
+            body, content_type = "{", "application/json"
+        case "not_authenticated":
+            who = "anyone"
+        case "authentication_failed":
+            who = "stranger"
+        case "permission_denied":
+            who = "bob"
+        case "not_found" if "{id}" in path:
+            path = path.replace("{id}", "987654321")
+        case "not_found":
+            path += "?page=99"
+        case "out_of_stock":
+            body = {"items": [{"product": 1, "quantity": 6}]}
+        case "product_in_use":
+            path = path.replace("{id}", "2")
+    answer = send(who, method, path, body, content_type)
+    if outcome.isdigit():
+        assert answer.status_code == int(outcome)
+    else:
+        assert answer.json()["code"] == outcome
+
+
+def test_every_operation_tells_what_a_client_developer_needs():
+    for key, operation in operations().items():
+        assert operation["summary"], key
+        assert len(operation["description"]) > 20, key
+        bodies = [operation["requestBody"]] if "requestBody" in operation else []
+        bodies += [answer for answer in operation["responses"].values() if "content" in answer]
+        for body in bodies:
+            for content in body["content"].values():
+                assert content["examples"], key
+
+
+def test_document_names_the_server_in_no_path():
+    assert {path[:5] for path in document()["paths"]} == {"/api/"}

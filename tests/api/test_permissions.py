@@ -1,0 +1,92 @@
+"""Who may do what: one table of every route under /api/, read across.
+
+Columns: anonymous, alice (whose account and order are asked for), bob (another customer) and the
+clerk (staff).
+"""
+
+import pytest
+from django.urls import get_resolver, resolve
+from django.urls.resolvers import URLResolver
+
+from tests import factories
+
+NEW_CUSTOMER = {"username": "dora", "email": "dora@example.com", "password": factories.PASSWORD}
+NEW_PRODUCT = {"name": "Mocha", "sku": "MOC-1", "price": "9.00"}
+NEW_PASSWORD = {"current_password": factories.PASSWORD, "new_password": "my-bee-loud-glade"}
+LOG_IN = {"username": "alice", "password": factories.PASSWORD}
+
+# fmt: off
+TABLE = [
+    # method, path,                      body,                anon alice bob  clerk
+    ("GET",    "/api/",                    None,                (200, 200, 200, 200)),
+    ("POST",   "/api/obtain-token/",       LOG_IN,              (200, 200, 200, 200)),
+    ("GET",    "/api/schema/",             None,                (200, 200, 200, 200)),
+    ("GET",    "/api/docs/",               None,                (200, 200, 200, 200)),
+    ("GET",    "/api/problems/",           None,                (200, 200, 200, 200)),
+    ("GET",    "/api/problems/not_found/", None,                (200, 200, 200, 200)),
+    ("GET",    "/api/nothing/here/",       None,                (404, 404, 404, 404)),
+    ("GET",    "/api/customers/",          None,                (200, 200, 200, 200)),
+    ("POST",   "/api/customers/",          NEW_CUSTOMER,        (201, 201, 201, 201)),
+    ("GET",    "/api/customers/{alice}/",  None,                (401, 200, 404, 200)),
+    ("GET",    "/api/customers/me/",       None,                (401, 200, 200, 200)),
+    ("PATCH",  "/api/customers/me/",       {"city": "Ribe"},    (401, 200, 200, 200)),
+    ("DELETE", "/api/customers/me/",       None,                (401, 204, 204, 204)),
+    ("POST",   "/api/customers/me/password/", NEW_PASSWORD,     (401, 204, 204, 204)),
+    ("GET",    "/api/products/",           None,                (200, 200, 200, 200)),
+    ("POST",   "/api/products/",           NEW_PRODUCT,         (401, 403, 403, 201)),
+    ("GET",    "/api/products/{product}/", None,                (200, 200, 200, 200)),
+    ("GET",    "/api/products/{retired}/", None,                (404, 404, 404, 200)),
+    ("PUT",    "/api/products/{product}/", NEW_PRODUCT,         (401, 403, 403, 200)),
+    ("PATCH",  "/api/products/{product}/", {"price": "9.00"},   (401, 403, 403, 200)),
+    ("DELETE", "/api/products/{product}/", None,                (401, 403, 403, 204)),
+    ("GET",    "/api/orders/",             None,                (401, 200, 200, 200)),
+    ("POST",   "/api/orders/",             "{an order}",        (401, 201, 201, 201)),
+    ("GET",    "/api/orders/{order}/",     None,                (401, 200, 404, 200)),
+]
+# fmt: on
+ROLES = ("anonymous", "alice", "bob", "clerk")
+
+
+@pytest.fixture
+def shop(alice, bob, clerk, product):
+    for customer in (alice, bob, clerk):
+        customer.change_password(factories.PASSWORD)
+    ordered = factories.products.make()
+    return {
+        "alice": alice.pk,
+        "product": product.pk,
+        "retired": factories.products.make(is_active=False).pk,
+        "order": factories.place(alice, {ordered: 1}).pk,
+    }
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "role", "status"),
+    [
+        pytest.param(method, path, body, role, status, id=f"{method} {path} {role}")
+        for method, path, body, statuses in TABLE
+        for role, status in zip(ROLES, statuses, strict=True)
+    ],
+)
+def test_role_gets_what_the_table_says(method, path, body, role, status, shop, api, request):
+    client = api if role == "anonymous" else api.of(request.getfixturevalue(role))
+    if body == "{an order}":
+        body = {"items": [{"product": shop["product"], "quantity": 1}]}
+    answer = getattr(client, method.lower())(path.format(**shop), body)
+    assert answer.status_code == status
+
+
+def routes(patterns, prefix=""):
+    for pattern in patterns:
+        route = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from routes(pattern.url_patterns, route)
+        else:
+            yield route
+
+
+def test_table_has_every_route():
+    numbers = {"alice": 1, "product": 1, "retired": 1, "order": 1}
+    in_table = {resolve(path.format(**numbers)).route for _, path, _, _ in TABLE}
+    under_api = {route for route in routes(get_resolver().url_patterns) if route[:4] == "api/"}
+    assert in_table == under_api

@@ -1,0 +1,119 @@
+import json
+
+import pytest
+from django.db import connection
+
+from shopply.api.problems import PROBLEMS, escape
+from tests import factories
+
+
+def problem(answer):
+    assert answer["Content-Type"] == "application/problem+json"
+    document = json.loads(answer.content)
+    assert document["status"] == answer.status_code
+    assert document["request_id"] == answer["X-Request-ID"]
+    assert document["type"].endswith(f"/api/problems/{document['code']}/")
+    return document
+
+
+def failing(execute, sql, params, many, context):
+    raise RuntimeError("secret/path.py: SELECT secret FROM secrets")
+
+
+def test_unknown_path(api, settings):
+    for debug in (False, True):
+        settings.DEBUG = debug
+        for method in (api.get, api.post, api.put, api.delete):
+            assert problem(method("/api/nothing/here/"))["code"] == "not_found"
+
+
+def test_unknown_path_outside_of_the_api_is_a_page(api):
+    answer = api.get("/nothing/here/")
+    assert (answer.status_code, answer["Content-Type"][:9]) == (404, "text/html")
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_failure_tells_the_client_nothing_and_the_log_all(api, settings, caplog, debug):
+    settings.DEBUG = debug
+    api.raise_request_exception = False
+    with connection.execute_wrapper(failing):
+        answer = api.get("/api/products/")
+    assert problem(answer)["code"] == "internal_error"
+    assert b"secret" not in answer.content
+    assert "secret/path.py" in caplog.text
+
+
+def test_failure_outside_of_a_view_is_a_problem_too(api, settings):
+    api.raise_request_exception = False
+    settings.MIDDLEWARE = [settings.MIDDLEWARE[0], "tests.api.test_problems.broken_middleware"]
+    assert problem(api.get("/api/products/"))["code"] == "internal_error"
+    assert api.get("/admin/").content.startswith(b"\n<!doctype html>")
+
+
+def broken_middleware(get_response):
+    def middleware(request):
+        raise RuntimeError("secret/path.py")
+
+    return middleware
+
+
+def test_host_that_is_not_served(api):
+    answer = api.get("/api/products/", headers={"Host": "evil.example"})
+    assert problem(answer)["code"] == "bad_request"
+    assert b"evil" not in answer.content
+
+
+def test_method_that_is_not_answered(as_clerk):
+    answer = as_clerk.delete("/api/products/")
+    assert problem(answer)["code"] == "method_not_allowed"
+    assert answer["Allow"] == "GET, POST, HEAD, OPTIONS"
+
+
+def test_answer_that_cannot_be_given(api):
+    answer = api.get("/api/products/", headers={"Accept": "application/xml"})
+    assert problem(answer)["code"] == "not_acceptable"
+
+
+@pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded"])
+def test_body_that_is_not_json(api, media_type):
+    answer = api.post("/api/customers/", b"username=dora", content_type=media_type)
+    assert problem(answer)["code"] == "unsupported_media_type"
+
+
+def test_body_that_is_too_large(api, settings):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000
+    answer = api.post("/api/customers/", {"username": "x" * 1_000})
+    assert problem(answer)["code"] == "request_too_large"
+    assert "1,000 bytes" in answer.json()["detail"]
+
+
+def test_pointer_escapes_what_rfc_6901_says():
+    assert escape("a/b~c") == "a~1b~0c"
+
+
+def test_several_errors_are_counted_in_the_detail(api):
+    detail = api.post("/api/customers/", {}).json()["detail"]
+    assert detail == "/username: This field is required. (3 errors in all.)"
+
+
+@pytest.mark.parametrize("code", PROBLEMS)
+def test_every_type_is_a_page_that_says_what_to_do(api, code):
+    page = api.get(f"/api/problems/{code}/").content.decode()
+    assert f"<code>{code}</code>, status {PROBLEMS[code].status}" in page
+    assert code in api.get("/api/problems/").content.decode()
+
+
+def test_unknown_type_is_not_found(api):
+    assert problem(api.get("/api/problems/nonsense/"))["code"] == "not_found"
+
+
+def test_options_says_what_is_possible(as_alice, product):
+    for path in ("/api/products/", f"/api/products/{product.pk}/", "/api/orders/"):
+        assert as_alice.options(path).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/api/products/", "/api/customers/", "/api/"])
+def test_head_is_get_without_a_body(api, path):
+    factories.products.make()
+    answer = api.head(path)
+    assert (answer.status_code, answer.content) == (200, b"")

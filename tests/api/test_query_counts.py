@@ -1,0 +1,57 @@
+"""No list costs more queries for having more rows."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from tests import factories
+
+
+def add_rows(customer):
+    """One more of everything: a customer with a token, a product, an order of three lines."""
+    for each in (customer, factories.customers.make()):
+        factories.place(each, dict.fromkeys(factories.products.make(_quantity=3), 1))
+
+
+def queries_of(client, path):
+    with CaptureQueriesContext(connection) as queries:
+        assert client.get(path).status_code == 200
+    return len(queries)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/customers/",
+        "/api/products/?items_per_page=100",
+        "/api/products/?items_per_page=100&search=coffee&ordering=price&in_stock=true",
+        "/api/orders/?items_per_page=100",
+        "/api/orders/?items_per_page=100&customer=all",
+        "/admin/customers/customer/",
+        "/admin/products/product/",
+        "/admin/orders/order/",
+        "/admin/authtoken/tokenproxy/",
+    ],
+)
+def test_list_costs_as_many_queries_for_ten_times_the_rows(path, as_clerk, clerk, client, api):
+    if path.startswith("/admin/"):
+        clerk.is_superuser = True
+        clerk.save()
+        client.force_login(clerk)
+        as_clerk = client
+    add_rows(clerk)
+    queries_of(as_clerk, path)  # fills what is cached for the process
+    few = queries_of(as_clerk, path)
+    for _ in range(9):
+        add_rows(clerk)
+        api.of(factories.customers.make())
+    assert queries_of(as_clerk, path) == few
+
+
+def test_order_page_of_the_admin_costs_as_many_queries_for_many_lines(in_the_admin, alice):
+    counts = []
+    for size in (1, 1, 30):
+        products = factories.products.make(_quantity=size)
+        order = factories.place(alice, dict.fromkeys(products, 1))
+        counts.append(queries_of(in_the_admin, f"/admin/orders/order/{order.pk}/change/"))
+    assert counts[1] == counts[2]

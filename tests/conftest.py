@@ -1,0 +1,59 @@
+import pytest
+
+from tests import factories
+from tests.contract import ContractClient
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(settings):
+    """The production hash takes a fifth of a second, on purpose; fixtures are hashed with it."""
+    quick = "django.contrib.auth.hashers.MD5PasswordHasher"
+    settings.PASSWORD_HASHERS = [quick, *settings.PASSWORD_HASHERS]
+
+
+@pytest.fixture
+def alice(db):
+    return factories.customers.make(username="alice", email="alice@example.com")
+
+
+@pytest.fixture
+def bob(db):
+    return factories.customers.make(username="bob", email="bob@example.com")
+
+
+@pytest.fixture
+def clerk(db):
+    return factories.customers.make(username="clerk", is_staff=True)
+
+
+@pytest.fixture
+def product(db):
+    return factories.products.make()
+
+
+@pytest.fixture
+def api(db):
+    """A client without a log-in; `api.of(customer)` is one that sends the customer's token."""
+    return ContractClient()
+
+
+@pytest.fixture
+def as_alice(api, alice):
+    return api.of(alice)
+
+
+@pytest.fixture
+def as_bob(api, bob):
+    return api.of(bob)
+
+
+@pytest.fixture
+def as_clerk(api, clerk):
+    return api.of(clerk)
+
+
+@pytest.fixture
+def in_the_admin(client, db):
+    """A browser logged in to the admin as a superuser."""
+    client.force_login(factories.customers.make(is_staff=True, is_superuser=True))
+    return client

@@ -1,0 +1,100 @@
+"""A client that holds every answer against the OpenAPI document."""
+
+import re
+from functools import cache
+
+from drf_spectacular.generators import SchemaGenerator
+from jsonschema import Draft202012Validator
+from rest_framework.authtoken.models import Token
+from rest_framework.test import APIClient
+
+# Told once, in the introduction, for all operations.
+ANYWHERE = {
+    "bad_request",
+    "method_not_allowed",
+    "not_acceptable",
+    "conflict",
+    "request_too_large",
+    "unsupported_media_type",
+    "internal_error",
+}
+
+
+@cache
+def document():
+    schema = SchemaGenerator().get_schema(request=None, public=True)
+    for component in schema["components"]["schemas"].values():
+        close(component)
+    return schema
+
+
+def close(schema):
+    """No field but the documented ones: tests are stricter than the document need be."""
+    if isinstance(schema, dict):
+        if "properties" in schema:
+            schema["additionalProperties"] = False
+        for part in schema.values():
+            close(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            close(part)
+
+
+@cache
+def operations():
+    """`{(method, path template): operation}`, methods in capitals."""
+    return {
+        (method.upper(), path): operation
+        for path, methods in document()["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def operation_at(method, path):
+    """The operation that answers, or None where the document has none."""
+    found = [
+        (template, operation)
+        for (verb, template), operation in operations().items()
+        if verb == method and re.fullmatch(re.sub(r"\{\w+\}", "[0-9]+", template), path)
+    ]
+    return found[0][1] if found else None
+
+
+def check(method, path, status, media_type, body):
+    """Assert that the document has this answer to this request."""
+    operation = operation_at(method, path)
+    if operation is None or method in ("HEAD", "OPTIONS"):
+        return
+    if status >= 400 and body["code"] in ANYWHERE:
+        content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    else:
+        assert str(status) in operation["responses"], f"{method} {path} does not document {status}"
+        content = operation["responses"][str(status)].get("content")
+    if content is None:
+        assert body is None
+        return
+    validate(content[media_type]["schema"], body)
+    if status >= 400 and body["code"] not in ANYWHERE:
+        assert body["code"] in content[media_type]["examples"]
+
+
+def validate(schema, body):
+    Draft202012Validator({**schema, "components": document()["components"]}).validate(body)
+
+
+class ContractClient(APIClient):
+    def of(self, customer):
+        """Another client, which sends the token of the customer."""
+        client = type(self)()
+        token, _ = Token.objects.get_or_create(user=customer)
+        client.credentials(HTTP_AUTHORIZATION=f"Token {token.key}")
+        return client
+
+    def request(self, **request):
+        response = super().request(**request)
+        if request["PATH_INFO"].startswith("/api/"):
+            path = request["PATH_INFO"].rstrip("/") + "/"
+            media_type = response.headers.get("Content-Type", "").split(";")[0]
+            body = response.json() if media_type.endswith("json") and response.content else None
+            check(request["REQUEST_METHOD"], path, response.status_code, media_type, body)
+        return response

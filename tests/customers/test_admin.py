@@ -1,0 +1,87 @@
+import pytest
+from django.contrib.auth.models import Permission
+
+from customers.models import Customer
+from tests import factories
+
+
+@pytest.fixture
+def in_the_admin_as_staff(client, clerk):
+    """A browser of staff that may change customers, but is no superuser."""
+    clerk.user_permissions.set(Permission.objects.filter(content_type__app_label="customers"))
+    client.force_login(clerk)
+    return client
+
+
+def test_customers_are_found_by_name_city_and_email(in_the_admin, alice, bob):
+    page = in_the_admin.get("/admin/customers/customer/?q=alice").content.decode()
+    assert "alice" in page
+    assert "bob@" not in page
+    assert (
+        in_the_admin.get("/admin/customers/customer/?q=Aarhus&country=Denmark").status_code == 200
+    )
+
+
+def test_address_is_changed_on_the_customers_page(in_the_admin, alice):
+    page = f"/admin/customers/customer/{alice.pk}/change/"
+    form = in_the_admin.get(page).context["adminform"].form
+    values = {field: value for field, value in form.initial.items() if value is not None}
+    answer = in_the_admin.post(page, values | {"city": "Ribe", "is_active": "on"})
+    assert answer.status_code == 302, answer.context["errors"]
+    alice.refresh_from_db()
+    assert alice.city == "Ribe"
+
+
+def test_customer_is_added_with_a_password(in_the_admin):
+    answer = in_the_admin.post(
+        "/admin/customers/customer/add/",
+        {
+            "username": "dora",
+            "email": "dora@example.com",
+            "usable_password": "true",
+            "password1": factories.PASSWORD,
+            "password2": factories.PASSWORD,
+        },
+    )
+    assert answer.status_code == 302
+    assert Customer.objects.get(username="dora").check_password(factories.PASSWORD)
+
+
+def test_user_name_in_other_case_is_refused_in_the_form(in_the_admin, alice):
+    answer = in_the_admin.post(
+        "/admin/customers/customer/add/",
+        {
+            "username": "ALICE",
+            "usable_password": "true",
+            "password1": factories.PASSWORD,
+            "password2": factories.PASSWORD,
+        },
+    )
+    assert answer.status_code == 200
+    assert "This user name is taken." in answer.content.decode()
+
+
+def test_staff_give_themselves_no_powers(in_the_admin_as_staff, clerk):
+    page = f"/admin/customers/customer/{clerk.pk}/change/"
+    assert in_the_admin_as_staff.get(page).status_code == 200
+    in_the_admin_as_staff.post(page, {"username": "clerk", "is_active": "on", "is_superuser": "on"})
+    clerk.refresh_from_db()
+    assert not clerk.is_superuser
+
+
+def test_staff_do_not_set_a_superusers_password(in_the_admin_as_staff):
+    root = factories.customers.make(is_superuser=True, is_staff=True)
+    page = f"/admin/customers/customer/{root.pk}/password/"
+    assert in_the_admin_as_staff.get(page).status_code == 403
+
+
+def test_token_list_tells_whose_but_not_which(in_the_admin, api, alice):
+    api.of(alice)
+    page = in_the_admin.get("/admin/authtoken/tokenproxy/?q=alice").content.decode()
+    assert "alice@" in page
+    assert alice.auth_token.key not in page
+
+
+def test_token_is_made_for_a_customer(in_the_admin, alice):
+    in_the_admin.post("/admin/authtoken/tokenproxy/add/", {"user": alice.pk})
+    assert alice.auth_token.key

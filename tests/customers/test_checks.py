@@ -1,0 +1,31 @@
+import pytest
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+
+from customers.checks import PUBLISHED_LOGINS, published_passwords
+
+
+@pytest.fixture
+def demo_shop(db):
+    call_command("load_demo")
+
+
+def test_deploy_check_names_every_published_log_in(demo_shop):
+    errors = published_passwords(None)
+    assert [error.id for error in errors] == ["customers.E001"] * 3
+    assert all(f"'{name}'" in str(errors) for name in PUBLISHED_LOGINS)
+
+
+def test_check_deploy_fails_on_them(demo_shop):
+    with pytest.raises(SystemCheckError, match="customers.E001"):
+        call_command("check", deploy=True)
+
+
+def test_account_with_another_password_or_shut_is_fine(demo_shop, django_user_model):
+    django_user_model.objects.get(username="admin").change_password("my-bee-loud-glade")
+    django_user_model.objects.get(username="lena").close()
+    assert ["'tomas'" in error.msg for error in published_passwords(None)] == [True]
+
+
+def test_shop_without_demo_accounts_passes(db, alice):
+    assert published_passwords(None) == []

@@ -1,0 +1,67 @@
+import pytest
+
+from tests import factories
+
+
+def test_me_is_the_account_that_is_logged_in(as_alice, as_bob):
+    assert as_alice.get("/api/customers/me/").json()["username"] == "alice"
+    assert as_bob.get("/api/customers/me/").json()["username"] == "bob"
+
+
+def test_profile_changes_only_where_told(as_alice, alice):
+    answer = as_alice.patch("/api/customers/me/", {"city": "Ribe", "postal_code": "6760"})
+    assert answer.json()["city"] == "Ribe"
+    alice.refresh_from_db()
+    assert (alice.city, alice.postal_code, alice.street_1) == ("Ribe", "6760", "Kattesundet 4")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("id", 77),
+        ("username", "root"),
+        ("is_staff", True),
+        ("is_superuser", True),
+        ("is_active", False),
+        ("password", "something-else"),
+        ("date_joined", "2001-01-01T00:00:00Z"),
+    ],
+)
+def test_what_is_not_the_customers_to_set_stays(as_alice, alice, field, value):
+    assert as_alice.patch("/api/customers/me/", {field: value}).status_code == 200
+    before = getattr(alice, field)
+    alice.refresh_from_db()
+    assert getattr(alice, field) == before
+
+
+def test_my_own_address_is_not_taken_by_me(as_alice, alice):
+    answer = as_alice.patch("/api/customers/me/", {"email": alice.email.upper()})
+    assert answer.status_code == 200
+
+
+def test_email_of_another_customer_is_taken(as_alice, bob):
+    answer = as_alice.patch("/api/customers/me/", {"email": bob.email.upper()})
+    assert answer.json()["errors"][0]["pointer"] == "/email"
+
+
+def test_orders_keep_the_address_they_were_placed_with(as_alice, alice, product):
+    order = factories.place(alice, {product: 1})
+    as_alice.patch("/api/customers/me/", {"city": "Ribe"})
+    assert as_alice.get(f"/api/orders/{order.pk}/").json()["shipping_address"]["city"] == "Aarhus"
+
+
+def test_closed_account_is_erased_and_shut_but_its_orders_stay(as_alice, as_clerk, alice, product):
+    order = factories.place(alice, {product: 1})
+    assert as_alice.delete("/api/customers/me/").status_code == 204
+    assert as_alice.get("/api/customers/me/").status_code == 401
+    alice.refresh_from_db()
+    told = " ".join(str(value) for value in vars(alice).values())
+    for word in ("alice", "example.com", "Ada", "Brandt", "Kattesundet", "Aarhus", "Denmark"):
+        assert word not in told
+    assert not alice.has_usable_password()
+    assert as_clerk.get(f"/api/orders/{order.pk}/").json()["customer"] == alice.pk
+
+
+def test_closed_accounts_do_not_get_in_each_others_way(as_alice, as_bob):
+    assert as_alice.delete("/api/customers/me/").status_code == 204
+    assert as_bob.delete("/api/customers/me/").status_code == 204

@@ -1,0 +1,36 @@
+"""Rows for tests. Orders are placed, never made: `place(customer, {product: quantity})`."""
+
+from model_bakery.recipe import Recipe, seq
+
+from customers.models import Customer
+from orders.models import Order
+from products.models import Product
+
+PASSWORD = "nine-bean-rows"
+
+customers = Recipe(
+    Customer,
+    username=seq("customer"),
+    email=seq("customer", suffix="@example.com"),
+    first_name="Ada",
+    last_name=seq("Brandt "),
+    street_1="Kattesundet 4",
+    city="Aarhus",
+    postal_code="8000",
+    country="Denmark",
+)
+
+products = Recipe(
+    Product,
+    name=seq("Coffee "),
+    sku=seq("SKU-"),
+    price="12.50",
+    quantity_in_stock=100,
+)
+
+
+def place(customer, quantities):
+    """An order of `{product: quantity}`, placed as the API places it."""
+    return Order.objects.place(
+        customer=customer, quantities={product.pk: n for product, n in quantities.items()}
+    )

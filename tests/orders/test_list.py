@@ -1,0 +1,120 @@
+import base64
+from datetime import datetime, timedelta
+
+import pytest
+
+from orders.models import Order
+from tests import factories
+
+NOON = datetime.fromisoformat("2026-05-01T12:00:00+00:00")
+
+
+def ids(answer):
+    assert answer.status_code == 200, answer.json()
+    return [order["id"] for order in answer.json()["results"]]
+
+
+def pages(client, path):
+    while path:
+        answer = client.get(path)
+        yield ids(answer)
+        path = answer.json()["next"]
+
+
+@pytest.fixture
+def orders(alice, product):
+    """Six of alice's, placed an hour apart from noon on; oldest first."""
+    placed = [factories.place(alice, {product: 1}) for _ in range(6)]
+    for hour, order in enumerate(placed):
+        moment = NOON + timedelta(hours=hour)
+        Order.objects.filter(pk=order.pk).update(created=moment, modified=moment)
+    return [order.pk for order in placed]
+
+
+def test_history_is_ones_own_and_newest_first(as_alice, as_bob, orders):
+    assert ids(as_alice.get("/api/orders/")) == orders[::-1]
+    assert ids(as_bob.get("/api/orders/")) == []
+
+
+def test_cursor_leads_through_the_history_and_back(as_alice, orders):
+    there = list(pages(as_alice, "/api/orders/?items_per_page=4"))
+    assert there == [orders[:1:-1], orders[1::-1]]
+    last = as_alice.get("/api/orders/?items_per_page=4")
+    last = as_alice.get(last.json()["next"])
+    assert ids(as_alice.get(last.json()["previous"])) == there[0]
+
+
+def test_order_placed_while_paging_hides_and_repeats_none(as_alice, alice, product, orders):
+    first = as_alice.get("/api/orders/?items_per_page=3")
+    factories.place(alice, {product: 1})
+    assert ids(first) + ids(as_alice.get(first.json()["next"])) == orders[::-1]
+
+
+def test_page_has_25_unless_asked_and_never_over_100(as_alice, alice, product):
+    product.revise(quantity_in_stock=1_000)
+    for _ in range(101):
+        factories.place(alice, {product: 1})
+    assert len(ids(as_alice.get("/api/orders/"))) == 25
+    assert len(ids(as_alice.get("/api/orders/?items_per_page=1000"))) == 100
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("created_after=2026-05-01T15:00:00Z", [5, 4, 3]),
+        ("created_before=2026-05-01T15:00:00Z", [2, 1, 0]),
+        ("created_after=2026-05-01T13:00:00Z&created_before=2026-05-01T15:00:00Z", [2, 1]),
+        ("created_after=2026-05-01T17:00:00%2B02:00", [5, 4, 3]),
+        ("created_after=2026-05-02", []),
+        ("created_before=2026-05-02", [5, 4, 3, 2, 1, 0]),
+        ("modified_after=2026-05-01T16:00:00Z", [5, 4]),
+        ("status=shipped", [2]),
+        ("status=placed&items_per_page=2", [5, 4]),
+        ("status=cancelled", []),
+    ],
+)
+def test_filters(as_alice, orders, query, expected):
+    Order.objects.filter(pk=orders[2]).update(status="shipped")
+    assert ids(as_alice.get(f"/api/orders/?{query}")) == [orders[n] for n in expected]
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter"),
+    [
+        ("status=lost", "status"),
+        ("created_after=yesterday", "created_after"),
+        ("created_before=2026-13-01", "created_before"),
+        ("modified_after=2026-05-01T12:00:00+02:00", "modified_after"),
+        ("created_after=0001-01-01T00:00:00%2B14:00", "created_after"),
+        ("created_before=9999-12-31T23:59:59-14:00", "created_before"),
+        ("customer=alice", "customer"),
+        ("customer=0", "customer"),
+        ("customer=１", "customer"),
+        ("customer=99999999999999999999", "customer"),
+        ("items_per_page=0", "items_per_page"),
+        ("cursor=rubbish", "cursor"),
+        ("cursor=%00", "cursor"),
+        ("cursor=" + base64.b64encode(b"p=abc").decode(), "cursor"),
+        ("cursor=" + base64.b64encode(b"p=" + b"9" * 30).decode(), "cursor"),
+        ("cursor=" + base64.b64encode(b"o=x").decode(), "cursor"),
+    ],
+)
+def test_bad_parameter_is_named(as_alice, orders, query, parameter):
+    answer = as_alice.get(f"/api/orders/?{query}")
+    assert answer.status_code == 400
+    assert [error["parameter"] for error in answer.json()["errors"]] == [parameter]
+
+
+def test_staff_get_their_own_unless_they_ask_for_more(as_clerk, clerk, alice, bob, product, orders):
+    mine = factories.place(clerk, {product: 1}).pk
+    bobs = factories.place(bob, {product: 1}).pk
+    assert ids(as_clerk.get("/api/orders/")) == [mine]
+    assert ids(as_clerk.get(f"/api/orders/?customer={bob.pk}")) == [bobs]
+    assert ids(as_clerk.get("/api/orders/?customer=all")) == [bobs, mine, *orders[::-1]]
+    assert ids(as_clerk.get(f"/api/orders/?customer={alice.pk}&status=shipped")) == []
+
+
+def test_customer_sees_nobody_elses_orders_by_asking(as_bob, alice, bob, product, orders):
+    bobs = factories.place(bob, {product: 1}).pk
+    assert ids(as_bob.get("/api/orders/?customer=all")) == [bobs]
+    assert ids(as_bob.get(f"/api/orders/?customer={alice.pk}")) == []

@@ -1,0 +1,37 @@
+import pytest
+from django.db import IntegrityError, transaction
+
+from orders.models import Order, OrderItem
+from tests import factories
+
+
+@pytest.fixture
+def order(alice, product):
+    return factories.place(alice, {product: 2})
+
+
+@pytest.mark.parametrize(
+    ("model", "field", "value", "constraint"),
+    [
+        (Order, "total_price", "-0.01", "order_total_not_negative"),
+        (Order, "status", "lost", "order_status_known"),
+        (OrderItem, "quantity", 0, "order_item_quantity_positive"),
+        (OrderItem, "unit_price", "-0.01", "order_item_money_not_negative"),
+        (OrderItem, "line_total", "-0.01", "order_item_money_not_negative"),
+    ],
+)
+def test_database_refuses_what_must_never_be(order, model, field, value, constraint):
+    with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
+        model.objects.update(**{field: value})
+
+
+def test_database_refuses_a_second_line_of_one_product(order, product):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        OrderItem.objects.create(
+            order=order, product=product, unit_price=1, quantity=1, line_total=1
+        )
+
+
+def test_customer_with_orders_cannot_be_deleted(order, alice):
+    with pytest.raises(IntegrityError):
+        alice.delete()

@@ -1,0 +1,326 @@
+from decimal import Decimal
+
+import pytest
+from django.db import IntegrityError, connection
+from django.test.utils import CaptureQueriesContext
+
+from orders.models import MAX_TOTAL, Order, OrderItem
+from tests import factories
+
+ADDRESS = {
+    "name": "Rosa Vogt",
+    "contact_number": "+351 22 555 0101",
+    "street_1": "Rua das Flores 21",
+    "street_2": "3.º esq.",
+    "city": "Porto",
+    "state": "Norte",
+    "postal_code": "4050-265",
+    "country": "Portugal",
+}
+
+
+def line(product, quantity):
+    return {"product": getattr(product, "pk", product), "quantity": quantity}
+
+
+def order(client, *lines, **body):
+    return client.post("/api/orders/", {"items": [line(*pair) for pair in lines], **body})
+
+
+def errors(answer):
+    return {error["pointer"]: error["code"] for error in answer.json()["errors"]}
+
+
+def left(*products):
+    for product in products:
+        product.refresh_from_db()
+    return [product.quantity_in_stock for product in products]
+
+
+@pytest.fixture
+def moka(db):
+    return factories.products.make(name="Moka", sku="MOK", price="34.90", quantity_in_stock=4)
+
+
+@pytest.fixture
+def cup(db):
+    return factories.products.make(name="Cup", sku="CUP", price="18.55", quantity_in_stock=7)
+
+
+def test_order_copies_what_it_was_at_that_moment(as_alice, alice, moka, cup):
+    answer = order(as_alice, (cup, 3), (moka, 1))
+    assert answer.status_code == 201
+    body = answer.json()
+    assert body == body | {
+        "status": "placed",
+        "customer": alice.pk,
+        "items": [
+            {
+                "product": cup.pk,
+                "name": "Cup",
+                "sku": "CUP",
+                "unit_price": "18.55",
+                "quantity": 3,
+                "line_total": "55.65",
+            },
+            {
+                "product": moka.pk,
+                "name": "Moka",
+                "sku": "MOK",
+                "unit_price": "34.90",
+                "quantity": 1,
+                "line_total": "34.90",
+            },
+        ],
+        "total_price": "90.55",
+        "currency": "EUR",
+    }
+    assert body == as_alice.get(f"/api/orders/{body['id']}/").json()
+    assert left(moka, cup) == [3, 4]
+
+
+def test_currency_of_the_shop_is_copied(as_alice, moka, settings):
+    settings.SHOP_CURRENCY = "NOK"
+    placed = order(as_alice, (moka, 1)).json()
+    settings.SHOP_CURRENCY = "EUR"
+    assert as_alice.get(f"/api/orders/{placed['id']}/").json()["currency"] == "NOK"
+
+
+def test_order_goes_to_the_customers_address_unless_told(as_alice, moka):
+    assert order(as_alice, (moka, 1)).json()["shipping_address"] == {
+        "name": as_alice.get("/api/customers/me/").json()["first_name"]
+        + " "
+        + as_alice.get("/api/customers/me/").json()["last_name"],
+        "contact_number": "",
+        "street_1": "Kattesundet 4",
+        "street_2": "",
+        "city": "Aarhus",
+        "state": "",
+        "postal_code": "8000",
+        "country": "Denmark",
+    }
+
+
+def test_order_goes_to_the_address_it_names(as_alice, moka):
+    answer = order(as_alice, (moka, 1), shipping_address=ADDRESS)
+    assert answer.json()["shipping_address"] == ADDRESS
+
+
+def test_recipient_is_the_customer_where_the_address_names_none(as_alice, alice, moka):
+    address = {"street_1": "Rua das Flores 21", "city": "Porto", "country": "Portugal"}
+    alice.contact_number = "+45 86 55 01 02"
+    alice.save()
+    sent_to = order(as_alice, (moka, 1), shipping_address=address).json()["shipping_address"]
+    assert sent_to == {
+        "name": alice.get_full_name(),
+        "contact_number": "+45 86 55 01 02",
+        "street_2": "",
+        "state": "",
+        "postal_code": "",
+        **address,
+    }
+
+
+def test_order_that_could_go_nowhere_is_refused(as_alice, alice, moka):
+    alice.street_1 = alice.country = ""
+    alice.save()
+    answer = order(as_alice, (moka, 1))
+    assert errors(answer) == {"/shipping_address": "required"}
+    assert "street_1, country" in answer.json()["detail"]
+    assert left(moka) == [4]
+
+
+def test_last_pieces_are_sold_and_no_more(as_alice, as_bob, moka):
+    assert order(as_alice, (moka, 4)).status_code == 201
+    assert order(as_bob, (moka, 1)).status_code == 409
+    assert left(moka) == [0]
+
+
+def test_one_short_line_refuses_the_whole_order(as_alice, moka, cup):
+    answer = order(as_alice, (cup, 7), (moka, 5))
+    assert (answer.status_code, answer.json()["code"]) == (409, "out_of_stock")
+    assert answer.json()["detail"] == "1 of 2 items cannot be supplied."
+    assert answer.json()["errors"] == [
+        {
+            "pointer": "/items/1/quantity",
+            "code": "out_of_stock",
+            "detail": "Moka: only 4 left.",
+        }
+    ]
+    assert left(moka, cup) == [4, 7]
+    assert not Order.objects.exists()
+
+
+def test_every_short_line_is_told(as_alice, moka, cup):
+    cup.revise(is_active=False)
+    answer = order(as_alice, (cup, 1), (moka, 5))
+    assert {error["pointer"]: error["detail"] for error in answer.json()["errors"]} == {
+        "/items/0/quantity": "Cup: none left.",
+        "/items/1/quantity": "Moka: only 4 left.",
+    }
+
+
+def test_ids_of_no_product_are_told_and_nothing_is_taken(as_alice, moka):
+    answer = order(as_alice, (987654321, 1), (moka, 1), (2**63 - 1, 1))
+    assert answer.status_code == 400
+    assert errors(answer) == {
+        "/items/0/product": "does_not_exist",
+        "/items/2/product": "does_not_exist",
+    }
+    assert left(moka) == [4]
+
+
+def test_lines_of_one_product_are_merged(as_alice, moka, cup):
+    placed = order(as_alice, (moka, 1), (cup, 1), (moka, 2)).json()
+    assert [(item["sku"], item["quantity"]) for item in placed["items"]] == [("MOK", 3), ("CUP", 1)]
+    assert left(moka, cup) == [1, 6]
+
+
+def test_shortage_of_merged_lines_points_at_the_first(as_alice, moka, cup):
+    answer = order(as_alice, (cup, 1), (moka, 3), (moka, 3))
+    assert errors(answer) == {"/items/1/quantity": "out_of_stock"}
+
+
+def test_merged_lines_are_bounded_like_one(as_alice, cup):
+    answer = order(as_alice, (cup, 9_999), (cup, 2))
+    assert errors(answer) == {"/items/1/quantity": "max_value"}
+
+
+def test_total_that_would_not_fit_is_refused_before_anything_is_written(as_alice):
+    dear = factories.products.make(
+        price="9999999999.99", quantity_in_stock=10_000, _quantity=2, _bulk_create=True
+    )
+    answer = order(as_alice, (dear[0], 1_000), (dear[1], 1))
+    assert errors(answer) == {"/items": "max_value"}
+    assert left(*dear) == [10_000, 10_000]
+    assert not Order.objects.exists()
+
+
+def test_largest_total_is_kept_to_the_cent(as_alice):
+    dear = factories.products.make(price="9999999999.99", quantity_in_stock=10_000)
+    rest = factories.products.make(price=MAX_TOTAL - Decimal("9999999999.99") * 1000)
+    placed = order(as_alice, (dear, 1_000), (rest, 1)).json()
+    assert placed["total_price"] == "9999999999999.99"
+    assert as_alice.get(f"/api/orders/{placed['id']}/").json() == placed
+
+
+@pytest.mark.parametrize(
+    ("items", "pointer", "code"),
+    [
+        (None, "/items", "null"),
+        ([], "/items", "empty"),
+        ({}, "/items", "not_a_list"),
+        ("1", "/items", "not_a_list"),
+        ([7], "/items/0", "invalid"),
+        ([[]], "/items/0", "invalid"),
+        ([{}], "/items/0/product", "required"),
+        ([line(1, 1)] * 101, "/items", "max_length"),
+        ([line(1, 0)], "/items/0/quantity", "min_value"),
+        ([line(1, -1)], "/items/0/quantity", "min_value"),
+        ([line(1, 10_001)], "/items/0/quantity", "max_value"),
+        ([line(1, 10**30)], "/items/0/quantity", "max_value"),
+        ([line(1, 1.9)], "/items/0/quantity", "invalid"),
+        ([line(1, 1.0)], "/items/0/quantity", "invalid"),
+        ([line(1, True)], "/items/0/quantity", "invalid"),
+        ([line(1, None)], "/items/0/quantity", "null"),
+        ([line(1, "1")], "/items/0/quantity", "invalid"),
+        ([line(1, "5_0")], "/items/0/quantity", "invalid"),
+        ([line(1, "５")], "/items/0/quantity", "invalid"),
+        ([line(1, [1])], "/items/0/quantity", "invalid"),
+        ([line("1", 1)], "/items/0/product", "invalid"),
+        ([line(0, 1)], "/items/0/product", "min_value"),
+        ([line(2**63, 1)], "/items/0/product", "max_value"),
+        ([line(1, 1), line(1, 0)], "/items/1/quantity", "min_value"),
+    ],
+)
+def test_malformed_line_is_pointed_at(as_alice, items, pointer, code):
+    answer = as_alice.post("/api/orders/", {"items": items})
+    assert answer.status_code == 400
+    assert errors(answer)[pointer] == code
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b'"items"',
+        b'{"items": [{"product": 1, "quantity": 1e999}]}',
+        b'{"items": [{"product": 1, "quantity": NaN}]}',
+        b'{"items": [{"product": 1, "quantity": Infinity}]}',
+        b'{"items": [{"product": 1, "quantity": ' + b"9" * 5000 + b"}]}",
+        b'{"items": "\xff"}',
+        b"[" * 1500 + b"]" * 1500,
+        b'{"items": ' + b"[" * 100_000,
+        rb'{"items": [], "shipping_address": {"name": "\ud800"}}',
+    ],
+)
+def test_malformed_body_is_refused(as_alice, body):
+    answer = as_alice.post("/api/orders/", body, content_type="application/json")
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer", "code"),
+    [
+        ({"street_1": ""}, "/shipping_address/street_1", "blank"),
+        ({"city": None}, "/shipping_address/city", "null"),
+        ({"country": "x" * 101}, "/shipping_address/country", "max_length"),
+        ({"name": "a\0b"}, "/shipping_address/name", "null_characters_not_allowed"),
+    ],
+)
+def test_bad_address_is_pointed_at(as_alice, moka, changes, pointer, code):
+    answer = order(as_alice, (moka, 1), shipping_address=ADDRESS | changes)
+    assert errors(answer) == {pointer: code}
+    assert left(moka) == [4]
+
+
+@pytest.mark.parametrize("address", [None, [], "at home", {}])
+def test_address_that_is_none_is_refused(as_alice, moka, address):
+    assert order(as_alice, (moka, 1), shipping_address=address).status_code == 400
+
+
+def test_what_the_shop_sets_is_not_the_clients_to_set(as_alice, bob, moka):
+    placed = order(
+        as_alice,
+        (moka, 1),
+        customer=bob.pk,
+        status="delivered",
+        total_price="0.01",
+        currency="XXX",
+        id=77,
+    ).json()
+    assert placed["customer"] != bob.pk
+    assert placed["id"] != 77
+    assert (placed["status"], placed["total_price"]) == ("placed", "34.90")
+    assert placed["currency"] == "EUR"
+
+
+def test_order_of_a_free_product_costs_nothing(as_alice):
+    sample = factories.products.make(price="0.00")
+    assert order(as_alice, (sample, 2)).json()["total_price"] == "0.00"
+
+
+def test_number_of_queries_does_not_grow_with_the_lines(as_alice):
+    counts = []
+    for products in (factories.products.make(_quantity=1), factories.products.make(_quantity=100)):
+        with CaptureQueriesContext(connection) as queries:
+            assert order(as_alice, *((product, 1) for product in products)).status_code == 201
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
+
+
+def test_failure_half_way_leaves_nothing_behind(as_alice, moka):
+    """The database refuses the lines, after the stock was taken and the order written."""
+
+    def refuse_the_lines(execute, sql, params, many, context):
+        if sql.startswith(f'INSERT INTO "{OrderItem._meta.db_table}"'):
+            raise IntegrityError("refused")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(refuse_the_lines):
+        assert order(as_alice, (moka, 1)).status_code == 409
+    assert left(moka) == [4]
+    assert not Order.objects.exists()

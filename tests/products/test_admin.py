@@ -1,0 +1,41 @@
+import pytest
+
+from products.models import Product
+from tests import factories
+
+FORM = {"name": "Moka", "sku": "M-1", "price": "34.90", "description": "", "is_active": "on"}
+
+
+def test_product_is_added_with_its_opening_stock(in_the_admin):
+    answer = in_the_admin.post("/admin/products/product/add/", FORM | {"quantity_in_stock": 9})
+    assert answer.status_code == 302
+    assert Product.objects.get().quantity_in_stock == 9
+
+
+def test_stock_is_shown_afterwards_but_not_typed_over(in_the_admin, product):
+    page = f"/admin/products/product/{product.pk}/change/"
+    assert 'name="quantity_in_stock"' not in in_the_admin.get(page).content.decode()
+    answer = in_the_admin.post(page, FORM | {"quantity_in_stock": 9})
+    assert answer.status_code == 302
+    product.refresh_from_db()
+    assert (product.name, product.quantity_in_stock) == ("Moka", 100)
+
+
+def test_saving_an_unchanged_form_is_fine(in_the_admin, product):
+    page = f"/admin/products/product/{product.pk}/change/"
+    form = {**FORM, "name": product.name, "sku": product.sku, "price": product.price}
+    assert in_the_admin.post(page, form).status_code == 302
+
+
+@pytest.mark.parametrize("query", ["", "?q=moka", "?is_active__exact=1", "?o=-3"])
+def test_list_is_searched_filtered_and_sorted(in_the_admin, query):
+    factories.products.make(name="Moka")
+    assert "Moka" in in_the_admin.get(f"/admin/products/product/{query}").content.decode()
+
+
+def test_ordered_product_is_not_deleted(in_the_admin, alice, product):
+    factories.place(alice, {product: 1})
+    page = f"/admin/products/product/{product.pk}/delete/"
+    assert "would require deleting" in in_the_admin.get(page).content.decode()
+    in_the_admin.post(page, {"post": "yes"})
+    assert Product.objects.exists()

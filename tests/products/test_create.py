@@ -1,0 +1,66 @@
+import pytest
+
+from products.models import Product
+from tests import factories
+
+FORM = {"name": "Mocha Sanani", "sku": "COF-YEM-250", "price": "15.80", "quantity_in_stock": 12}
+
+
+def errors(answer):
+    return {error["pointer"]: error["code"] for error in answer.json()["errors"]}
+
+
+def test_staff_add_a_product_with_its_opening_stock(as_clerk, api):
+    answer = as_clerk.post("/api/products/", FORM | {"description": "From Haraz."})
+    assert answer.status_code == 201
+    assert answer.json() == api.get(f"/api/products/{answer.json()['id']}/").json()
+    assert answer.json()["quantity_in_stock"] == 12
+    assert answer.json()["description"] == "From Haraz."
+
+
+def test_what_is_left_out_is_empty_none_and_for_sale(as_clerk):
+    answer = as_clerk.post("/api/products/", {"name": "Cup", "sku": "C", "price": 3}).json()
+    assert answer == answer | {
+        "description": "",
+        "price": "3.00",
+        "quantity_in_stock": 0,
+        "is_active": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"name": ""}, {"/name": "blank"}),
+        ({"name": "x" * 201}, {"/name": "max_length"}),
+        ({"sku": None}, {"/sku": "null"}),
+        ({"price": "-0.01"}, {"/price": "min_value"}),
+        ({"price": "1.999"}, {"/price": "max_decimal_places"}),
+        ({"price": "99999999999.99"}, {"/price": "max_digits"}),
+        ({"price": "dear"}, {"/price": "invalid"}),
+        ({"price": "NaN"}, {"/price": "invalid"}),
+        ({"price": "Infinity"}, {"/price": "invalid"}),
+        ({"price": None}, {"/price": "null"}),
+        ({"quantity_in_stock": -1}, {"/quantity_in_stock": "min_value"}),
+        ({"quantity_in_stock": 1_000_000_001}, {"/quantity_in_stock": "max_value"}),
+        ({"quantity_in_stock": "12"}, {"/quantity_in_stock": "invalid"}),
+        ({"quantity_in_stock": 1.0}, {"/quantity_in_stock": "invalid"}),
+        ({"quantity_in_stock": True}, {"/quantity_in_stock": "invalid"}),
+        ({"is_active": "perhaps"}, {"/is_active": "invalid"}),
+    ],
+)
+def test_bad_field_is_named(as_clerk, changes, expected):
+    answer = as_clerk.post("/api/products/", FORM | changes)
+    assert answer.status_code == 400
+    assert errors(answer) == expected
+    assert not Product.objects.exists()
+
+
+def test_sku_of_another_product_is_taken(as_clerk):
+    factories.products.make(sku=FORM["sku"])
+    assert errors(as_clerk.post("/api/products/", FORM)) == {"/sku": "unique"}
+
+
+@pytest.mark.parametrize("body", [[], "a product", 7, None, [FORM]])
+def test_body_that_is_no_object_is_refused(as_clerk, body):
+    assert as_clerk.post("/api/products/", body).status_code == 400

@@ -1,0 +1,113 @@
+import pytest
+
+from tests import factories
+
+
+def names(answer):
+    assert answer.status_code == 200, answer.json()
+    return [product["name"] for product in answer.json()["results"]]
+
+
+@pytest.fixture
+def shelf(db):
+    for name, price, stock in (("Moka", "9.00", 4), ("Kenya", "13.40", 0), ("Cup", "9.00", 7)):
+        factories.products.make(name=name, price=price, quantity_in_stock=stock)
+
+
+def test_anyone_pages_through_the_catalogue_five_at_a_time(api):
+    factories.products.make(_quantity=12)
+    path, pages = "/api/products/", []
+    while path:
+        answer = api.get(path).json()
+        assert answer["count"] == 12
+        pages.append([product["id"] for product in answer["results"]])
+        path = answer["next"]
+    assert [len(page) for page in pages] == [5, 5, 2]
+    assert len({pk for page in pages for pk in page}) == 12
+    assert api.get(api.get("/api/products/?page=3").json()["previous"]).status_code == 200
+
+
+@pytest.mark.parametrize(("asked", "given"), [(1, 1), (12, 12), (100, 100), (5000, 100)])
+def test_items_per_page_sets_the_size_up_to_100(api, asked, given):
+    factories.products.make(_quantity=101)
+    assert len(names(api.get(f"/api/products/?items_per_page={asked}"))) == given
+
+
+def test_retired_products_are_listed_for_staff_only(api, as_alice, as_clerk):
+    factories.products.make(name="Old blend", is_active=False)
+    assert names(api.get("/api/products/")) == names(as_alice.get("/api/products/")) == []
+    assert names(as_clerk.get("/api/products/")) == ["Old blend"]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", ["Moka", "Kenya", "Cup"]),
+        ("search=mok", ["Moka"]),
+        ("search=nothing+like+it", []),
+        ("min_price=9.01", ["Kenya"]),
+        ("max_price=9", ["Moka", "Cup"]),
+        ("min_price=9&max_price=13.40", ["Moka", "Kenya", "Cup"]),
+        ("in_stock=true", ["Moka", "Cup"]),
+        ("in_stock=false", ["Kenya"]),
+        ("ordering=name", ["Cup", "Kenya", "Moka"]),
+        ("ordering=-name", ["Moka", "Kenya", "Cup"]),
+        ("ordering=price", ["Moka", "Cup", "Kenya"]),
+        ("ordering=-price", ["Kenya", "Moka", "Cup"]),
+        ("ordering=price,-name", ["Moka", "Cup", "Kenya"]),
+        ("ordering=-created", ["Cup", "Kenya", "Moka"]),
+        ("in_stock=true&ordering=name&items_per_page=1", ["Cup"]),
+    ],
+)
+def test_filters_search_and_ordering(api, shelf, query, expected):
+    assert names(api.get(f"/api/products/?{query}")) == expected
+
+
+def test_search_looks_at_name_description_and_sku(api):
+    factories.products.make(name="Moka pot", sku="A")
+    factories.products.make(name="Pot", description="For moka.", sku="B")
+    factories.products.make(name="Can", sku="MOKA-3")
+    factories.products.make(name="Cup", sku="D")
+    assert len(names(api.get("/api/products/?search=moka"))) == 3
+
+
+def test_products_of_one_price_keep_their_places_from_page_to_page(api):
+    factories.products.make(price="5.00", _quantity=20)
+    pages = [names(api.get(f"/api/products/?ordering=price&page={n}")) for n in (1, 2, 3, 4)]
+    assert len({name for page in pages for name in page}) == 20
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter"),
+    [
+        ("min_price=cheap", "min_price"),
+        ("min_price=NaN", "min_price"),
+        ("max_price=1e400", "max_price"),
+        ("max_price=1.234", "max_price"),
+        ("in_stock=maybe", "in_stock"),
+        ("ordering=colour", "ordering"),
+        ("ordering=quantity_in_stock", "ordering"),
+        ("items_per_page=0", "items_per_page"),
+        ("items_per_page=-1", "items_per_page"),
+        ("items_per_page=many", "items_per_page"),
+        ("items_per_page=", "items_per_page"),
+        ("items_per_page=１", "items_per_page"),
+        ("page=0", "page"),
+        ("page=two", "page"),
+        ("page=99999999999999999999", "page"),
+    ],
+)
+def test_bad_parameter_is_named(api, shelf, query, parameter):
+    answer = api.get(f"/api/products/?{query}")
+    assert answer.status_code == 400
+    assert {error["parameter"] for error in answer.json()["errors"]} == {parameter}
+
+
+def test_page_after_the_last_is_not_found(api, shelf):
+    answer = api.get("/api/products/?page=2")
+    assert answer.status_code == 404
+    assert answer.json()["detail"] == "There is no page 2."
+
+
+def test_nul_in_the_search_is_refused(api, shelf):
+    assert api.get("/api/products/?search=%00").status_code == 400

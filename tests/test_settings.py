@@ -1,0 +1,88 @@
+"""What a server says that is started with too little or with everything."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from django.conf import settings
+
+PRODUCTION = {"DEBUG": "false", "SECRET_KEY": "k" * 60, "ALLOWED_HOSTS": "shop.example"}
+KNOBS = {"DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "DJANGO_SETTINGS_MODULE"}
+
+
+def python(*arguments, **environment):
+    inherited = {name: value for name, value in os.environ.items() if name not in KNOBS}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=settings.BASE_DIR,
+        env=inherited | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    ("missing", "told"),
+    [
+        ({"SECRET_KEY"}, "SECRET_KEY is set"),
+        ({"ALLOWED_HOSTS"}, "ALLOWED_HOSTS is set"),
+        ({"SECRET_KEY", "ALLOWED_HOSTS"}, "SECRET_KEY and ALLOWED_HOSTS are set"),
+    ],
+)
+@pytest.mark.parametrize(
+    "start",
+    [
+        ("manage.py", "runserver", "--noreload"),
+        ("manage.py", "check"),
+        ("-m", "gunicorn", "shopply.wsgi", "--bind", "127.0.0.1:0"),
+    ],
+    ids=["runserver", "check", "gunicorn"],
+)
+def test_production_refuses_to_start_in_one_sentence(start, missing, told):
+    known = {name: value for name, value in PRODUCTION.items() if name not in missing}
+    outcome = python(*start, **known)
+    assert outcome.returncode != 0
+    sentence = f"shopply does not start with DEBUG=false until {told} in the environment."
+    assert sentence in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+
+
+def test_empty_secret_counts_as_missing():
+    assert (
+        "SECRET_KEY is set"
+        in python("manage.py", "check", **PRODUCTION | {"SECRET_KEY": ""}).stderr
+    )
+
+
+def setting(name, **environment):
+    code = f"from django.conf import settings; print(settings.{name})"
+    return python(
+        "-c", code, DJANGO_SETTINGS_MODULE="shopply.settings", **environment
+    ).stdout.strip()
+
+
+def test_with_nothing_set_the_shop_is_in_debug_on_sqlite():
+    assert setting("DEBUG") == "True"
+    assert setting("DATABASES['default']['ENGINE']").endswith("sqlite3")
+
+
+def test_production_is_https_only_unless_told():
+    assert setting("SECURE_SSL_REDIRECT", **PRODUCTION) == "True"
+    assert setting("SESSION_COOKIE_SECURE", **PRODUCTION) == "True"
+    plain = PRODUCTION | {"SECURE_SSL_REDIRECT": "false"}
+    assert setting("SECURE_SSL_REDIRECT", **plain) == "False"
+
+
+def test_database_url_names_postgresql():
+    url = "postgres://clerk:s%40cret@db.example:5433/shop"
+    assert setting("DATABASES['default']['HOST']", DATABASE_URL=url) == "db.example"
+    assert setting("DATABASES['default']['PASSWORD']", DATABASE_URL=url) == "s@cret"
+
+
+def test_forwarded_proto_is_believed_only_when_told():
+    assert setting("SECURE_PROXY_SSL_HEADER", **PRODUCTION) == "None"
+    told = PRODUCTION | {"TRUST_X_FORWARDED_PROTO": "true"}
+    assert "HTTP_X_FORWARDED_PROTO" in setting("SECURE_PROXY_SSL_HEADER", **told)
