@@ -173,6 +173,12 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "SCHEMA_PATH_PREFIX": "/api",
+    "TAGS": [
+        {"name": "tokens", "description": "Log in."},
+        {"name": "customers", "description": "Who may log in, and where parcels go."},
+        {"name": "products", "description": "What is for sale, and how many are left."},
+        {"name": "orders", "description": "Place them, and look them up."},
+    ],
     "COMPONENT_SPLIT_REQUEST": True,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

@@ -33,7 +33,11 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/obtain-token/", ObtainToken.as_view(), name="obtain-token"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerSplitView.as_view(), name="docs"),
+    path(
+        "api/docs/",
+        SpectacularSwaggerSplitView.as_view(template_name_js="swagger_ui.js"),
+        name="docs",
+    ),
     path("api/problems/", problems.problem_list, name="problems"),
     path("api/problems/<slug:code>/", problems.problem_page, name="problem"),
     path("api/", include(router.urls)),

@@ -31,9 +31,9 @@ class TokenScheme(OpenApiAuthenticationExtension):
             "type": "apiKey",
             "in": "header",
             "name": "Authorization",
-            "description": "Type the word `Token`, a space and your token, as in "
-            "`Token 9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b`. "
-            "`POST /api/obtain-token/` gives you one.",
+            "description": "`Token`, a space and your token, as in "
+            "`Token 9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b`. On this page the token alone will "
+            "do. `POST /api/obtain-token/` gives you one.",
         }
 
 

@@ -39,14 +39,14 @@ PROBLEMS = {
         400,
         "Not valid",
         "A field of the body, or a query parameter, is missing or has a value it cannot have.",
-        "Each entry of `errors` says what is wrong and where: `pointer` is a JSON pointer into "
-        "the body, `parameter` the name of a query parameter. Correct them and send again.",
+        "Each entry of errors says what is wrong and where: pointer is a JSON pointer into "
+        "the body, parameter the name of a query parameter. Correct them and send again.",
     ),
     "parse_error": Problem(
         400,
         "Not JSON",
         "The body could not be read as JSON.",
-        "Send UTF-8 JSON; `detail` says where reading stopped. NaN and Infinity are not JSON.",
+        "Send UTF-8 JSON; detail says where reading stopped. NaN and Infinity are not JSON.",
     ),
     "bad_request": Problem(
         400,
@@ -58,7 +58,7 @@ PROBLEMS = {
         401,
         "Not logged in",
         "This needs to know who you are, and the request does not say.",
-        "Send `Authorization: Token <TOKEN>`; POST /api/obtain-token/ gives you a token.",
+        "Send Authorization: Token <TOKEN>; POST /api/obtain-token/ gives you a token.",
     ),
     "authentication_failed": Problem(
         401,
@@ -101,32 +101,32 @@ PROBLEMS = {
         409,
         "Out of stock",
         "The shop cannot supply every line of the order, so nothing was ordered.",
-        "Each entry of `errors` points at a line and says how many are left. "
+        "Each entry of errors points at a line and says how many are left. "
         "Lower the quantity or drop the line, and order again.",
     ),
     "product_in_use": Problem(
         409,
         "Product was ordered",
         "A product that was ever ordered cannot be deleted: orders are records.",
-        "Retire it instead: PATCH it with `is_active` false.",
+        "Retire it instead: PATCH it with is_active false.",
     ),
     "request_too_large": Problem(
         413,
         "Request too large",
         "The body is larger than the server reads.",
-        "Send a smaller body; `detail` names the limit.",
+        "Send a smaller body; detail names the limit.",
     ),
     "unsupported_media_type": Problem(
         415,
         "Unsupported media type",
         "The body is not declared as JSON.",
-        "Send `Content-Type: application/json`.",
+        "Send Content-Type: application/json.",
     ),
     "internal_error": Problem(
         500,
         "Our mistake",
-        "The server failed. The failure was logged under the `request_id` of the answer.",
-        "Try again later; tell the shop the `request_id` if it happens again.",
+        "The server failed. The failure was logged under the request_id of the answer.",
+        "Try again later; tell the shop the request_id if it happens again.",
     ),
 }
 

@@ -27,10 +27,18 @@ def test_saving_an_unchanged_form_is_fine(in_the_admin, product):
     assert in_the_admin.post(page, form).status_code == 302
 
 
-@pytest.mark.parametrize("query", ["", "?q=moka", "?is_active__exact=1", "?o=-3"])
+@pytest.mark.parametrize("query", ["", "?q=moka", "?is_active__exact=1", "?stock=some", "?o=-3"])
 def test_list_is_searched_filtered_and_sorted(in_the_admin, query):
     factories.products.make(name="Moka")
     assert "Moka" in in_the_admin.get(f"/admin/products/product/{query}").content.decode()
+
+
+@pytest.mark.parametrize(("stock", "name"), [("none", "Cup"), ("few", "Moka"), ("some", "Can")])
+def test_list_tells_what_to_order_again(in_the_admin, stock, name):
+    for each, left in (("Cup", 0), ("Moka", 5), ("Can", 6)):
+        factories.products.make(name=each, quantity_in_stock=left)
+    page = in_the_admin.get(f"/admin/products/product/?stock={stock}")
+    assert [product.name for product in page.context["cl"].queryset] == [name]
 
 
 def test_ordered_product_is_not_deleted(in_the_admin, alice, product):
