@@ -4,6 +4,8 @@ PORT ?= 8000
 POSTGRES_URL ?= postgres://postgres@127.0.0.1:5432/postgres
 PYTHON ?= $(firstword $(shell command -v python3.11 python3))
 
+# pipenv hashes the index of pip's configuration into the lock: /dev/null is that of most machines.
+
 # pipenv lives in .tools, its environment in .venv; git ignores both.
 PIPENV := PIPENV_VENV_IN_PROJECT=1 PIPENV_IGNORE_VIRTUALENVS=1 PIPENV_VERBOSITY=-1 .tools/bin/pipenv
 
@@ -16,9 +18,10 @@ BIN := .venv/bin/
 READY := .venv/.packages
 endif
 DEV := .venv/.dev-packages
+PROOFS := $(patsubst %,tests/orders/test_%.py,races crashes state_machine)
 
 .DEFAULT_GOAL := help
-.PHONY: help run setupdb rebuild test test-postgres check lock
+.PHONY: help run setupdb rebuild test test-postgres test-long check lock
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | column -t -s "$$(printf '\t')"
@@ -43,11 +46,18 @@ test: $(DEV) ## Run the test suite on SQLite.
 	DATABASE_URL=sqlite:///db.sqlite3 .venv/bin/pytest --numprocesses 2 --cov
 
 test-postgres: $(DEV) ## Run it on PostgreSQL, at POSTGRES_URL.
+	@.venv/bin/python -c 'import psycopg, sys; psycopg.connect(sys.argv[1], connect_timeout=5)' \
+		$(POSTGRES_URL) 2>/dev/null || { echo 'No PostgreSQL lets us in at $(POSTGRES_URL).'; exit 1; }
 	DATABASE_URL=$(POSTGRES_URL) .venv/bin/pytest --numprocesses 2
 
-check: $(DEV) ## Lint, format, migrations, schema, deploy check.
+test-long: $(DEV) ## Run the long proofs of the order book, on SQLite and on PostgreSQL.
+	LONG=1 DATABASE_URL=sqlite:///db.sqlite3 .venv/bin/pytest $(PROOFS)
+	LONG=1 DATABASE_URL=$(POSTGRES_URL) .venv/bin/pytest $(PROOFS)
+
+check: $(DEV) ## Lint, format, lock, migrations, schema, deploy check.
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+	PIP_CONFIG_FILE=/dev/null $(PIPENV) verify
 	.venv/bin/python manage.py makemigrations --check --dry-run
 	.venv/bin/python manage.py spectacular --validate --fail-on-warn --file /dev/null
 	DEBUG=false ALLOWED_HOSTS=shop.example DATABASE_URL=sqlite://:memory: \
@@ -55,7 +65,7 @@ check: $(DEV) ## Lint, format, migrations, schema, deploy check.
 		.venv/bin/python manage.py check --deploy --fail-level WARNING
 
 lock: .tools/bin/pipenv ## Bring Pipfile.lock up to date with Pipfile; the lock names no source.
-	$(PIPENV) lock
+	PIP_CONFIG_FILE=/dev/null $(PIPENV) lock
 	$(PYTHON) -c 'import json, pathlib; lock = pathlib.Path("Pipfile.lock"); \
 		content = json.loads(lock.read_text()); content["_meta"]["sources"] = []; \
 		lock.write_text(json.dumps(content, indent=4) + "\n")'
