@@ -11,6 +11,7 @@ class CustomerAdmin(UserAdmin):
     list_display = ("username", "full_name", "email", "city", "country", "is_staff", "date_joined")
     list_filter = ("is_staff", "is_active", "country")
     search_fields = ("username", "first_name", "last_name", "email", "city", "contact_number")
+    search_help_text = "User name, name, e-mail, city or contact number"
     date_hierarchy = "date_joined"
     ordering = ("-date_joined",)
     list_per_page = 50
@@ -58,6 +59,7 @@ class CustomerTokenAdmin(TokenAdmin):
     list_display = ("user", "email", "created")
     list_select_related = ("user",)
     search_fields = ("user__username", "user__email")
+    search_help_text = "User name or e-mail"
     date_hierarchy = "created"
     ordering = ("-created",)
     autocomplete_fields = ("user",)

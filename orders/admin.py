@@ -1,7 +1,13 @@
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import path
 from django.utils.html import format_html_join
+from django.views.decorators.http import require_POST
 
-from orders.models import Order, OrderItem
+from orders.models import Order, OrderEvent, OrderItem
+from orders.moves import MOVES, IllegalTransition
 
 
 class Record:
@@ -22,6 +28,24 @@ class OrderItemInline(Record, admin.TabularInline):
     fields = ("sku", "name", "unit_price", "quantity", "line_total")
 
 
+class OrderEventInline(Record, admin.TabularInline):
+    model = OrderEvent
+    fields = ("status", "at", "by", "note")
+
+
+def in_bulk(name):
+    """The action that makes this move with each of the selected orders that may make it."""
+
+    @admin.action(description=f"{name.capitalize()} selected orders", permissions=["move"])
+    def make_moves(modeladmin, request, orders):
+        moved = sum(modeladmin.make_move(request, order, name) for order in orders)
+        if moved:
+            modeladmin.message_user(request, f"{moved} orders {MOVES[name].target}.")
+
+    make_moves.__name__ = name
+    return make_moves
+
+
 @admin.register(Order)
 class OrderAdmin(Record, admin.ModelAdmin):
     list_display = ("id", "created", "customer", "status", "total_price", "currency", "destination")
@@ -38,7 +62,8 @@ class OrderAdmin(Record, admin.ModelAdmin):
         "address",
         ("created", "modified"),
     )
-    inlines = (OrderItemInline,)
+    inlines = (OrderItemInline, OrderEventInline)
+    actions = [in_bulk(name) for name in MOVES]
 
     @admin.display(description="to")
     def destination(self, order):
@@ -48,3 +73,38 @@ class OrderAdmin(Record, admin.ModelAdmin):
     def address(self, order):
         lines = (value for value in order.shipping_address.values() if value)
         return format_html_join("", "{}<br>", ((line,) for line in lines))
+
+    def has_move_permission(self, request):
+        return request.user.has_perm("orders.change_order")
+
+    def make_move(self, request, order, name, note=""):
+        """Whether the order could make the move; if not, the user is told why."""
+        try:
+            getattr(order, name)(by=request.user, note=note)
+        except IllegalTransition as exc:
+            self.message_user(request, f"{order}: {exc}", messages.ERROR)
+            return False
+        return True
+
+    def get_urls(self):
+        move = self.admin_site.admin_view(require_POST(self.move))
+        return [
+            path("<int:pk>/move/<str:name>/", move, name="orders_order_move"),
+            *super().get_urls(),
+        ]
+
+    def move(self, request, pk, name):
+        """What the buttons of an order's page post to."""
+        if name not in MOVES:
+            raise Http404
+        if not self.has_move_permission(request):
+            raise PermissionDenied
+        order = get_object_or_404(Order, pk=pk)
+        if self.make_move(request, order, name, request.POST.get("note", "")[:500]):
+            self.message_user(request, f"{order} is {order.status} now.")
+        return redirect("admin:orders_order_change", pk)
+
+    def render_change_form(self, request, context, obj=None, **kwargs):
+        if self.has_move_permission(request):
+            context["moves"] = obj.moves_of(request.user)
+        return super().render_change_form(request, context, obj=obj, **kwargs)

@@ -5,6 +5,7 @@ from django.core.validators import RegexValidator
 from django_filters import rest_framework as filters
 
 from orders.models import Order
+from orders.moves import Status
 
 WHOSE = RegexValidator("^([1-9][0-9]{0,17}|all)$", "Must be the id of a customer, or `all`.")
 
@@ -19,13 +20,23 @@ def within_the_calendar(moment):
 
 class MomentFilter(filters.IsoDateTimeFilter):
     def __init__(self, *args, **kwargs):
-        super().__init__(*args, validators=[within_the_calendar], **kwargs)
+        invalid = "Must be ISO 8601, such as 2026-05-01T12:00:00Z; a + is written %%2B in a query."
+        super().__init__(
+            *args,
+            validators=[within_the_calendar],
+            error_messages={"invalid": invalid},
+            **kwargs,
+        )
 
 
 class OrderFilter(filters.FilterSet):
     """Filters of the list. Spans of time are half open: from `after` on, up to but not `before`."""
 
-    status = filters.ChoiceFilter(choices=Order.Status, label="Only orders in this state.")
+    status = filters.ChoiceFilter(
+        choices=Status,
+        label="Only orders in this state.",
+        error_messages={"invalid_choice": f"Must be one of {', '.join(Status.values)}."},
+    )
     created_after = MomentFilter("created", "gte", label="Placed then or later.")
     created_before = MomentFilter("created", "lt", label="Placed earlier.")
     modified_after = MomentFilter(

@@ -1,12 +1,15 @@
-"""Orders: records of who bought what, at which price, sent where."""
+"""Orders: records of who bought what, at which price, sent where, and what became of them."""
 
 from decimal import Decimal
 
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Q
+from django.utils import timezone
 
+from orders.moves import MOVES, IllegalTransition, NotYours, Status
 from products.models import Product
+from products.retries import retried
 
 MAX_LINES = 100
 MAX_QUANTITY = 10_000
@@ -29,6 +32,18 @@ class TotalTooLarge(Exception):
     """The order comes to more than MAX_TOTAL."""
 
 
+class PriceChanged(Exception):
+    """The order comes to another sum than the customer expects; `draft` has today's prices."""
+
+    def __init__(self, draft):
+        super().__init__(f"The order comes to {draft.total_price}.")
+        self.draft = draft
+
+
+class KeyReused(Exception):
+    """The customer used this idempotency key for an order with another body."""
+
+
 class OrderQuerySet(models.QuerySet):
     def visible_to(self, user):
         """All for staff, your own for a customer."""
@@ -37,45 +52,64 @@ class OrderQuerySet(models.QuerySet):
     def of(self, customer_id):
         return self.filter(customer_id=customer_id)
 
-    def with_items(self):
-        return self.prefetch_related("items")
+    def whole(self):
+        """With all that an answer tells of an order, in a fixed number of queries."""
+        return self.prefetch_related("items", "events")
 
 
 class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
-    def place(self, *, customer, quantities, shipping_address=None):
-        """Order `{product id: quantity}` for a customer: all lines or none.
+    def quote(self, *, customer, quantities, shipping_address=None, expected_total=None):
+        """What `place` would write now, unsaved; `customer` may be anonymous. Same refusals."""
+        products = Product.objects.supplying(quantities)
+        return Order.draft(customer, products, quantities, shipping_address, expected_total)
+
+    def place(self, *, customer, key=None, fingerprint="", **wanted):
+        """Order `quantities`, `{product id: quantity}`, for a customer: all lines or none.
 
         Names, SKUs and prices are copied from the products, the address from
         `shipping_address` or else the customer's profile. Stock leaves in the same transaction.
-        Raises AddressMissing, UnknownProducts, OutOfStock, TotalTooLarge.
+        A customer's second order with the same idempotency `key` is not placed: the first one is
+        returned, as it was then and marked `replayed`, if `fingerprint` is that of its body.
+        Raises UnknownProducts, OutOfStock, AddressMissing, TotalTooLarge, PriceChanged (if it
+        does not come to `expected_total`), KeyReused.
         """
-        address = Order.address_for(customer, shipping_address)
+        first = self._placed_by(customer, key, fingerprint)
+        if first:
+            return first
+        try:
+            return self._place(customer, key, fingerprint, **wanted)
+        except Exception:
+            # Perhaps because the same request got in between and took the last piece, or the key.
+            first = self._placed_by(customer, key, fingerprint)
+            if first:
+                return first
+            raise
+
+    @retried
+    def _place(
+        self, customer, key, fingerprint, quantities, shipping_address=None, expected_total=None
+    ):
         with transaction.atomic():
             products = Product.objects.take(quantities)
-            items = [OrderItem.copy_of(products[pk], n) for pk, n in quantities.items()]
-            total = sum(item.line_total for item in items)
-            if total > MAX_TOTAL:
-                raise TotalTooLarge
-            order = self.create(
-                customer=customer,
-                total_price=total,
-                currency=settings.SHOP_CURRENCY,
-                shipping_address=address,
-            )
-            for item in items:
-                item.order = order
-            OrderItem.objects.bulk_create(items)
+            order = Order.draft(customer, products, quantities, shipping_address, expected_total)
+            order.idempotency_key = key
+            order.fingerprint = fingerprint
+            order.save(force_insert=True)
+            OrderItem.objects.bulk_create(order.lines)
+            order.events.create(status=order.status, at=order.created, by=customer)
         return order
+
+    def _placed_by(self, customer, key, fingerprint):
+        """The order this key placed, as it was then; None without a key or before it was used."""
+        order = key and self.whole().of(customer.pk).filter(idempotency_key=key).first()
+        if not order:
+            return None
+        if order.fingerprint != fingerprint:
+            raise KeyReused
+        return order.as_placed()
 
 
 class Order(models.Model):
-    class Status(models.TextChoices):
-        PLACED = "placed"
-        CONFIRMED = "confirmed"
-        SHIPPED = "shipped"
-        DELIVERED = "delivered"
-        CANCELLED = "cancelled"
-
     customer = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="orders", db_index=False
     )
@@ -83,8 +117,11 @@ class Order(models.Model):
     total_price = models.DecimalField(max_digits=15, decimal_places=2)
     currency = models.CharField(max_length=3, help_text="ISO 4217.")
     shipping_address = models.JSONField(help_text="As it was when the order was placed.")
-    created = models.DateTimeField(auto_now_add=True, db_index=True)
-    modified = models.DateTimeField(auto_now=True, db_index=True)
+    # Null where the client sent none: nulls do not collide.
+    idempotency_key = models.CharField(max_length=255, null=True, editable=False)  # noqa: DJ001
+    fingerprint = models.CharField(max_length=64, default="", editable=False)
+    created = models.DateTimeField(default=timezone.now, db_index=True, editable=False)
+    modified = models.DateTimeField(default=timezone.now, db_index=True, editable=False)
 
     objects = OrderManager()
 
@@ -96,18 +133,43 @@ class Order(models.Model):
                 name="order_total_not_negative", condition=Q(total_price__gte=0)
             ),
             models.CheckConstraint(
-                name="order_status_known",
-                condition=Q(
-                    status__in=("placed", "confirmed", "shipped", "delivered", "cancelled")
-                ),
+                name="order_status_known", condition=Q(status__in=tuple(Status.values))
+            ),
+            models.UniqueConstraint(
+                fields=("customer", "idempotency_key"), name="order_idempotency_key_once"
             ),
         ]
 
     # What a parcel cannot do without.
     ADDRESS_NEEDS = ("street_1", "city", "country")
 
+    lines = ()  # of a draft: its OrderItems, not yet saved
+    replayed = False
+
     def __str__(self):
         return f"Order {self.pk}"
+
+    @classmethod
+    def draft(cls, customer, products, quantities, shipping_address=None, expected_total=None):
+        """An unsaved order of these quantities of the products, with its `lines`."""
+        now = timezone.now()
+        order = cls(
+            currency=settings.SHOP_CURRENCY,
+            created=now,
+            modified=now,
+        )
+        if shipping_address:
+            order.shipping_address = {"name": "", "contact_number": ""} | shipping_address
+        if customer.is_authenticated:
+            order.customer = customer
+            order.shipping_address = cls.address_for(customer, shipping_address)
+        order.lines = [OrderItem.copy_of(order, products[pk], n) for pk, n in quantities.items()]
+        order.total_price = sum(line.line_total for line in order.lines)
+        if order.total_price > MAX_TOTAL:
+            raise TotalTooLarge
+        if expected_total not in (None, order.total_price):
+            raise PriceChanged(order)
+        return order
 
     @classmethod
     def address_for(cls, customer, given=None):
@@ -121,6 +183,62 @@ class Order(models.Model):
         if missing:
             raise AddressMissing(missing)
         return address
+
+    def as_placed(self):
+        """This order as its first answer told it, whatever became of it since."""
+        self.status = Status.PLACED
+        self.modified = self.created
+        self._prefetched_objects_cache["events"] = self.events.filter(status=Status.PLACED)
+        self.replayed = True
+        return self
+
+    def moves_of(self, user):
+        """The names of the moves that this user may make now."""
+        return [
+            name
+            for name, move in MOVES.items()
+            if self.status in move.sources and self._is_for(user, move)
+        ]
+
+    def _is_for(self, user, move):
+        return user.is_staff or (not move.staff_only and user.pk == self.customer_id)
+
+    def confirm(self, *, by, note=""):
+        self._move("confirm", by, note)
+
+    def ship(self, *, by, note=""):
+        self._move("ship", by, note)
+
+    def deliver(self, *, by, note=""):
+        self._move("deliver", by, note)
+
+    def cancel(self, *, by, note=""):
+        """Also puts the stock back, once; an order that is cancelled already stays as it is."""
+        try:
+            self._move("cancel", by, note)
+        except IllegalTransition as exc:
+            if exc.status != Status.CANCELLED:
+                raise
+
+    @retried
+    def _move(self, name, by, note):
+        """Make the move and write its event. Raises NotYours, IllegalTransition."""
+        move = MOVES[name]
+        if not self._is_for(by, move):
+            raise NotYours
+        now = timezone.now()
+        with transaction.atomic():
+            # One conditional write, so that of two racing moves one finds the order moved.
+            moved = Order.objects.filter(pk=self.pk, status__in=move.sources).update(
+                status=move.target, modified=now
+            )
+            if moved:
+                self.events.create(status=move.target, at=now, by=by, note=note)
+                if move.target == Status.CANCELLED:
+                    Product.objects.put_back(dict(self.items.values_list("product_id", "quantity")))
+        self.refresh_from_db()
+        if not moved:
+            raise IllegalTransition(name, self.status)
 
 
 class OrderItem(models.Model):
@@ -151,9 +269,10 @@ class OrderItem(models.Model):
         return f"{self.quantity} × {self.name}"
 
     @classmethod
-    def copy_of(cls, product, quantity):
-        """A line of so many of the product, not yet of any order."""
+    def copy_of(cls, order, product, quantity):
+        """A line of so many of the product, unsaved."""
         return cls(
+            order=order,
             product=product,
             name=product.name,
             sku=product.sku,
@@ -161,3 +280,22 @@ class OrderItem(models.Model):
             quantity=quantity,
             line_total=product.price * quantity,
         )
+
+
+class OrderEvent(models.Model):
+    """That an order was placed or moved on: when, and by whom."""
+
+    order = models.ForeignKey(Order, models.CASCADE, related_name="events", db_index=False)
+    status = models.CharField(max_length=10, choices=Status)
+    at = models.DateTimeField()
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    note = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        ordering = ("pk",)
+        constraints = [
+            models.UniqueConstraint(fields=("order", "status"), name="order_event_once"),
+        ]
+
+    def __str__(self):
+        return f"{self.status} {self.at:%Y-%m-%d %H:%M}"

@@ -1,10 +1,45 @@
-from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
+from drf_spectacular.utils import (
+    OpenApiExample,
+    extend_schema_field,
+    extend_schema_serializer,
+)
 from rest_framework import serializers
 
-from orders.models import MAX_LINES, MAX_QUANTITY, Order, OrderItem
+from orders.models import MAX_LINES, MAX_QUANTITY, Order, OrderEvent, OrderItem
+from orders.moves import MOVES
 from products.serializers import JSONIntegerField
 
 MAX_ID = 2**63 - 1
+
+
+ORDERED = [
+    {
+        "product": 1,
+        "name": "Yirgacheffe Kochere, 250 g",
+        "sku": "COF-ETH-250",
+        "unit_price": "11.90",
+        "quantity": 2,
+        "line_total": "23.80",
+    },
+    {
+        "product": 14,
+        "name": "Paper Filters 02, 100 pieces",
+        "sku": "FLT-P02-100",
+        "unit_price": "6.20",
+        "quantity": 1,
+        "line_total": "6.20",
+    },
+]
+ADDRESSED = {
+    "name": "Lena Vogt",
+    "contact_number": "+49 40 5550142",
+    "street_1": "Elbchaussee 112",
+    "street_2": "2. Stock links",
+    "city": "Hamburg",
+    "state": "",
+    "postal_code": "22763",
+    "country": "Germany",
+}
 
 
 class ShippingAddressSerializer(serializers.Serializer):
@@ -49,8 +84,14 @@ class LineSerializer(serializers.Serializer):
     ]
 )
 class PlaceOrderSerializer(serializers.Serializer):
-    items = LineSerializer(many=True, allow_empty=False, max_length=MAX_LINES)
+    items = LineSerializer(many=True, allow_empty=False, max_length=MAX_LINES, source="quantities")
     shipping_address = ShippingAddressSerializer(required=False)
+    expected_total = serializers.DecimalField(
+        max_digits=15,
+        decimal_places=2,
+        required=False,
+        help_text="What you showed your customer: the order is refused if it comes to another sum.",
+    )
 
     def validate_items(self, lines):
         """`{product id: quantity}`; lines of the same product are merged, then bounded."""
@@ -74,6 +115,15 @@ class OrderItemSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
+class OrderEventSerializer(serializers.ModelSerializer):
+    by = serializers.IntegerField(source="by_id", help_text="The id of who did it.")
+
+    class Meta:
+        model = OrderEvent
+        fields = ("status", "at", "by", "note")
+        read_only_fields = fields
+
+
 @extend_schema_serializer(
     examples=[
         OpenApiExample(
@@ -82,38 +132,21 @@ class OrderItemSerializer(serializers.ModelSerializer):
                 "id": 1,
                 "status": "placed",
                 "customer": 2,
-                "items": [
-                    {
-                        "product": 1,
-                        "name": "Yirgacheffe Kochere, 250 g",
-                        "sku": "COF-ETH-250",
-                        "unit_price": "11.90",
-                        "quantity": 2,
-                        "line_total": "23.80",
-                    },
-                    {
-                        "product": 14,
-                        "name": "Paper Filters 02, 100 pieces",
-                        "sku": "FLT-P02-100",
-                        "unit_price": "6.20",
-                        "quantity": 1,
-                        "line_total": "6.20",
-                    },
-                ],
+                "items": ORDERED,
                 "total_price": "30.00",
                 "currency": "EUR",
-                "shipping_address": {
-                    "name": "Lena Vogt",
-                    "contact_number": "+49 40 5550142",
-                    "street_1": "Elbchaussee 112",
-                    "street_2": "2. Stock links",
-                    "city": "Hamburg",
-                    "state": "",
-                    "postal_code": "22763",
-                    "country": "Germany",
-                },
+                "shipping_address": ADDRESSED,
                 "created": "2026-03-09T10:21:07.482913Z",
                 "modified": "2026-03-09T10:21:07.482913Z",
+                "actions": ["cancel"],
+                "events": [
+                    {
+                        "status": "placed",
+                        "at": "2026-03-09T10:21:07.482913Z",
+                        "by": 2,
+                        "note": "",
+                    }
+                ],
             },
             response_only=True,
         ),
@@ -122,6 +155,8 @@ class OrderItemSerializer(serializers.ModelSerializer):
 class OrderSerializer(serializers.ModelSerializer):
     items = OrderItemSerializer(many=True, read_only=True)
     shipping_address = ShippingAddressSerializer(read_only=True)
+    actions = serializers.SerializerMethodField(help_text="The moves that you may make now.")
+    events = OrderEventSerializer(many=True, read_only=True)
 
     class Meta:
         model = Order
@@ -135,5 +170,78 @@ class OrderSerializer(serializers.ModelSerializer):
             "shipping_address",
             "created",
             "modified",
+            "actions",
+            "events",
         )
         read_only_fields = fields
+
+    @extend_schema_field({"type": "array", "items": {"type": "string", "enum": list(MOVES)}})
+    def get_actions(self, order):
+        return order.moves_of(self.context["request"].user)
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "A quote",
+            {
+                "items": ORDERED,
+                "total_price": "30.00",
+                "currency": "EUR",
+                "shipping_address": ADDRESSED,
+            },
+            response_only=True,
+        )
+    ]
+)
+class QuoteSerializer(serializers.ModelSerializer):
+    items = OrderItemSerializer(many=True, read_only=True, source="lines")
+    shipping_address = ShippingAddressSerializer(
+        read_only=True,
+        allow_null=True,
+        help_text="Null for a caller who is not logged in and gives none.",
+    )
+
+    class Meta:
+        model = Order
+        fields = ("items", "total_price", "currency", "shipping_address")
+        read_only_fields = fields
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample("With a note", {"note": "Parcel 00370712345"}, request_only=True),
+        OpenApiExample("Without", {}, request_only=True),
+    ]
+)
+class MoveSerializer(serializers.Serializer):
+    note = serializers.CharField(
+        max_length=500, default="", allow_blank=True, help_text="Seen by the customer too."
+    )
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "A sale",
+            {
+                "at": "2026-03-09T10:21:07.482913Z",
+                "reason": "sale",
+                "delta": -2,
+                "note": "",
+                "by": 2,
+                "order": 1,
+            },
+            response_only=True,
+        )
+    ]
+)
+class StockMovementSerializer(serializers.Serializer):
+    at = serializers.DateTimeField()
+    reason = serializers.CharField(
+        help_text="That of an adjustment, or `sale` or `cancelled` for those of an order."
+    )
+    delta = serializers.IntegerField(help_text="Pieces that came (12) or went (-2).")
+    note = serializers.CharField()
+    by = serializers.IntegerField(allow_null=True, help_text="The id of who did it.")
+    order = serializers.IntegerField(allow_null=True, help_text="The id of the order.")

@@ -1,63 +1,47 @@
-from contextlib import contextmanager
+import hashlib
+import json
+import re
 
 from django.conf import settings
+from django.shortcuts import get_object_or_404
 from django.utils.module_loading import import_string
 from django_filters.rest_framework import DjangoFilterBackend
-from drf_spectacular.utils import extend_schema, extend_schema_view
-from rest_framework import exceptions, mixins, status, viewsets
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework import exceptions, generics, mixins, permissions, status, viewsets
+from rest_framework.decorators import action
 from rest_framework.response import Response
 
+from orders import books
 from orders.filters import OrderFilter
-from orders.models import MAX_TOTAL, AddressMissing, Order, TotalTooLarge
-from orders.serializers import OrderSerializer, PlaceOrderSerializer
-from products.models import OutOfStock, UnknownProducts
+from orders.models import Order
+from orders.moves import IllegalTransition, NotYours
+from orders.refusals import refusals_told
+from orders.serializers import (
+    MoveSerializer,
+    OrderSerializer,
+    PlaceOrderSerializer,
+    QuoteSerializer,
+    StockMovementSerializer,
+)
+from products.models import Product
+from products.refusals import Refusal
 
-
-class OutOfStockProblem(exceptions.APIException):
-    status_code = status.HTTP_409_CONFLICT
-    default_code = "out_of_stock"
-
-    def __init__(self, detail, errors):
-        super().__init__(detail)
-        self.errors = errors
-
-
-@contextmanager
-def refusals_told(lines):
-    """Tell why an order is refused, pointing into `lines`, the `items` of the request's body."""
-    first = {}
-    for index, line in enumerate(lines):
-        first.setdefault(line["product"], index)
-    try:
-        yield
-    except UnknownProducts as exc:
-        errors = [{} for _ in lines]
-        for pk in exc.ids:
-            errors[first[pk]] = {"product": f"No product has the id {pk}."}
-        raise exceptions.ValidationError({"items": errors}, "does_not_exist") from None
-    except OutOfStock as exc:
-        raise OutOfStockProblem(
-            f"{len(exc.shortages)} of {len(first)} items cannot be supplied.",
-            [
-                {
-                    "pointer": f"/items/{first[short.product.pk]}/quantity",
-                    "code": "out_of_stock",
-                    "detail": f"{short.product.name}: only {short.available} left."
-                    if short.available
-                    else f"{short.product.name}: none left.",
-                }
-                for short in exc.shortages
-            ],
-        ) from None
-    except TotalTooLarge:
-        message = f"The order comes to more than {MAX_TOTAL:,}."
-        raise exceptions.ValidationError({"items": [message]}, "max_value") from None
-    except AddressMissing as exc:
-        message = (
-            f"Your profile lacks {', '.join(exc.fields)}: send a shipping_address, "
-            "or complete your profile."
-        )
-        raise exceptions.ValidationError({"shipping_address": [message]}, "required") from None
+KEY = OpenApiParameter(
+    "Idempotency-Key",
+    {"type": "string", "minLength": 1, "maxLength": 257, "pattern": "^[!-~]+$"},
+    OpenApiParameter.HEADER,
+    description="Your own name for this order, so that it is safe to send it again: 1 to 255 "
+    "visible ASCII characters, a UUID for example, in double quotes or not. The same key with the "
+    "same body gives the first answer again; with another body it is a 422. A refused order frees "
+    "its key.",
+)
+REPLAYED = OpenApiParameter(
+    "Idempotent-Replayed",
+    {"type": "string", "enum": ["true"]},
+    OpenApiParameter.HEADER,
+    response=[201],
+    description="Sent if this is the first answer again, and no new order was placed.",
+)
 
 
 @extend_schema(tags=["orders"])
@@ -74,7 +58,7 @@ def refusals_told(lines):
     ),
 )
 class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet):
-    queryset = Order.objects.with_items()
+    queryset = Order.objects.whole()
     serializer_class = OrderSerializer
     pagination_class = import_string(settings.CURSOR_PAGINATION_CLASS)
     filter_backends = (DjangoFilterBackend,)
@@ -92,18 +76,131 @@ class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
         description="All lines or none. The shop copies name, SKU and price of each product as "
         "they are at this moment, so later changes do not touch your order. It goes to "
         "`shipping_address`, or to the address of your profile. Lines of the same product are "
-        "added up; 1 to 100 lines, each of 1 to 10,000 pieces.",
+        "added up; 1 to 100 lines, each of 1 to 10,000 pieces. Send an `Idempotency-Key`, and you "
+        "may send the order again whenever you did not get an answer.",
+        parameters=[KEY, REPLAYED],
         request=PlaceOrderSerializer,
         responses={201: OrderSerializer},
-        extensions={"x-problems": ["out_of_stock"]},
+        extensions={
+            "x-problems": [
+                "out_of_stock",
+                "price_changed",
+                "idempotency_key_reused",
+            ]
+        },
     )
     def create(self, request):
+        key = idempotency_key(request)
         form = PlaceOrderSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         with refusals_told(form.initial_data["items"]):
             order = Order.objects.place(
                 customer=request.user,
-                quantities=form.validated_data["items"],
-                shipping_address=form.validated_data.get("shipping_address"),
+                key=key,
+                fingerprint=fingerprint(request.data),
+                **form.validated_data,
             )
-        return Response(self.get_serializer(order).data, status.HTTP_201_CREATED)
+        headers = {"Idempotent-Replayed": "true"} if order.replayed else {}
+        return Response(self.get_serializer(order).data, status.HTTP_201_CREATED, headers=headers)
+
+    @extend_schema(
+        summary="Quote an order",
+        description="What the order would come to, and whether the shop can supply it: the same "
+        "body and the same refusals as placing it, but nothing is written and nothing is "
+        "reserved. No log-in is needed.",
+        request=PlaceOrderSerializer,
+        responses={200: QuoteSerializer},
+        extensions={"x-problems": ["out_of_stock", "price_changed"]},
+    )
+    @action(detail=False, methods=["post"], permission_classes=[permissions.AllowAny])
+    def quote(self, request):
+        form = PlaceOrderSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        with refusals_told(form.initial_data["items"]):
+            draft = Order.objects.quote(customer=request.user, **form.validated_data)
+        return Response(QuoteSerializer(draft).data)
+
+    def move(self, request, verb):
+        order = self.get_object()
+        form = MoveSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        try:
+            verb(order, by=request.user, **form.validated_data)
+        except NotYours:
+            raise exceptions.PermissionDenied("This move is for the shop's staff.") from None
+        except IllegalTransition as exc:
+            raise Refusal(409, "illegal_transition", str(exc)) from None
+        return Response(self.get_serializer(order).data)
+
+    def of_move(summary, description, *problems):
+        return extend_schema(
+            summary=summary,
+            description=description,
+            request=MoveSerializer,
+            responses={200: OrderSerializer},
+            extensions={"x-problems": ["illegal_transition", *problems]},
+        )
+
+    @of_move(
+        "Cancel an order",
+        "Your own, or anyone's if you are staff, while it is placed or confirmed. The stock goes "
+        "back. Cancelling again changes nothing and is a 200.",
+    )
+    @action(detail=True, methods=["post"])
+    def cancel(self, request, pk=None):
+        return self.move(request, Order.cancel)
+
+    @of_move("Confirm an order", "Staff only, while it is placed.", "permission_denied")
+    @action(detail=True, methods=["post"])
+    def confirm(self, request, pk=None):
+        return self.move(request, Order.confirm)
+
+    @of_move("Ship an order", "Staff only, while it is confirmed.", "permission_denied")
+    @action(detail=True, methods=["post"])
+    def ship(self, request, pk=None):
+        return self.move(request, Order.ship)
+
+    @of_move("Tell of its delivery", "Staff only, while it is shipped.", "permission_denied")
+    @action(detail=True, methods=["post"])
+    def deliver(self, request, pk=None):
+        return self.move(request, Order.deliver)
+
+
+def idempotency_key(request):
+    """The key of the request, without the quotes that the IETF draft puts around it; or None."""
+    given = request.headers.get("Idempotency-Key")
+    if given is None:
+        return None
+    key = given[1:-1] if re.fullmatch('".*"', given) else given
+    if not re.fullmatch("[!-~]{1,255}", key):
+        detail = "Must be 1 to 255 visible ASCII characters, in double quotes or not."
+        raise Refusal(
+            400,
+            "validation_error",
+            f"Idempotency-Key: {detail}",
+            errors=[{"header": "Idempotency-Key", "code": "invalid", "detail": detail}],
+        )
+    return key
+
+
+def fingerprint(body):
+    """SHA-256 of the body's JSON, whatever the order of its members and the blanks between."""
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+@extend_schema(
+    tags=["products"],
+    summary="Get a product's stock history",
+    description="Staff only. Whatever moved the stock, newest first: adjustments, sales and "
+    "cancelled sales. All the deltas add up to the stock.",
+    extensions={"x-problems": ["permission_denied"]},
+)
+class StockHistory(generics.ListAPIView):
+    """Here, and not with the products, because it tells of orders."""
+
+    serializer_class = StockMovementSerializer
+    permission_classes = (permissions.IsAdminUser,)
+
+    def get_queryset(self):
+        return books.history(get_object_or_404(Product, pk=self.kwargs["pk"]))

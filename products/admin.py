@@ -1,6 +1,6 @@
-from django.contrib import admin
+from django.contrib import admin, messages
 
-from products.models import MAX_STOCK, Product
+from products.models import MAX_STOCK, Product, StockAdjustment, StockOutOfBounds
 
 
 class StockFilter(admin.SimpleListFilter):
@@ -17,11 +17,44 @@ class StockFilter(admin.SimpleListFilter):
         return products
 
 
+class AdjustmentInline(admin.TabularInline):
+    """One row to adjust the stock by; those of the past have a page of their own."""
+
+    model = StockAdjustment
+    fields = ("delta", "reason", "note")
+    extra = max_num = 1
+    verbose_name = "adjust the stock"
+    can_delete = False
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).none()
+
+
+@admin.register(StockAdjustment)
+class StockAdjustmentAdmin(admin.ModelAdmin):
+    list_display = ("created", "product", "delta", "reason", "note", "actor")
+    list_filter = ("reason", "created")
+    list_select_related = ("product", "actor")
+    search_fields = ("product__name", "product__sku", "note")
+    date_hierarchy = "created"
+    list_per_page = 50
+
+    def has_add_permission(self, request):
+        return False
+
+    def has_change_permission(self, request, obj=None):
+        return False
+
+    def has_delete_permission(self, request, obj=None):
+        return False
+
+
 @admin.register(Product)
 class ProductAdmin(admin.ModelAdmin):
     list_display = ("name", "sku", "price", "quantity_in_stock", "is_active", "modified")
     list_filter = ("is_active", StockFilter, "created")
     search_fields = ("name", "sku", "description")
+    search_help_text = "Name, SKU or description"
     date_hierarchy = "created"
     ordering = ("name",)
     list_per_page = 50
@@ -45,4 +78,20 @@ class ProductAdmin(admin.ModelAdmin):
         if change:
             product.revise(**{field: form.cleaned_data[field] for field in form.changed_data})
         else:
-            super().save_model(request, product, form, change)
+            product.introduce(by=request.user)
+
+    def get_inlines(self, request, obj):
+        return [AdjustmentInline] if obj else []
+
+    def save_formset(self, request, form, formset, change):
+        for adjustment in formset.save(commit=False):
+            try:
+                form.instance.adjust_stock(
+                    adjustment.delta,
+                    reason=adjustment.reason,
+                    note=adjustment.note,
+                    by=request.user,
+                )
+            except StockOutOfBounds as exc:
+                message = f"The stock was not adjusted: there are {exc.stock} pieces."
+                self.message_user(request, message, messages.ERROR)

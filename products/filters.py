@@ -18,9 +18,15 @@ class ProductFilter(filters.FilterSet):
         choices=[("true", "true"), ("false", "false")],
         coerce=lambda text: text == "true",
         method="filter_in_stock",
+        error_messages={"invalid_choice": "Must be true or false."},
         label="`true`: only what is in stock; `false`: only what is sold out.",
     )
-    ordering = filters.OrderingFilter(fields=("name", "price", "created"))
+    ordering = filters.OrderingFilter(
+        fields=("name", "price", "created"),
+        error_messages={
+            "invalid_choice": "Must be name, price or created, or one of them with - before it."
+        },
+    )
 
     class Meta:
         model = Product

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
+
+from products.retries import retried
 
 MAX_STOCK = 1_000_000_000
 
@@ -29,11 +31,23 @@ class UnknownProducts(Exception):
 
 
 class OutOfStock(Exception):
-    """`shortages` has a Shortage for every line that cannot be met."""
+    """`shortages` has a Shortage for every line that cannot be met.
 
-    def __init__(self, shortages):
+    `available` is `{product id: quantity}`: of all that was asked for, what can be had.
+    """
+
+    def __init__(self, shortages, available):
         super().__init__(f"{len(shortages)} lines cannot be met.")
         self.shortages = shortages
+        self.available = available
+
+
+class StockOutOfBounds(Exception):
+    """The adjustment would take the stock below 0 or over MAX_STOCK; `stock` is what there is."""
+
+    def __init__(self, stock):
+        super().__init__(f"There are {stock} in stock.")
+        self.stock = stock
 
 
 class ProductQuerySet(models.QuerySet):
@@ -44,20 +58,14 @@ class ProductQuerySet(models.QuerySet):
         """Staff see retired products too."""
         return self if user.is_staff else self.for_sale()
 
+    def supplying(self, quantities):
+        """`{product id: Product}` for `{product id: quantity}`, in the order of the ids.
 
-class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
-    def take(self, quantities):
-        """Take `{product id: quantity}` out of stock, all of it or nothing.
-
-        Call it inside the transaction that records where the stock went. Returns
-        `{product id: Product}` as the rows were under the lock, so prices are those of the moment.
         Raises UnknownProducts, OutOfStock.
         """
-        # Locked until the transaction ends, in the order of their ids, so that two takers of the
-        # same rows queue up instead of each waiting for the other. (SQLite: the transaction began
-        # by locking the database.)
-        locked = self.select_for_update(no_key=True).filter(pk__in=quantities).order_by("pk")
-        products = {product.pk: product for product in locked}
+        products = {
+            product.pk: product for product in self.filter(pk__in=quantities).order_by("pk")
+        }
         unknown = [pk for pk in quantities if pk not in products]
         if unknown:
             raise UnknownProducts(unknown)
@@ -67,12 +75,45 @@ class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
             if product.available < quantities[pk]
         ]
         if shortages:
-            raise OutOfStock(shortages)
-        taken = Case(*(When(pk=pk, then=Value(n)) for pk, n in quantities.items()))
-        self.filter(pk__in=quantities).update(
-            quantity_in_stock=F("quantity_in_stock") - taken, modified=timezone.now()
-        )
+            available = {
+                pk: min(quantity, products[pk].available)
+                for pk, quantity in quantities.items()
+                if products[pk].available
+            }
+            raise OutOfStock(shortages, available)
         return products
+
+    def locked(self):
+        """Each row locked until the transaction ends; read them in the order of their ids.
+
+        Two takers of the same rows then queue up instead of each waiting for the other. (SQLite
+        has no row locks: its transactions begin by locking the database.)
+        """
+        return self.select_for_update(no_key=True)
+
+
+class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
+    def take(self, quantities):
+        """Take `{product id: quantity}` out of stock, all of it or nothing.
+
+        Call it inside the transaction that records where the stock went. Returns
+        `{product id: Product}` as the rows were under the lock, so prices are those of the moment.
+        Raises UnknownProducts, OutOfStock.
+        """
+        products = self.locked().supplying(quantities)
+        self._move_stock({pk: -quantity for pk, quantity in quantities.items()})
+        return products
+
+    def put_back(self, quantities):
+        """Put `{product id: quantity}` back, inside the transaction that undoes their order."""
+        list(self.locked().filter(pk__in=quantities).order_by("pk").values_list("pk"))
+        self._move_stock(quantities)
+
+    def _move_stock(self, deltas):
+        delta = Case(*(When(pk=pk, then=Value(n)) for pk, n in deltas.items()))
+        self.filter(pk__in=deltas).update(
+            quantity_in_stock=F("quantity_in_stock") + delta, modified=timezone.now()
+        )
 
 
 class Product(models.Model):
@@ -127,6 +168,15 @@ class Product(models.Model):
         """How many can be ordered now: none of a retired product."""
         return self.quantity_in_stock if self.is_active else 0
 
+    def introduce(self, *, by):
+        """Save a new product, its stock booked as an opening adjustment made by the user `by`."""
+        with transaction.atomic():
+            self.save(force_insert=True)
+            if self.quantity_in_stock:
+                self.adjustments.create(
+                    delta=self.quantity_in_stock, reason=Reason.OPENING, actor=by
+                )
+
     def revise(self, **changes):
         """Write just these fields.
 
@@ -135,3 +185,61 @@ class Product(models.Model):
         for field, value in changes.items():
             setattr(self, field, value)
         self.save(update_fields=[*changes, "modified"])
+
+    @retried
+    def adjust_stock(self, delta, *, reason, by, note=""):
+        """Book `delta` pieces in or out, for a Reason.
+
+        Returns the StockAdjustment; this instance has the new stock. Raises StockOutOfBounds.
+        """
+        with transaction.atomic():
+            # The database adds: what this process has read may be out of date.
+            moved = Product.objects.filter(
+                pk=self.pk, quantity_in_stock__range=(max(0, -delta), MAX_STOCK - max(0, delta))
+            ).update(quantity_in_stock=F("quantity_in_stock") + delta, modified=timezone.now())
+            self.refresh_from_db(fields=["quantity_in_stock", "modified"])
+            if not moved:
+                raise StockOutOfBounds(self.quantity_in_stock)
+            return self.adjustments.create(delta=delta, reason=reason, actor=by, note=note)
+
+
+class Reason(models.TextChoices):
+    OPENING = "opening"
+    DELIVERY = "delivery"
+    STOCKTAKE = "stocktake"
+    DAMAGED = "damaged"
+    RETURNED = "returned"
+    CORRECTION = "correction"
+
+
+class StockAdjustment(models.Model):
+    """Stock that moved for another reason than an order."""
+
+    product = models.ForeignKey(Product, models.CASCADE, related_name="adjustments")
+    delta = models.IntegerField(
+        validators=[MinValueValidator(-MAX_STOCK), MaxValueValidator(MAX_STOCK)],
+        help_text="Pieces that came (12) or went (-2).",
+    )
+    reason = models.CharField(max_length=10, choices=Reason)
+    note = models.CharField(max_length=500, blank=True)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
+    )
+    created = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ("-pk",)
+        constraints = [
+            models.CheckConstraint(
+                name="stock_adjustment_not_zero",
+                condition=~Q(delta=0),
+                violation_error_message="Must not be 0.",
+            ),
+            models.CheckConstraint(
+                name="stock_adjustment_reason_known",
+                condition=Q(reason__in=tuple(Reason.values)),
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.delta:+} {self.get_reason_display()}"

@@ -1,7 +1,7 @@
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
-from products.models import MAX_STOCK, Product
+from products.models import MAX_STOCK, Product, StockAdjustment
 
 EXAMPLE = OpenApiExample(
     "A product",
@@ -41,7 +41,8 @@ class ProductSerializer(serializers.ModelSerializer):
         required=False,
         min_value=0,
         max_value=MAX_STOCK,
-        help_text="Given once, when the product is created.",
+        help_text="Given once, when the product is created; then it moves by orders and "
+        "adjustments.",
     )
 
     class Meta:
@@ -65,12 +66,61 @@ class ProductSerializer(serializers.ModelSerializer):
         if self.instance and quantity != self.instance.quantity_in_stock:
             raise serializers.ValidationError(
                 "Stock is not overwritten, since that would undo the sales made since it was "
-                "read: leave this field out.",
+                "read: leave this field out, and send a delta to adjust-stock/.",
                 code="not_overwritten",
             )
         return quantity
+
+    def create(self, validated_data):
+        product = Product(**validated_data)
+        product.introduce(by=self.context["request"].user)
+        return product
 
     def update(self, product, validated_data):
         validated_data.pop("quantity_in_stock", None)
         product.revise(**validated_data)
         return product
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "Two broke",
+            {"delta": -2, "reason": "damaged", "note": "Fell off the shelf."},
+            request_only=True,
+        ),
+        OpenApiExample("A delivery", {"delta": 48, "reason": "delivery"}, request_only=True),
+        OpenApiExample(
+            "The adjustment",
+            {
+                "id": 29,
+                "delta": -2,
+                "reason": "damaged",
+                "note": "Fell off the shelf.",
+                "actor": 1,
+                "created": "2026-03-09T10:21:07.482913Z",
+                "quantity_in_stock": 82,
+            },
+            response_only=True,
+        ),
+    ]
+)
+class StockAdjustmentSerializer(serializers.ModelSerializer):
+    delta = JSONIntegerField(
+        min_value=-MAX_STOCK,
+        max_value=MAX_STOCK,
+        help_text="Pieces that came (12) or went (-2), not 0.",
+    )
+    quantity_in_stock = serializers.IntegerField(
+        source="product.quantity_in_stock", read_only=True, help_text="What is left."
+    )
+
+    class Meta:
+        model = StockAdjustment
+        fields = ("id", "delta", "reason", "note", "actor", "created", "quantity_in_stock")
+        read_only_fields = ("id", "actor", "created")
+
+    def validate_delta(self, delta):
+        if delta == 0:
+            raise serializers.ValidationError("Must not be 0.", code="zero")
+        return delta

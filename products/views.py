@@ -1,19 +1,16 @@
 from django.db.models import ProtectedError
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
-from rest_framework import exceptions, filters, permissions, status, viewsets
+from rest_framework import filters, permissions, status, viewsets
+from rest_framework.decorators import action
+from rest_framework.response import Response
 
 from products.filters import ProductFilter
-from products.models import Product
-from products.serializers import EXAMPLE, ProductSerializer
+from products.models import Product, StockOutOfBounds
+from products.refusals import Refusal
+from products.serializers import EXAMPLE, ProductSerializer, StockAdjustmentSerializer
 
 STAFF_ONLY = {"x-problems": ["permission_denied"]}
-
-
-class ProductInUse(exceptions.APIException):
-    status_code = status.HTTP_409_CONFLICT
-    default_code = "product_in_use"
-    default_detail = "This product was ordered; retire it with `is_active` false instead."
 
 
 @extend_schema(tags=["products"])
@@ -104,8 +101,36 @@ class ProductViewSet(viewsets.ModelViewSet):
     def filter_queryset(self, queryset):
         return super().filter_queryset(queryset) if self.action == "list" else queryset
 
+    @extend_schema(
+        summary="Adjust the stock",
+        description="Staff only. Books `delta` pieces in or out; sales going on at the same time "
+        "are not lost, as they would be by overwriting the stock. It never falls below 0.",
+        extensions={"x-problems": ["permission_denied", "stock_out_of_bounds"]},
+        responses={201: StockAdjustmentSerializer},
+    )
+    @action(
+        detail=True,
+        methods=["post"],
+        url_path="adjust-stock",
+        serializer_class=StockAdjustmentSerializer,
+    )
+    def adjust_stock(self, request, pk=None):
+        form = self.get_serializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        try:
+            adjustment = self.get_object().adjust_stock(by=request.user, **form.validated_data)
+        except StockOutOfBounds as exc:
+            raise Refusal(
+                409, "stock_out_of_bounds", f"There are {exc.stock:,} in stock."
+            ) from None
+        return Response(self.get_serializer(adjustment).data, status.HTTP_201_CREATED)
+
     def perform_destroy(self, product):
         try:
             product.delete()
         except ProtectedError:
-            raise ProductInUse from None
+            raise Refusal(
+                409,
+                "product_in_use",
+                "This product was ordered; retire it with `is_active` false instead.",
+            ) from None

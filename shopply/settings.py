@@ -3,6 +3,7 @@
 With nothing set, the shop runs in debug on localhost with SQLite beside this folder.
 """
 
+import re
 import sys
 from pathlib import Path
 
@@ -18,20 +19,27 @@ if (BASE_DIR / ".env").exists():
 
 DEBUG = env.bool("DEBUG", default=True)
 
+
+def refuse_to_start(sentence):
+    """Not a traceback: whoever reads this is configuring a server."""
+    sys.stderr.write(f"shopply does not start {sentence}\n")
+    sys.exit(3)  # which gunicorn takes as a failure to boot, instead of trying again for ever
+
+
 _missing = [name for name in ("SECRET_KEY", "ALLOWED_HOSTS") if not env(name, default="")]
 if _missing and not DEBUG:
-    # One sentence instead of a traceback: whoever reads this is configuring a server.
-    sys.stderr.write(
-        f"shopply does not start with DEBUG=false until {' and '.join(_missing)} "
-        f"{'is' if len(_missing) == 1 else 'are'} set in the environment.\n"
+    refuse_to_start(
+        f"with DEBUG=false until {' and '.join(_missing)} "
+        f"{'is' if len(_missing) == 1 else 'are'} set in the environment."
     )
-    sys.exit(3)  # which gunicorn takes as a failure to boot, instead of trying again for ever
 
 SECRET_KEY = env("SECRET_KEY", default="django-insecure-for-localhost-only")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])  # empty in debug: localhost only
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 SHOP_CURRENCY = env("SHOP_CURRENCY", default="EUR")
+if not re.fullmatch("[A-Z]{3}", SHOP_CURRENCY):
+    refuse_to_start("until SHOP_CURRENCY is a code of ISO 4217, such as EUR.")
 
 # --- Database -----------------------------------------------------------------------------------
 
@@ -43,7 +51,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
             # failing half way through; readers go on meanwhile.
             "transaction_mode": "IMMEDIATE",
             "init_command": "PRAGMA journal_mode=WAL",
-            "timeout": 20,  # seconds
+            "timeout": 5,  # seconds
         },
         # A file, as in production: threads of a test then have connections of their own.
         "TEST": {"NAME": BASE_DIR / "test.sqlite3"},
@@ -52,6 +60,10 @@ else:
     DATABASES["default"] |= {
         "CONN_MAX_AGE": env.int("CONN_MAX_AGE", default=60),  # seconds
         "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            "options": f"-c lock_timeout={env.int('LOCK_TIMEOUT', default=5)}s "
+            f"-c statement_timeout={env.int('STATEMENT_TIMEOUT', default=30)}s",
+        },
     }
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -113,6 +125,15 @@ TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
 
+# To stderr in production as in debug: Django by itself would keep failures to the latter.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "loggers": {"django": {"handlers": ["console"], "level": "INFO", "propagate": False}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+}
+
 AUTH_USER_MODEL = "customers.Customer"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -157,6 +178,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "shopply.api.pagination.Pages",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "shopply.api.problems.exception_handler",
+    "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 

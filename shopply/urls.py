@@ -7,7 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.routers import APIRootView, DefaultRouter
 
 from customers.views import CustomerViewSet, ObtainToken
-from orders.views import OrderViewSet
+from orders.views import OrderViewSet, StockHistory
 from products.views import ProductViewSet
 from shopply.api import problems
 
@@ -40,6 +40,7 @@ urlpatterns = [
     ),
     path("api/problems/", problems.problem_list, name="problems"),
     path("api/problems/<slug:code>/", problems.problem_page, name="problem"),
+    path("api/products/<int:pk>/stock-history/", StockHistory.as_view(), name="stock-history"),
     path("api/", include(router.urls)),
     path("api/<path:path>", problems.unknown_path),
 ]

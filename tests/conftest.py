@@ -1,7 +1,9 @@
 import pytest
+from django.core.management import call_command
 
 from tests import factories
 from tests.contract import ContractClient
+from tests.servers import Server
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +34,13 @@ def product(db):
 
 
 @pytest.fixture
+def demo_shop(db, settings):
+    settings.DEBUG = True
+    call_command("load_demo")
+    settings.DEBUG = False
+
+
+@pytest.fixture
 def api(db):
     """A client without a log-in; `api.of(customer)` is one that sends the customer's token."""
     return ContractClient()
@@ -50,6 +59,20 @@ def as_bob(api, bob):
 @pytest.fixture
 def as_clerk(api, clerk):
     return api.of(clerk)
+
+
+@pytest.fixture(scope="session")
+def running_shop(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock():
+        server = Server().start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def shop(running_shop, transactional_db):
+    """The shop in four worker processes, on the test database; what tests write is committed."""
+    return running_shop
 
 
 @pytest.fixture

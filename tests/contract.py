@@ -16,6 +16,7 @@ ANYWHERE = {
     "conflict",
     "request_too_large",
     "unsupported_media_type",
+    "service_unavailable",
     "internal_error",
 }
 

@@ -29,8 +29,14 @@ products = Recipe(
 )
 
 
-def place(customer, quantities):
+def stocked(**fields):
+    """A product whose stock is in the books, as the API would make it."""
+    product = products.prepare(**fields)
+    product.introduce(by=None)
+    return product
+
+
+def place(customer, quantities, **more):
     """An order of `{product: quantity}`, placed as the API places it."""
-    return Order.objects.place(
-        customer=customer, quantities={product.pk: n for product, n in quantities.items()}
-    )
+    quantities = {product.pk: quantity for product, quantity in quantities.items()}
+    return Order.objects.place(customer=customer, quantities=quantities, **more)

@@ -1,15 +1,10 @@
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from customers.checks import PUBLISHED_LOGINS
 from customers.models import Customer
 from products.models import Product
 from tests import factories
-
-
-@pytest.fixture
-def demo_shop(db):
-    call_command("load_demo")
 
 
 def test_demo_shop_has_something_of_everything(demo_shop):
@@ -42,6 +37,12 @@ def test_shop_with_data_is_left_alone(alice, capsys):
     call_command("load_demo")
     assert Customer.objects.count() == 1
     assert "was not loaded" in capsys.readouterr().out
+
+
+def test_production_gets_no_published_passwords(db):
+    with pytest.raises(CommandError, match="DEBUG=false"):
+        call_command("load_demo")
+    assert not Customer.objects.exists()
 
 
 def test_log_in_is_told_only_while_it_works(demo_shop, capsys):

@@ -57,6 +57,27 @@ def test_empty_secret_counts_as_missing():
     )
 
 
+@pytest.mark.parametrize("currency", ["", "EURO", "eur", "€"])
+def test_currency_that_is_none_is_refused(currency):
+    outcome = python("manage.py", "check", SHOP_CURRENCY=currency)
+    assert outcome.returncode != 0
+    assert outcome.stderr == (
+        "shopply does not start until SHOP_CURRENCY is a code of ISO 4217, such as EUR.\n"
+    )
+
+
+def test_production_logs_its_failures_with_the_request_id():
+    code = (
+        "import django; django.setup(); from django.test import Client; "
+        "Client(headers={'X-Request-ID': 'order-17'}).get('/api/products/', secure=True, "
+        "HTTP_HOST='shop.example')"
+    )
+    away = PRODUCTION | {"DATABASE_URL": "postgres://127.0.0.1:1/nothing"}
+    outcome = python("-c", code, DJANGO_SETTINGS_MODULE="shopply.settings", **away)
+    assert "Connection refused" in outcome.stderr
+    assert "order-17" in outcome.stderr
+
+
 def setting(name, **environment):
     code = f"from django.conf import settings; print(settings.{name})"
     return python(

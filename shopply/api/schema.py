@@ -5,7 +5,8 @@ its shape is found here: a body can be bad, an id unknown, a token wrong.
 Errors of the transport (405, 406, 413, 415, 500) are told once, in the introduction.
 """
 
-from shopply.api.problems import MEDIA_TYPE, PROBLEMS
+from shopply.api.codes import PROBLEMS
+from shopply.api.problems import MEDIA_TYPE
 
 PROBLEM = {
     "type": "object",
@@ -33,10 +34,26 @@ PROBLEM = {
                         "description": "Where in the body, as a JSON pointer (RFC 6901).",
                     },
                     "parameter": {"type": "string", "description": "Which query parameter."},
+                    "header": {"type": "string", "description": "Which header."},
                     "code": {"type": "string"},
                     "detail": {"type": "string"},
+                    "product": {"type": "integer", "description": "Of `out_of_stock`: its id."},
+                    "requested": {"type": "integer", "description": "Of `out_of_stock`."},
+                    "available": {"type": "integer", "description": "Of `out_of_stock`."},
+                    "unit_price": {"type": "string", "description": "Of `out_of_stock`: today's."},
                 },
             },
+        },
+        "suggested_items": {
+            "type": "array",
+            "items": {"$ref": "#/components/schemas/LineRequest"},
+            "description": "Of `out_of_stock`: what can be had; post it as `items`, if not empty.",
+        },
+        "total_price": {"type": "string", "description": "Of `price_changed`: today's."},
+        "items": {
+            "type": "array",
+            "items": {"$ref": "#/components/schemas/OrderItem"},
+            "description": "Of `price_changed`: the lines at today's prices.",
         },
     },
 }
@@ -44,15 +61,19 @@ PROBLEM = {
 
 def add_problems(result, generator, request, public):
     """A drf-spectacular postprocessing hook."""
-    result["components"]["schemas"]["Problem"] = PROBLEM
+    schemas = result["components"]["schemas"]
+    for name, schema in schemas.items():
+        if "properties" in schema and not name.endswith("Request"):
+            schema["required"] = sorted(schema["properties"])  # an answer has all its fields
+    schemas["Problem"] = PROBLEM
     for path, operations in result["paths"].items():
         for operation in operations.values():
             by_status = {}
             for code in problems_of(path, operation):
                 by_status.setdefault(PROBLEMS[code].status, []).append(code)
-            where = "pointer" if "requestBody" in operation else "parameter"
+            at_fault = field_of(operation, schemas)
             for status, codes in sorted(by_status.items()):
-                operation["responses"][str(status)] = response(codes, where)
+                operation["responses"][str(status)] = response(codes, at_fault)
     return result
 
 
@@ -74,38 +95,64 @@ def problems_of(path, operation):
     yield from operation.get("x-problems", [])
 
 
-def response(codes, where):
+def field_of(operation, schemas):
+    """What an example of a validation error finds fault with: a field, or a query parameter."""
+    if "requestBody" not in operation:
+        invalid = {"code": "invalid", "detail": "Must be a whole number, 1 or more."}
+        return {"parameter": "items_per_page", **invalid}
+    body = operation["requestBody"]["content"]["application/json"]["schema"]
+    fields = schemas[body["$ref"].rpartition("/")[2]]["properties"]
+    return {
+        "pointer": f"/{next(iter(fields))}",
+        "code": "null",
+        "detail": "This field may not be null.",
+    }
+
+
+def response(codes, at_fault):
     return {
         "description": " ".join(f"`{code}`: {PROBLEMS[code].meaning}" for code in codes),
         "content": {
             MEDIA_TYPE: {
                 "schema": {"$ref": "#/components/schemas/Problem"},
-                "examples": {code: {"value": example(code, where)} for code in codes},
+                "examples": {code: {"value": example(code, at_fault)} for code in codes},
             }
         },
     }
 
 
-ERRORS = {
-    ("validation_error", "pointer"): {
-        "pointer": "/items/0/quantity",
-        "code": "min_value",
-        "detail": "Ensure this value is greater than or equal to 1.",
+MEMBERS = {
+    "out_of_stock": {
+        "errors": [
+            {
+                "pointer": "/items/0/quantity",
+                "code": "out_of_stock",
+                "detail": "Panama Gesha La Loma, 100 g: only 3 left.",
+                "product": 9,
+                "requested": 5,
+                "available": 3,
+                "unit_price": "24.00",
+            }
+        ],
+        "suggested_items": [{"product": 9, "quantity": 3}],
     },
-    ("validation_error", "parameter"): {
-        "parameter": "items_per_page",
-        "code": "invalid",
-        "detail": "Must be a whole number, 1 or more.",
-    },
-    ("out_of_stock", "pointer"): {
-        "pointer": "/items/0/quantity",
-        "code": "out_of_stock",
-        "detail": "Panama Gesha La Loma, 100 g: only 3 left.",
+    "price_changed": {
+        "total_price": "12.20",
+        "items": [
+            {
+                "product": 1,
+                "name": "Yirgacheffe Kochere, 250 g",
+                "sku": "COF-ETH-250",
+                "unit_price": "12.20",
+                "quantity": 1,
+                "line_total": "12.20",
+            }
+        ],
     },
 }
 
 
-def example(code, where):
+def example(code, at_fault):
     document = {
         "type": f"http://127.0.0.1:8000/api/problems/{code}/",
         "title": PROBLEMS[code].title,
@@ -114,6 +161,6 @@ def example(code, where):
         "detail": PROBLEMS[code].meaning,
         "request_id": "3f2a9c0d5b7e4c1f8a6d2e9b0c4f7a15",
     }
-    if (code, where) in ERRORS:
-        document["errors"] = [ERRORS[code, where]]
-    return document
+    if code == "validation_error":
+        document["errors"] = [at_fault]
+    return document | MEMBERS.get(code, {})

@@ -5,6 +5,7 @@
 
 import pytest
 
+from orders.models import Order
 from tests import factories
 from tests.contract import document, operations
 
@@ -34,9 +35,21 @@ GOOD = {
     ("PUT", "/api/products/{id}/"): ("clerk", {"name": "Mocha", "sku": "M-1", "price": "9.00"}),
     ("PATCH", "/api/products/{id}/"): ("clerk", {"price": "9.00"}),
     ("DELETE", "/api/products/{id}/"): ("clerk", None),
+    ("POST", "/api/products/{id}/adjust-stock/"): ("clerk", {"delta": -5, "reason": "damaged"}),
+    ("GET", "/api/products/{id}/stock-history/"): ("clerk", None),
     ("GET", "/api/orders/"): ("alice", None),
-    ("POST", "/api/orders/"): ("alice", {"items": [{"product": 1, "quantity": 1}]}),
+    ("POST", "/api/orders/"): ("alice", {"items": [{"quantity": 1}]}),
+    ("POST", "/api/orders/quote/"): ("anyone", {"items": [{"quantity": 1}]}),
     ("GET", "/api/orders/{id}/"): ("alice", None),
+    ("POST", "/api/orders/{id}/cancel/"): ("alice", {"note": "Too late."}),
+    ("POST", "/api/orders/{id}/confirm/"): ("clerk", {}),
+    ("POST", "/api/orders/{id}/ship/"): ("clerk", {}),
+    ("POST", "/api/orders/{id}/deliver/"): ("clerk", {}),
+}
+# What must become of the order before the move is legal.
+BEFORE = {
+    "/api/orders/{id}/ship/": ["confirm"],
+    "/api/orders/{id}/deliver/": ["confirm", "ship"],
 }
 
 
@@ -51,49 +64,63 @@ def promised():
 
 
 @pytest.fixture
-def send(api, alice, bob, clerk):
+def send(api, alice, clerk):
     """Sends a request in somebody's name, with the ids of the rows that are there."""
     alice.change_password(factories.PASSWORD)
-    product = factories.products.make(pk=1, quantity_in_stock=5)
-    ordered = factories.products.make(pk=2)
-    order = factories.place(alice, {ordered: 1})
+    product = factories.products.make(quantity_in_stock=5)
+    ordered = factories.products.make()
+    order = factories.place(alice, {ordered: 1}, key="used", fingerprint="of another body")
     ids = {"customers": alice.pk, "products": product.pk, "orders": order.pk}
-    clients = {"anyone": api, "alice": api.of(alice), "bob": api.of(bob), "clerk": api.of(clerk)}
+    clients = {"anyone": api, "alice": api.of(alice), "clerk": api.of(clerk)}
     clients["stranger"] = type(api)(HTTP_AUTHORIZATION="Token 0123456789abcdef")
 
-    def send(who, method, path, body, content_type=None):
+    def send(who, method, path, body, **extra):
         path = path.replace("{id}", str(ids.get(path.split("/")[2])))
-        return getattr(clients[who], method.lower())(path, body, content_type=content_type)
+        path = path.replace("{ordered}", str(ordered.pk))
+        if "items" in (body or ()):
+            items = [item | {"product": product.pk} for item in body["items"]]
+            body = body | {"items": items}
+        return getattr(clients[who], method.lower())(path, body, **extra)
 
     return send
 
 
 @pytest.mark.parametrize(("method", "path", "outcome"), list(promised()))
-def test_promised_answer_is_given(method, path, outcome, send):
+def test_promised_answer_is_given(method, path, outcome, send, clerk):
     who, body = GOOD[method, path]
-    content_type = None
+    extra, moves = {}, BEFORE.get(path, [])
     match outcome:
         case "validation_error" if body is None:
             path += "?items_per_page=0"
         case "validation_error":
             body = []
         case "parse_error":
-            body, content_type = "{", "application/json"
+            body, extra = "{", {"content_type": "application/json"}
         case "not_authenticated":
             who = "anyone"
         case "authentication_failed":
             who = "stranger"
         case "permission_denied":
-            who = "bob"
+            who = "alice"
         case "not_found" if "{id}" in path:
             path = path.replace("{id}", "987654321")
         case "not_found":
             path += "?page=99"
         case "out_of_stock":
-            body = {"items": [{"product": 1, "quantity": 6}]}
+            body = {"items": [{"quantity": 6}]}
+        case "price_changed":
+            body = body | {"expected_total": "0.01"}
+        case "idempotency_key_reused":
+            extra = {"headers": {"Idempotency-Key": "used"}}
+        case "illegal_transition":
+            moves = ["confirm", "ship", "deliver"]
+        case "stock_out_of_bounds":
+            body = body | {"delta": -6}
         case "product_in_use":
-            path = path.replace("{id}", "2")
-    answer = send(who, method, path, body, content_type)
+            path = path.replace("{id}", "{ordered}")
+    for move in moves:
+        getattr(Order.objects.get(), move)(by=clerk)
+    answer = send(who, method, path, body, **extra)
     if outcome.isdigit():
         assert answer.status_code == int(outcome)
     else:

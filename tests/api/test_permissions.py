@@ -13,6 +13,7 @@ from tests import factories
 NEW_CUSTOMER = {"username": "dora", "email": "dora@example.com", "password": factories.PASSWORD}
 NEW_PRODUCT = {"name": "Mocha", "sku": "MOC-1", "price": "9.00"}
 NEW_PASSWORD = {"current_password": factories.PASSWORD, "new_password": "my-bee-loud-glade"}
+DELIVERY = {"delta": 12, "reason": "delivery"}
 LOG_IN = {"username": "alice", "password": factories.PASSWORD}
 
 # fmt: off
@@ -39,9 +40,16 @@ TABLE = [
     ("PUT",    "/api/products/{product}/", NEW_PRODUCT,         (401, 403, 403, 200)),
     ("PATCH",  "/api/products/{product}/", {"price": "9.00"},   (401, 403, 403, 200)),
     ("DELETE", "/api/products/{product}/", None,                (401, 403, 403, 204)),
+    ("POST",   "/api/products/{product}/adjust-stock/", DELIVERY, (401, 403, 403, 201)),
+    ("GET",    "/api/products/{product}/stock-history/", None,  (401, 403, 403, 200)),
     ("GET",    "/api/orders/",             None,                (401, 200, 200, 200)),
     ("POST",   "/api/orders/",             "{an order}",        (401, 201, 201, 201)),
+    ("POST",   "/api/orders/quote/",       "{an order}",        (200, 200, 200, 200)),
     ("GET",    "/api/orders/{order}/",     None,                (401, 200, 404, 200)),
+    ("POST",   "/api/orders/{order}/cancel/",  None,            (401, 200, 404, 200)),
+    ("POST",   "/api/orders/{order}/confirm/", None,            (401, 403, 404, 200)),
+    ("POST",   "/api/orders/{confirmed}/ship/", None,           (401, 403, 404, 200)),
+    ("POST",   "/api/orders/{shipped}/deliver/", None,          (401, 403, 404, 200)),
 ]
 # fmt: on
 ROLES = ("anonymous", "alice", "bob", "clerk")
@@ -52,11 +60,17 @@ def shop(alice, bob, clerk, product):
     for customer in (alice, bob, clerk):
         customer.change_password(factories.PASSWORD)
     ordered = factories.products.make()
+    orders = [factories.place(alice, {ordered: 1}) for _ in range(3)]
+    for order in orders[1:]:
+        order.confirm(by=clerk)
+    orders[2].ship(by=clerk)
     return {
         "alice": alice.pk,
         "product": product.pk,
         "retired": factories.products.make(is_active=False).pk,
-        "order": factories.place(alice, {ordered: 1}).pk,
+        "order": orders[0].pk,
+        "confirmed": orders[1].pk,
+        "shipped": orders[2].pk,
     }
 
 
@@ -86,7 +100,7 @@ def routes(patterns, prefix=""):
 
 
 def test_table_has_every_route():
-    numbers = {"alice": 1, "product": 1, "retired": 1, "order": 1}
+    numbers = dict.fromkeys(("alice", "product", "retired", "order", "confirmed", "shipped"), 1)
     in_table = {resolve(path.format(**numbers)).route for _, path, _, _ in TABLE}
     under_api = {route for route in routes(get_resolver().url_patterns) if route[:4] == "api/"}
     assert in_table == under_api

@@ -3,7 +3,8 @@ import json
 import pytest
 from django.db import connection
 
-from shopply.api.problems import PROBLEMS, escape
+from shopply.api.codes import PROBLEMS
+from shopply.api.problems import escape
 from tests import factories
 
 

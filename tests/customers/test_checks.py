@@ -5,11 +5,6 @@ from django.core.management.base import SystemCheckError
 from customers.checks import PUBLISHED_LOGINS, published_passwords
 
 
-@pytest.fixture
-def demo_shop(db):
-    call_command("load_demo")
-
-
 def test_deploy_check_names_every_published_log_in(demo_shop):
     errors = published_passwords(None)
     assert [error.id for error in errors] == ["customers.E001"] * 3

@@ -1,5 +1,8 @@
 import pytest
+from django.contrib.auth.models import Permission
 
+from orders.models import Order
+from orders.moves import MOVES
 from tests import factories
 
 
@@ -40,3 +43,57 @@ def test_address_is_escaped(in_the_admin, order):
         answer = in_the_admin.get(f"/admin/orders/order/{page}").content.decode()
         assert "<script>alert" not in answer
         assert "&lt;script&gt;alert" in answer
+
+
+def buttons(page):
+    return [move for move in MOVES if f"/move/{move}/" in page.content.decode()]
+
+
+def press(browser, order, move, **form):
+    return browser.post(f"/admin/orders/order/{order.pk}/move/{move}/", form, follow=True)
+
+
+def test_page_of_an_order_offers_the_legal_moves_only(in_the_admin, order):
+    page = in_the_admin.get(f"/admin/orders/order/{order.pk}/change/")
+    assert buttons(page) == ["confirm", "cancel"]
+    page = press(in_the_admin, order, "confirm", note="Paid.")
+    assert "is confirmed now" in page.content.decode()
+    assert buttons(page) == ["ship", "cancel"]
+    event = order.events.get(status="confirmed")
+    assert (event.note, event.by.is_superuser) == ("Paid.", True)
+
+
+def test_move_that_is_no_longer_legal_is_refused_with_the_reason(in_the_admin, order, alice):
+    order.cancel(by=alice)
+    page = press(in_the_admin, order, "ship").content.decode()
+    assert "An order that is cancelled cannot be shipped." in page
+
+
+def test_moves_are_not_links_and_need_the_permission(in_the_admin, client, clerk, order):
+    path = f"/admin/orders/order/{order.pk}/move/confirm/"
+    assert in_the_admin.get(path).status_code == 405
+    assert in_the_admin.post(path.replace("confirm", "delete")).status_code == 404
+    clerk.user_permissions.set(Permission.objects.filter(codename="view_order"))
+    client.force_login(clerk)
+    assert buttons(client.get(f"/admin/orders/order/{order.pk}/change/")) == []
+    assert client.post(path).status_code == 403
+    clerk.user_permissions.set(Permission.objects.filter(codename="change_order"))
+    assert client.post(path).status_code == 302
+
+
+def test_orders_are_moved_in_bulk_where_that_is_legal(in_the_admin, alice, product, order):
+    others = [factories.place(alice, {product: 1}) for _ in range(2)]
+    others[0].cancel(by=alice)
+    form = {"action": "confirm", "_selected_action": [o.pk for o in (order, *others)]}
+    page = in_the_admin.post("/admin/orders/order/", form, follow=True).content.decode()
+    assert "2 orders confirmed." in page
+    assert f"{others[0]}: An order that is cancelled cannot be confirmed." in page
+    statuses = Order.objects.order_by("pk").values_list("status", flat=True)
+    assert list(statuses) == ["confirmed", "cancelled", "confirmed"]
+
+
+def test_cancelling_in_bulk_puts_the_stock_back(in_the_admin, order, product):
+    form = {"action": "cancel", "_selected_action": [order.pk]}
+    in_the_admin.post("/admin/orders/order/", form)
+    product.refresh_from_db()
+    assert product.quantity_in_stock == 100

@@ -1,7 +1,7 @@
 import pytest
 from django.db import IntegrityError, transaction
 
-from orders.models import Order, OrderItem
+from orders.models import Order, OrderEvent, OrderItem
 from tests import factories
 
 
@@ -30,6 +30,18 @@ def test_database_refuses_a_second_line_of_one_product(order, product):
         OrderItem.objects.create(
             order=order, product=product, unit_price=1, quantity=1, line_total=1
         )
+
+
+def test_database_refuses_a_second_order_of_one_key(order, alice, bob, product):
+    keyed = [factories.place(customer, {product: 1}, key="k") for customer in (alice, bob)]
+    assert len(keyed) == 2
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Order.objects.filter(pk=order.pk).update(idempotency_key="k")
+
+
+def test_database_refuses_a_second_event_of_one_kind(order, alice):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        OrderEvent.objects.create(order=order, status="placed", at=order.created, by=alice)
 
 
 def test_customer_with_orders_cannot_be_deleted(order, alice):

@@ -145,8 +145,13 @@ def test_one_short_line_refuses_the_whole_order(as_alice, moka, cup):
             "pointer": "/items/1/quantity",
             "code": "out_of_stock",
             "detail": "Moka: only 4 left.",
+            "product": moka.pk,
+            "requested": 5,
+            "available": 4,
+            "unit_price": "34.90",
         }
     ]
+    assert answer.json()["suggested_items"] == [line(cup, 7), line(moka, 4)]
     assert left(moka, cup) == [4, 7]
     assert not Order.objects.exists()
 
@@ -155,9 +160,43 @@ def test_every_short_line_is_told(as_alice, moka, cup):
     cup.revise(is_active=False)
     answer = order(as_alice, (cup, 1), (moka, 5))
     assert {error["pointer"]: error["detail"] for error in answer.json()["errors"]} == {
-        "/items/0/quantity": "Cup: none left.",
+        "/items/0/quantity": "Cup: no longer for sale.",
         "/items/1/quantity": "Moka: only 4 left.",
     }
+
+
+def test_suggested_items_can_be_posted_as_they_stand(as_alice, moka, cup):
+    answer = order(as_alice, (moka, 3), (cup, 8), (moka, 3))
+    again = as_alice.post("/api/orders/", {"items": answer.json()["suggested_items"]})
+    assert again.status_code == 201
+    assert left(moka, cup) == [0, 0]
+
+
+def test_lines_with_nothing_left_are_not_suggested(as_alice, moka, cup):
+    cup.revise(is_active=False)
+    assert order(as_alice, (cup, 1), (moka, 5)).json()["suggested_items"] == [line(moka, 4)]
+    assert order(as_alice, (cup, 1)).json()["suggested_items"] == []
+
+
+def test_total_that_was_expected_is_no_obstacle(as_alice, moka):
+    for expected in ("34.90", "34.9", 34.9):
+        assert order(as_alice, (moka, 1), expected_total=expected).status_code == 201
+
+
+def test_another_total_refuses_the_order_and_tells_todays_prices(as_alice, moka, cup):
+    answer = order(as_alice, (moka, 1), (cup, 2), expected_total="70.00")
+    assert (answer.status_code, answer.json()["code"]) == (409, "price_changed")
+    assert answer.json()["total_price"] == "72.00"
+    assert [(i["sku"], i["unit_price"], i["line_total"]) for i in answer.json()["items"]] == [
+        ("MOK", "34.90", "34.90"),
+        ("CUP", "18.55", "37.10"),
+    ]
+    assert left(moka, cup) == [4, 7]
+
+
+@pytest.mark.parametrize("total", [None, "", "much", "NaN", "1.234", [], "1e20"])
+def test_expected_total_that_is_none_is_pointed_at(as_alice, moka, total):
+    assert "/expected_total" in errors(order(as_alice, (moka, 1), expected_total=total))
 
 
 def test_ids_of_no_product_are_told_and_nothing_is_taken(as_alice, moka):
@@ -240,26 +279,28 @@ def test_malformed_line_is_pointed_at(as_alice, items, pointer, code):
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("body", "code"),
     [
-        b"",
-        b"{",
-        b"null",
-        b"[]",
-        b'"items"',
-        b'{"items": [{"product": 1, "quantity": 1e999}]}',
-        b'{"items": [{"product": 1, "quantity": NaN}]}',
-        b'{"items": [{"product": 1, "quantity": Infinity}]}',
-        b'{"items": [{"product": 1, "quantity": ' + b"9" * 5000 + b"}]}",
-        b'{"items": "\xff"}',
-        b"[" * 1500 + b"]" * 1500,
-        b'{"items": ' + b"[" * 100_000,
-        rb'{"items": [], "shipping_address": {"name": "\ud800"}}',
+        (b"", "validation_error"),
+        (b"{", "parse_error"),
+        (b"null", "validation_error"),
+        (b"[]", "validation_error"),
+        (b'"items"', "validation_error"),
+        (b'{"items": [{"product": 1, "quantity": 1e999}]}', "validation_error"),
+        (b'{"items": [{"product": 1, "quantity": NaN}]}', "parse_error"),
+        (b'{"items": [{"product": 1, "quantity": Infinity}]}', "parse_error"),
+        (b'{"items": [{"product": 1, "quantity": ' + b"9" * 5000 + b"}]}", "parse_error"),
+        (b'{"items": "\xff"}', "parse_error"),
+        (b"[" * 1500 + b"]" * 1500, "parse_error"),
+        (b'{"items": ' + b"[" * 100_000, "parse_error"),
+        (rb'{"items": [], "shipping_address": {"name": "\ud800"}}', "parse_error"),
+        (b'{"items": [{"product": 1, "quantity": 1}]}{}', "parse_error"),
+        (b"items=1", "parse_error"),
     ],
 )
-def test_malformed_body_is_refused(as_alice, body):
+def test_malformed_body_is_refused(as_alice, body, code):
     answer = as_alice.post("/api/orders/", body, content_type="application/json")
-    assert answer.status_code == 400
+    assert (answer.status_code, answer.json()["code"]) == (400, code)
 
 
 @pytest.mark.parametrize(

@@ -3,19 +3,20 @@ import pytest
 from products.models import Product
 from tests import factories
 
+ADJUSTMENTS = {"adjustments-TOTAL_FORMS": 1, "adjustments-INITIAL_FORMS": 0}
 FORM = {"name": "Moka", "sku": "M-1", "price": "34.90", "description": "", "is_active": "on"}
 
 
 def test_product_is_added_with_its_opening_stock(in_the_admin):
     answer = in_the_admin.post("/admin/products/product/add/", FORM | {"quantity_in_stock": 9})
     assert answer.status_code == 302
-    assert Product.objects.get().quantity_in_stock == 9
+    assert Product.objects.get().adjustments.get().delta == 9
 
 
 def test_stock_is_shown_afterwards_but_not_typed_over(in_the_admin, product):
     page = f"/admin/products/product/{product.pk}/change/"
     assert 'name="quantity_in_stock"' not in in_the_admin.get(page).content.decode()
-    answer = in_the_admin.post(page, FORM | {"quantity_in_stock": 9})
+    answer = in_the_admin.post(page, FORM | ADJUSTMENTS | {"quantity_in_stock": 9})
     assert answer.status_code == 302
     product.refresh_from_db()
     assert (product.name, product.quantity_in_stock) == ("Moka", 100)
@@ -23,7 +24,7 @@ def test_stock_is_shown_afterwards_but_not_typed_over(in_the_admin, product):
 
 def test_saving_an_unchanged_form_is_fine(in_the_admin, product):
     page = f"/admin/products/product/{product.pk}/change/"
-    form = {**FORM, "name": product.name, "sku": product.sku, "price": product.price}
+    form = {**FORM, **ADJUSTMENTS, "name": product.name, "sku": product.sku, "price": product.price}
     assert in_the_admin.post(page, form).status_code == 302
 
 
@@ -39,6 +40,42 @@ def test_list_tells_what_to_order_again(in_the_admin, stock, name):
         factories.products.make(name=each, quantity_in_stock=left)
     page = in_the_admin.get(f"/admin/products/product/?stock={stock}")
     assert [product.name for product in page.context["cl"].queryset] == [name]
+
+
+def adjust(in_the_admin, product, delta, reason="damaged"):
+    """Fill in the row that the product's page has for it; the page that follows."""
+    row = {"adjustments-0-delta": delta, "adjustments-0-reason": reason}
+    form = {**FORM, "name": product.name, "sku": product.sku, "price": product.price}
+    page = f"/admin/products/product/{product.pk}/change/"
+    return in_the_admin.post(page, form | ADJUSTMENTS | row, follow=True).content.decode()
+
+
+def test_stock_is_adjusted_by_a_signed_row_with_a_reason(in_the_admin, product):
+    adjust(in_the_admin, product, -2)
+    product.refresh_from_db()
+    booked = product.adjustments.get()
+    assert (product.quantity_in_stock, booked.delta, booked.reason) == (98, -2, "damaged")
+    assert booked.actor.is_superuser
+    page = in_the_admin.get("/admin/products/stockadjustment/?reason__exact=damaged")
+    assert product.name in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("delta", "reason", "told"),
+    [
+        (-101, "damaged", "The stock was not adjusted: there are 100 pieces."),
+        (0, "damaged", "Must not be 0."),
+        (5, "", "This field is required."),
+        (10**12, "delivery", "Ensure this value is less than or equal to"),
+    ],
+)
+def test_adjustment_that_cannot_be_is_refused_with_the_reason(
+    in_the_admin, product, delta, reason, told
+):
+    assert told in adjust(in_the_admin, product, delta, reason)
+    product.refresh_from_db()
+    assert product.quantity_in_stock == 100
+    assert not product.adjustments.exists()
 
 
 def test_ordered_product_is_not_deleted(in_the_admin, alice, product):

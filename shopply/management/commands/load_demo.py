@@ -1,5 +1,6 @@
+from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.management import BaseCommand, call_command
+from django.core.management import BaseCommand, CommandError, call_command
 
 from customers.checks import PUBLISHED_LOGINS, open_published_logins
 from products.models import Product
@@ -11,6 +12,8 @@ class Command(BaseCommand):
     def handle(self, **options):
         if get_user_model().objects.exists() or Product.objects.exists():
             self.stdout.write("The shop has data already; the demo shop was not loaded.")
+        elif not settings.DEBUG:
+            raise CommandError("With DEBUG=false, no accounts with published passwords are made.")
         else:
             call_command("loaddata", "customers", "products", stdout=self.stdout)
         for name in open_published_logins():

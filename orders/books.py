@@ -1,0 +1,49 @@
+"""The books of the stock: what moved it, and whether that adds up to what is there."""
+
+from django.db.models import BigIntegerField, F, OuterRef, Subquery, Sum, Value
+from django.db.models.functions import Coalesce
+
+from orders.models import OrderEvent, OrderItem
+from orders.moves import Status
+from products.models import Product, StockAdjustment
+
+
+def history(product):
+    """What moved the stock of a product, newest first: adjustments, sales, and cancelled sales.
+
+    Dicts of `at reason delta note by order`: `reason` is a Reason of an adjustment, or it is
+    `sale` or `cancelled` and `order` has the id of the order.
+    """
+    adjustments = StockAdjustment.objects.filter(product=product).annotate(
+        at=F("created"), by=F("actor"), order=Value(None, output_field=BigIntegerField())
+    )
+    on_orders = OrderEvent.objects.filter(order__items__product=product)
+    sold = on_orders.filter(status=Status.PLACED).annotate(
+        reason=Value("sale"), delta=-F("order__items__quantity")
+    )
+    cancelled = on_orders.filter(status=Status.CANCELLED).annotate(
+        reason=Value("cancelled"), delta=F("order__items__quantity")
+    )
+    columns = ("at", "reason", "delta", "note", "by", "order")
+    rows = (movements.order_by().values(*columns) for movements in (adjustments, sold, cancelled))
+    return next(rows).union(*rows, all=True).order_by("-at", "-order")
+
+
+def unbalanced():
+    """Products whose stock is not what their adjustments and orders add up to.
+
+    Each with `adjusted` and `sold`: the stock should be the first less the second.
+    """
+
+    def total(rows, field):
+        summed = rows.filter(product=OuterRef("pk")).order_by().values("product")
+        return Coalesce(
+            Subquery(summed.annotate(total=Sum(field)).values("total")),
+            Value(0),
+            output_field=BigIntegerField(),
+        )
+
+    sold = OrderItem.objects.exclude(order__status=Status.CANCELLED)
+    return Product.objects.annotate(
+        adjusted=total(StockAdjustment.objects.all(), "delta"), sold=total(sold, "quantity")
+    ).exclude(quantity_in_stock=F("adjusted") - F("sold"))

@@ -1,0 +1,23 @@
+from django.core.management import BaseCommand, CommandError
+
+from orders import books
+
+
+class Command(BaseCommand):
+    help = (
+        "Checks that every product's stock is what its adjustments and orders add up to. "
+        "Prints those that differ, and then exits with 1."
+    )
+
+    def handle(self, **options):
+        wrong = 0
+        for product in books.unbalanced().iterator():
+            wrong += 1
+            self.stdout.write(
+                f"{product}: {product.quantity_in_stock} in stock, but "
+                f"{product.adjusted} adjusted - {product.sold} sold = "
+                f"{product.adjusted - product.sold}"
+            )
+        if wrong:
+            raise CommandError(f"The stock of {wrong} products does not add up.")
+        self.stdout.write("The stock of every product adds up.")

@@ -1,0 +1,139 @@
+"""The list of problems, by their codes. Clients program against these: they do not change."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    status: int
+    title: str
+    meaning: str
+    remedy: str
+
+
+PROBLEMS = {
+    "validation_error": Problem(
+        400,
+        "Not valid",
+        "A field of the body, or a query parameter, is missing or has a value it cannot have.",
+        "Each entry of errors says what is wrong and where: pointer is a JSON pointer into "
+        "the body, parameter the name of a query parameter. Correct them and send again.",
+    ),
+    "parse_error": Problem(
+        400,
+        "Not JSON",
+        "The body could not be read as JSON.",
+        "Send UTF-8 JSON; detail says where reading stopped. NaN and Infinity are not JSON.",
+    ),
+    "bad_request": Problem(
+        400,
+        "Bad request",
+        "The request was refused before it was read, for example because of its Host header.",
+        "Address the server by a name it is configured for.",
+    ),
+    "not_authenticated": Problem(
+        401,
+        "Not logged in",
+        "This needs to know who you are, and the request does not say.",
+        "Send Authorization: Token <TOKEN>; POST /api/obtain-token/ gives you a token.",
+    ),
+    "authentication_failed": Problem(
+        401,
+        "Log-in refused",
+        "The Authorization header is malformed, or the token, name or password in it is wrong, "
+        "or the account is closed.",
+        "Correct the header, obtain a new token, or leave the header out where none is needed.",
+    ),
+    "permission_denied": Problem(
+        403,
+        "Not allowed",
+        "You are logged in, but this is for the shop's staff.",
+        "Use an account of the shop's staff.",
+    ),
+    "not_found": Problem(
+        404,
+        "Not found",
+        "There is nothing here, or nothing that you may see.",
+        "Check the path and the id. Other customers' orders and accounts are not found either.",
+    ),
+    "method_not_allowed": Problem(
+        405,
+        "Method not allowed",
+        "This address does not answer to this method.",
+        "The Allow header lists the methods it answers to.",
+    ),
+    "not_acceptable": Problem(
+        406,
+        "Not acceptable",
+        "The Accept header leaves no form of answer that the shop can give.",
+        "Accept application/json.",
+    ),
+    "conflict": Problem(
+        409,
+        "Conflict",
+        "Another request changed the same thing at the same moment; this one changed nothing.",
+        "Read the current state and send the request again.",
+    ),
+    "out_of_stock": Problem(
+        409,
+        "Out of stock",
+        "The shop cannot supply every line of the order, so nothing was ordered.",
+        "Each entry of errors points at a line and says how many are left. suggested_items is what "
+        "the shop can supply of the order: post it as items, if it is not empty.",
+    ),
+    "price_changed": Problem(
+        409,
+        "Price changed",
+        "The order comes to another sum than expected_total, so nothing was ordered.",
+        "total_price and items have today's prices. Show them to your customer, and order again.",
+    ),
+    "illegal_transition": Problem(
+        409,
+        "Not from this state",
+        "The order is in no state from which this move starts; perhaps someone else just moved it.",
+        "Get the order: its actions are the moves that you may make now.",
+    ),
+    "stock_out_of_bounds": Problem(
+        409,
+        "Not that many in stock",
+        "The adjustment would leave less than nothing in stock, or more than the shop can count.",
+        "Get the product, count again and send another delta.",
+    ),
+    "product_in_use": Problem(
+        409,
+        "Product was ordered",
+        "A product that was ever ordered cannot be deleted: orders are records.",
+        "Retire it instead: PATCH it with is_active false.",
+    ),
+    "request_too_large": Problem(
+        413,
+        "Request too large",
+        "The body is larger than the server reads.",
+        "Send a smaller body; detail names the limit.",
+    ),
+    "unsupported_media_type": Problem(
+        415,
+        "Unsupported media type",
+        "The body is not declared as JSON.",
+        "Send Content-Type: application/json.",
+    ),
+    "idempotency_key_reused": Problem(
+        422,
+        "Key used for another order",
+        "You placed an order with this Idempotency-Key and another body.",
+        "Make a new key for each new order; send the same key only to repeat the same request.",
+    ),
+    "service_unavailable": Problem(
+        503,
+        "Busy",
+        "The database is busy or out of reach. Nothing was changed, as far as is known.",
+        "Try again after as many seconds as Retry-After says, an order with the same "
+        "Idempotency-Key, so that it is placed once.",
+    ),
+    "internal_error": Problem(
+        500,
+        "Our mistake",
+        "The server failed. The failure was logged under the request_id of the answer.",
+        "Try again later; tell the shop the request_id if it happens again.",
+    ),
+}

@@ -1,0 +1,114 @@
+import pytest
+from django.db import IntegrityError, transaction
+
+from orders.models import Order
+from tests import factories
+
+KEY = "7b6c1f5e-order-1"
+
+
+def send(client, product, quantity=1, key=KEY, **body):
+    body = {"items": [{"product": product.pk, "quantity": quantity}], **body}
+    return client.post("/api/orders/", body, headers={"Idempotency-Key": key})
+
+
+def test_same_key_and_body_give_the_first_answer_again(as_alice, product):
+    first = send(as_alice, product)
+    again = send(as_alice, product)
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.json() == first.json()
+    assert again["Idempotent-Replayed"] == "true"
+    assert "Idempotent-Replayed" not in first
+    assert Order.objects.count() == 1
+    product.refresh_from_db()
+    assert product.quantity_in_stock == 99
+
+
+def test_first_answer_is_given_whatever_became_of_the_order_since(as_alice, as_clerk, product):
+    first = send(as_alice, product)
+    path = f"/api/orders/{first.json()['id']}/"
+    as_clerk.post(path + "confirm/")
+    as_clerk.post(path + "ship/", {"note": "Parcel 17"})
+    as_clerk.patch(f"/api/products/{product.pk}/", {"price": "99.00", "is_active": False})
+    as_alice.patch("/api/customers/me/", {"city": "Ribe"})
+    assert send(as_alice, product).json() == first.json()
+    assert as_alice.get(path).json()["status"] == "shipped"
+
+
+def test_first_answer_is_given_for_the_last_piece(as_alice, product):
+    first = send(as_alice, product, 100)
+    assert send(as_alice, product, 100).json() == first.json()
+
+
+def test_key_with_another_body_is_refused(as_alice, product):
+    send(as_alice, product)
+    answer = send(as_alice, product, 2)
+    assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
+    assert answer.json()["errors"][0]["header"] == "Idempotency-Key"
+    assert Order.objects.count() == 1
+
+
+def test_body_is_the_same_whatever_its_blanks_and_the_order_of_its_members(as_alice, product):
+    bodies = [
+        b'{"items": [{"product": %d, "quantity": 1}], "expected_total": "12.50"}' % product.pk,
+        b'{"expected_total":"12.50","items":[ {"quantity":1,"product":%d} ]}' % product.pk,
+    ]
+    answers = [
+        as_alice.post(
+            "/api/orders/",
+            body,
+            content_type="application/json",
+            headers={"Idempotency-Key": KEY},
+        )
+        for body in bodies
+    ]
+    assert answers[0].json() == answers[1].json()
+
+
+def test_key_is_the_customers_own(as_alice, as_bob, product):
+    assert send(as_alice, product).json()["id"] != send(as_bob, product).json()["id"]
+
+
+def test_orders_without_a_key_are_orders_of_their_own(as_alice, product):
+    body = {"items": [{"product": product.pk, "quantity": 1}]}
+    ids = {as_alice.post("/api/orders/", body).json()["id"] for _ in range(3)}
+    assert len(ids) == 3
+
+
+def test_refused_order_frees_its_key(as_alice, as_clerk, product):
+    assert send(as_alice, product, 101).status_code == 409
+    assert send(as_alice, product, 0).status_code == 400
+    product.adjust_stock(1, reason="delivery", by=None)
+    answer = send(as_alice, product, 101)
+    assert answer.status_code == 201
+    assert "Idempotent-Replayed" not in answer
+
+
+@pytest.mark.parametrize("key", ["a", "~", "!" * 255, "k" * 255, '"' + "k" * 255 + '"'])
+def test_good_key(as_alice, product, key):
+    assert send(as_alice, product, key=key).status_code == 201
+
+
+def test_quotes_around_the_key_are_no_part_of_it(as_alice, product):
+    first = send(as_alice, product, key=f'"{KEY}"')
+    assert send(as_alice, product, key=KEY).json() == first.json()
+
+
+@pytest.mark.parametrize("key", ["", '""', "two words", "k" * 256, "ü", "tab\t", "\0", "\x7f"])
+def test_bad_key_is_named(as_alice, product, key):
+    answer = send(as_alice, product, key=key)
+    assert answer.status_code == 400
+    assert [error["header"] for error in answer.json()["errors"]] == ["Idempotency-Key"]
+    assert not Order.objects.exists()
+
+
+def test_key_taken_between_check_and_write_gives_the_first_answer(alice, product):
+    """What the loser of a race goes through, in the order it goes through it."""
+    first = factories.place(alice, {product: 1}, key=KEY, fingerprint="f")
+    wanted = {"quantities": {product.pk: 1}}
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Order.objects._place(alice, KEY, "f", **wanted)
+    again = Order.objects.place(customer=alice, key=KEY, fingerprint="f", **wanted)
+    assert (again.pk, again.replayed) == (first.pk, True)
+    product.refresh_from_db()
+    assert product.quantity_in_stock == 99

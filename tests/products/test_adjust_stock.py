@@ -1,0 +1,109 @@
+import pytest
+from django.db import IntegrityError, transaction
+
+from products.models import MAX_STOCK, Product, StockAdjustment
+from tests import factories
+
+
+@pytest.fixture
+def moka(db):
+    return factories.stocked(name="Moka", quantity_in_stock=4)
+
+
+def adjust(client, product, delta, reason="delivery", **more):
+    body = {"delta": delta, "reason": reason, **more}
+    return client.post(f"/api/products/{product.pk}/adjust-stock/", body)
+
+
+def stock(product):
+    return Product.objects.get(pk=product.pk).quantity_in_stock
+
+
+def test_delivery_is_booked_with_who_and_why(as_clerk, clerk, moka):
+    answer = adjust(as_clerk, moka, 12, note="Van, 7 o'clock")
+    assert answer.status_code == 201
+    assert answer.json() == answer.json() | {
+        "delta": 12,
+        "reason": "delivery",
+        "note": "Van, 7 o'clock",
+        "actor": clerk.pk,
+        "quantity_in_stock": 16,
+    }
+    assert stock(moka) == 16
+
+
+def test_opening_stock_is_the_first_adjustment(as_clerk, clerk):
+    body = {"name": "Cup", "sku": "C", "price": "3.00", "quantity_in_stock": 7}
+    as_clerk.post("/api/products/", body)
+    booked = StockAdjustment.objects.get()
+    assert (booked.delta, booked.reason, booked.actor) == (7, "opening", clerk)
+
+
+def test_product_without_stock_opens_without_adjustment(as_clerk):
+    as_clerk.post("/api/products/", {"name": "Cup", "sku": "C", "price": "3.00"})
+    assert not StockAdjustment.objects.exists()
+
+
+def test_last_piece_may_break_but_not_one_more(as_clerk, moka):
+    assert adjust(as_clerk, moka, -4, "damaged").json()["quantity_in_stock"] == 0
+    answer = adjust(as_clerk, moka, -1, "damaged")
+    assert (answer.status_code, answer.json()["code"]) == (409, "stock_out_of_bounds")
+    assert "There are 0 in stock" in answer.json()["detail"]
+    assert moka.adjustments.count() == 2
+
+
+def test_stock_is_bounded_above(as_clerk, moka):
+    assert adjust(as_clerk, moka, MAX_STOCK - 3).status_code == 409
+    assert adjust(as_clerk, moka, MAX_STOCK - 4).status_code == 201
+    assert adjust(as_clerk, moka, -MAX_STOCK).json()["quantity_in_stock"] == 0
+
+
+def test_adjusting_adds_to_what_is_there_not_to_what_was_read(clerk, alice, moka):
+    read_earlier = Product.objects.get(pk=moka.pk)
+    factories.place(alice, {moka: 3})
+    read_earlier.adjust_stock(10, reason="delivery", by=clerk)
+    assert stock(moka) == read_earlier.quantity_in_stock == 11
+
+
+def test_retired_product_is_adjusted_too(as_clerk, moka):
+    moka.revise(is_active=False)
+    assert adjust(as_clerk, moka, -4, "correction").status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer", "code"),
+    [
+        ({"delta": 0}, "/delta", "zero"),
+        ({"delta": 1.5}, "/delta", "invalid"),
+        ({"delta": "3"}, "/delta", "invalid"),
+        ({"delta": True}, "/delta", "invalid"),
+        ({"delta": None}, "/delta", "null"),
+        ({"delta": 10**30}, "/delta", "max_value"),
+        ({"delta": -(10**30)}, "/delta", "min_value"),
+        ({"reason": "lost"}, "/reason", "invalid_choice"),
+        ({"reason": ""}, "/reason", "invalid_choice"),
+        ({"reason": None}, "/reason", "null"),
+        ({"note": "x" * 501}, "/note", "max_length"),
+    ],
+)
+def test_bad_field_is_named(as_clerk, moka, changes, pointer, code):
+    answer = adjust(as_clerk, moka, **({"delta": 1} | changes))
+    assert answer.status_code == 400
+    assert [(e["pointer"], e["code"]) for e in answer.json()["errors"]] == [(pointer, code)]
+    assert stock(moka) == 4
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "constraint"),
+    [
+        ("delta", 0, "stock_adjustment_not_zero"),
+        ("reason", "lost", "stock_adjustment_reason_known"),
+    ],
+)
+def test_database_refuses_what_must_never_be(moka, field, value, constraint):
+    with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
+        StockAdjustment.objects.update(**{field: value})
+
+
+def test_product_that_was_only_adjusted_can_be_deleted(as_clerk, moka):
+    assert as_clerk.delete(f"/api/products/{moka.pk}/").status_code == 204

@@ -1,0 +1,100 @@
+"""Real servers for tests: processes of gunicorn on the test database, and a client for threads."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from http.client import HTTPConnection
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db import connection
+from rest_framework.authtoken.models import Token
+
+
+def database_url():
+    """The test database, as another process names it."""
+    database = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{database['NAME']}"
+    user = f"{database['USER']}:{database['PASSWORD']}"
+    return f"postgres://{user}@{database['HOST']}:{database['PORT'] or 5432}/{database['NAME']}"
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: dict
+    body: dict | list | None
+
+
+class Server:
+    """The shop as production runs it: a master and worker processes, on a free port."""
+
+    def __init__(self, workers=4, module="shopply.wsgi"):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.command = [
+            *(sys.executable, "-m", "gunicorn", module, "--bind", f"127.0.0.1:{self.port}"),
+            *("--workers", str(workers), "--no-control-socket", "--log-level", "critical"),
+        ]
+        self.process = None
+
+    def start(self):
+        """Return once it accepts connections."""
+        self.process = subprocess.Popen(
+            self.command,
+            cwd=settings.BASE_DIR,
+            env=os.environ | {"DATABASE_URL": database_url()},
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return self
+            except OSError:
+                assert self.process.poll() is None, "the server did not start"
+                assert time.monotonic() < deadline, "the server does not answer"
+                time.sleep(0.02)
+
+    def stop(self, with_signal=signal.SIGTERM):
+        """End the master and all its workers."""
+        os.killpg(self.process.pid, with_signal)
+        self.process.wait(timeout=30)
+
+    def client(self, customer=None):
+        token = customer and Token.objects.get_or_create(user=customer)[0].key
+        return Client(self.port, token)
+
+
+class Client:
+    """Calls the API as one customer; safe to use from a thread of its own."""
+
+    def __init__(self, port, token=None):
+        self.port = port
+        self.headers = {"Authorization": f"Token {token}"} if token else {}
+
+    def call(self, method, path, body=None, timeout=60, **headers):
+        """The Answer; raises OSError or HTTPException if there was none."""
+        peer = HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            payload = None if body is None else json.dumps(body)
+            given = {name.replace("_", "-"): value for name, value in headers.items()}
+            sent = {"Content-Type": "application/json"} | self.headers | given
+            peer.request(method, path, payload, sent)
+            response = peer.getresponse()
+            content = response.read()
+            return Answer(
+                response.status, dict(response.headers), json.loads(content) if content else None
+            )
+        finally:
+            peer.close()
+
+    def order(self, quantities, **headers):
+        """Order `{product id: quantity}`."""
+        items = [{"product": pk, "quantity": quantity} for pk, quantity in quantities.items()]
+        return self.call("POST", "/api/orders/", {"items": items}, **headers)
