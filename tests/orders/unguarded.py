@@ -1,0 +1,30 @@
+"""The shop without the guard on its stock, for the negative control of test_races: it oversells.
+
+`take` checks what was read without a lock, before the transaction (whose beginning is the lock on
+SQLite), and writes a number that was reckoned from it. All else is the shop.
+"""
+
+from shopply.wsgi import application  # noqa: F401  (what gunicorn runs; it also sets Django up)
+
+# isort: split
+from orders.models import OrderManager
+from products.models import Product, ProductManager
+
+guarded_place = OrderManager._place
+seen = {}
+
+
+def place(self, customer, key, fingerprint, quantities, **wanted):
+    seen.clear()
+    seen.update(Product.objects.supplying(quantities))
+    return guarded_place(self, customer, key, fingerprint, quantities, **wanted)
+
+
+def take(self, quantities):
+    for pk, product in seen.items():
+        self.filter(pk=pk).update(quantity_in_stock=product.quantity_in_stock - quantities[pk])
+    return seen
+
+
+OrderManager._place = place
+ProductManager.take = take
