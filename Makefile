@@ -24,7 +24,7 @@ PROOFS := $(patsubst %,tests/orders/test_%.py,races crashes state_machine)
 .PHONY: help run setupdb rebuild test test-postgres test-long check lock
 
 help:
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | column -t -s "$$(printf '\t')"
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "%-15s %s\n", $$1, $$2 }'
 
 run: $(READY) ## Serve the shop on PORT (8000), with the demo shop if the database is empty.
 	@$(BIN)python manage.py migrate --verbosity 0

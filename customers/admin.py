@@ -6,8 +6,15 @@ from rest_framework.authtoken.models import TokenProxy
 from customers.models import Customer
 
 
+class OfferedLookups:
+    """Filters a list by what its page offers only: others could spell out a secret."""
+
+    def lookup_allowed(self, lookup, value, request=None):
+        return lookup.partition("__")[0] in {self.date_hierarchy, *self.list_filter}
+
+
 @admin.register(Customer)
-class CustomerAdmin(UserAdmin):
+class CustomerAdmin(OfferedLookups, UserAdmin):
     list_display = ("username", "full_name", "email", "city", "country", "is_staff", "date_joined")
     list_filter = ("is_staff", "is_active", "country")
     search_fields = ("username", "first_name", "last_name", "email", "city", "contact_number")
@@ -44,25 +51,37 @@ class CustomerAdmin(UserAdmin):
         return fields if request.user.is_superuser else (*fields, *powers)
 
     def has_change_permission(self, request, obj=None):
-        """Nor does it help to set a superuser's password."""
-        above = obj is not None and obj.is_superuser and not request.user.is_superuser
-        return not above and super().has_change_permission(request, obj)
+        return not self.is_above(request, obj) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request, obj=None):
+        return not self.is_above(request, obj) and super().has_delete_permission(request, obj)
+
+    def is_above(self, request, obj):
+        """Nor may staff set each other's passwords: only a superuser touches accounts of staff."""
+        if obj is None or request.user.is_superuser or obj == request.user:
+            return False
+        return obj.is_staff or obj.is_superuser
 
 
 admin.site.unregister(TokenProxy)
 
 
 @admin.register(TokenProxy)
-class CustomerTokenAdmin(TokenAdmin):
+class CustomerTokenAdmin(OfferedLookups, TokenAdmin):
     """Whose tokens there are. The list shows no key: who holds one is that customer."""
 
     list_display = ("user", "email", "created")
+    list_filter = ("created",)
     list_select_related = ("user",)
     search_fields = ("user__username", "user__email")
     search_help_text = "User name or e-mail"
     date_hierarchy = "created"
     ordering = ("-created",)
     autocomplete_fields = ("user",)
+
+    def has_add_permission(self, request):
+        """A token opens the whole account, whoever made it."""
+        return request.user.is_superuser
 
     @admin.display(ordering="user__email")
     def email(self, token):

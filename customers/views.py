@@ -1,13 +1,13 @@
 from django.conf import settings
 from django.utils.module_loading import import_string
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
-from rest_framework import mixins, permissions, status, viewsets
+from rest_framework import exceptions, mixins, permissions, status, viewsets
 from rest_framework.authtoken.views import ObtainAuthToken
 from rest_framework.decorators import action
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
-from customers.models import Customer
+from customers.models import AccountClosed, Customer
 from customers.serializers import (
     CustomerSerializer,
     PasswordSerializer,
@@ -96,7 +96,10 @@ class CustomerViewSet(
     def update_me(self, request):
         form = self.get_serializer(request.user, data=request.data, partial=True)
         form.is_valid(raise_exception=True)
-        form.save()
+        try:
+            form.save()
+        except AccountClosed:
+            raise exceptions.AuthenticationFailed("The account is closed.") from None
         return Response(form.data)
 
     @extend_schema(

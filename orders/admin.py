@@ -8,6 +8,7 @@ from django.views.decorators.http import require_POST
 
 from orders.models import Order, OrderEvent, OrderItem
 from orders.moves import MOVES, IllegalTransition
+from products.admin import OfferedLookups
 
 
 class Record:
@@ -47,7 +48,7 @@ def in_bulk(name):
 
 
 @admin.register(Order)
-class OrderAdmin(Record, admin.ModelAdmin):
+class OrderAdmin(OfferedLookups, Record, admin.ModelAdmin):
     list_display = ("id", "created", "customer", "status", "total_price", "currency", "destination")
     list_filter = ("status", "created")
     list_select_related = ("customer",)

@@ -45,7 +45,7 @@ ADDRESSED = {
 class ShippingAddressSerializer(serializers.Serializer):
     """Where the parcel goes. Name and number are the customer's own unless given."""
 
-    name = serializers.CharField(max_length=200, required=False)
+    name = serializers.CharField(max_length=301, required=False)  # a first and a last name
     contact_number = serializers.CharField(max_length=40, required=False, allow_blank=True)
     street_1 = serializers.CharField(max_length=200)
     street_2 = serializers.CharField(max_length=200, default="", allow_blank=True)

@@ -1,10 +1,26 @@
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema_field
+from rest_framework.exceptions import ValidationError
+from rest_framework.filters import SearchFilter
 
 from products.models import Product
 
 PRICE = Product.price.field
 PRICE_LIMITS = {"max_digits": PRICE.max_digits, "decimal_places": PRICE.decimal_places}
+
+
+class BoundedSearch(SearchFilter):
+    """DRF's search; each word of it is a condition, and SQLite takes but a thousand."""
+
+    MAX_LENGTH = 200
+    search_description = f"Words of the name, description or SKU, at most {MAX_LENGTH} characters."
+
+    def get_search_terms(self, request):
+        text = request.query_params.get(self.search_param, "")
+        if len(text) > self.MAX_LENGTH or "\0" in text:
+            message = f"At most {self.MAX_LENGTH} characters, and none of them NUL."
+            raise ValidationError({self.search_param: message})
+        return super().get_search_terms(request)
 
 
 class ProductFilter(filters.FilterSet):

@@ -181,10 +181,13 @@ class Product(models.Model):
         """Write just these fields.
 
         Never the whole row: it holds the stock as it was read, and would undo the sales since.
+        Raises Product.DoesNotExist if it was deleted in the meantime.
         """
+        changes["modified"] = timezone.now()
         for field, value in changes.items():
             setattr(self, field, value)
-        self.save(update_fields=[*changes, "modified"])
+        if not Product.objects.filter(pk=self.pk).update(**changes):
+            raise Product.DoesNotExist
 
     @retried
     def adjust_stock(self, delta, *, reason, by, note=""):

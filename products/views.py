@@ -1,11 +1,11 @@
 from django.db.models import ProtectedError
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
-from rest_framework import filters, permissions, status, viewsets
+from rest_framework import permissions, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
-from products.filters import ProductFilter
+from products.filters import BoundedSearch, ProductFilter
 from products.models import Product, StockOutOfBounds
 from products.refusals import Refusal
 from products.serializers import EXAMPLE, ProductSerializer, StockAdjustmentSerializer
@@ -85,7 +85,7 @@ STAFF_ONLY = {"x-problems": ["permission_denied"]}
 class ProductViewSet(viewsets.ModelViewSet):
     queryset = Product.objects.all()
     serializer_class = ProductSerializer
-    filter_backends = (DjangoFilterBackend, filters.SearchFilter)
+    filter_backends = (DjangoFilterBackend, BoundedSearch)
     filterset_class = ProductFilter
     search_fields = ("name", "description", "sku")
     lookup_value_converter = "int"

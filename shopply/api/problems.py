@@ -7,7 +7,13 @@ and an attribute `members` (a dict, with `errors` and the like) is added to the 
 import logging
 
 from django.conf import settings
-from django.core.exceptions import DisallowedHost, RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import (
+    DisallowedHost,
+    ObjectDoesNotExist,
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
 from django.core.signals import got_request_exception
 from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, JsonResponse
@@ -17,6 +23,7 @@ from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions, views
 from rest_framework.permissions import SAFE_METHODS
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
@@ -50,6 +57,8 @@ def exception_handler(exc, context):
     else:
         members = getattr(exc, "members", {})
         response.data = document(request, exc.get_codes(), exc.detail, **members)
+    # Whatever the view renders otherwise: the schema is YAML.
+    request.accepted_renderer, request.accepted_media_type = JSONRenderer(), "application/json"
     response.content_type = MEDIA_TYPE
     return response
 
@@ -57,8 +66,10 @@ def exception_handler(exc, context):
 def as_api_exception(exc, request):
     """The DRF exception that tells of `exc`; `exc` itself if that is one, or a failure of ours."""
     match exc:
-        case Http404():
+        case Http404() | ObjectDoesNotExist():
             return exceptions.NotFound()
+        case PermissionDenied():
+            return exceptions.PermissionDenied()
         case exceptions.NotAuthenticated():
             exc.detail = exceptions.ErrorDetail(PROBLEMS[exc.default_code].remedy, exc.default_code)
         case RequestDataTooBig():
@@ -162,11 +173,27 @@ def unknown_path(request, path):
     return answer(request, "not_found", f"There is nothing at {request.path}.")
 
 
+def page(view):
+    """A view that shows something, under /api/."""
+
+    @csrf_exempt
+    def to_be_read(request, **kwargs):
+        if request.method not in SAFE_METHODS:
+            response = answer(request, "method_not_allowed")
+            response["Allow"] = "GET, HEAD, OPTIONS"
+            return response
+        return view(request, **kwargs)
+
+    return to_be_read
+
+
+@page
 def problem_page(request, code):
     if code not in PROBLEMS:
         raise Http404
     return render(request, "problem.html", {"code": code, "problem": PROBLEMS[code]})
 
 
+@page
 def problem_list(request):
     return render(request, "problems.html", {"problems": PROBLEMS})

@@ -23,7 +23,7 @@ def optional_slash(get_response):
     """Serve `/api/orders` as `/api/orders/`: a redirect would lose the body of a POST."""
 
     def middleware(request):
-        if request.path_info.startswith("/api") and not request.path_info.endswith("/"):
+        if f"{request.path_info}/".startswith("/api/") and not request.path_info.endswith("/"):
             request.path_info += "/"
             request.path += "/"
         return get_response(request)

@@ -2,6 +2,7 @@ import json
 
 import pytest
 from django.db import connection
+from django.test import Client
 
 from shopply.api.codes import PROBLEMS
 from shopply.api.problems import escape
@@ -102,6 +103,35 @@ def test_every_type_is_a_page_that_says_what_to_do(api, code):
     page = api.get(f"/api/problems/{code}/").content.decode()
     assert f"<code>{code}</code>, status {PROBLEMS[code].status}" in page
     assert code in api.get("/api/problems/").content.decode()
+
+
+@pytest.mark.parametrize("path", ["/api/problems/", "/api/problems/not_found/"])
+def test_pages_are_only_read(path):
+    strict = Client(enforce_csrf_checks=True)
+    assert problem(strict.post(path))["code"] == "method_not_allowed"
+
+
+@pytest.mark.parametrize("path", ["/api/schema/", "/api/docs/"])
+def test_problems_of_the_documentation_are_json_as_well(api, path):
+    assert problem(api.post(path))["code"] == "method_not_allowed"
+    refused = api.get(path, headers={"Accept": "image/png"})
+    assert problem(refused)["code"] == "not_acceptable"
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    [
+        "application/json; charset=hex",
+        "application/json; charset=punycode",
+        "application/json; charset*=nonsense'en'%ff",
+        "application/json;charset=utf-8",
+    ],
+)
+def test_declared_charset_is_of_no_consequence(shop, media_type):
+    answer = shop.client().call(
+        "POST", "/api/customers/?a=b", {"username": ""}, Content_Type=media_type
+    )
+    assert (answer.status, answer.body["code"]) == (400, "validation_error")
 
 
 def test_unknown_type_is_not_found(api):

@@ -35,4 +35,5 @@ def test_links_of_a_page_have_the_slash(api):
 
 
 def test_what_only_begins_like_the_api_is_left_alone(api):
-    assert api.get("/apiary").status_code == 404
+    answer = api.get("/apiary")
+    assert (answer.status_code, answer.wsgi_request.path) == (404, "/apiary")

@@ -75,6 +75,38 @@ def test_staff_do_not_set_a_superusers_password(in_the_admin_as_staff):
     assert in_the_admin_as_staff.get(page).status_code == 403
 
 
+def test_staff_touch_no_account_of_other_staff(in_the_admin_as_staff, alice):
+    other = factories.customers.make(is_staff=True)
+    page = f"/admin/customers/customer/{other.pk}"
+    assert in_the_admin_as_staff.get(f"{page}/password/").status_code == 403
+    assert in_the_admin_as_staff.post(f"{page}/delete/", {"post": "yes"}).status_code == 403
+    page = f"/admin/customers/customer/{alice.pk}"
+    assert in_the_admin_as_staff.get(f"{page}/password/").status_code == 200
+
+
+def test_staff_make_no_tokens(client, clerk, alice):
+    clerk.user_permissions.set(Permission.objects.filter(content_type__app_label="authtoken"))
+    client.force_login(clerk)
+    form = {"user": alice.pk}
+    assert client.post("/admin/authtoken/tokenproxy/add/", form).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "customers/customer/?auth_token__key__startswith=a",
+        "customers/customer/?password__startswith=a",
+        "customers/customer/?username__regex=(",
+        "authtoken/tokenproxy/?key__startswith=a",
+        "orders/order/?customer__password__startswith=a",
+        "products/product/?name__regex=[",
+        "products/stockadjustment/?actor__password__startswith=a",
+    ],
+)
+def test_lists_are_filtered_by_what_they_offer_only(in_the_admin, query):
+    assert in_the_admin.get(f"/admin/{query}").status_code == 400
+
+
 def test_token_list_tells_whose_but_not_which(in_the_admin, api, alice):
     api.of(alice)
     page = in_the_admin.get("/admin/authtoken/tokenproxy/?q=alice").content.decode()

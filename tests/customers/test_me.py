@@ -1,4 +1,5 @@
 import pytest
+from django.db import connection
 
 from tests import factories
 
@@ -65,3 +66,38 @@ def test_closed_account_is_erased_and_shut_but_its_orders_stay(as_alice, as_cler
 def test_closed_accounts_do_not_get_in_each_others_way(as_alice, as_bob):
     assert as_alice.delete("/api/customers/me/").status_code == 204
     assert as_bob.delete("/api/customers/me/").status_code == 204
+
+
+def test_what_changed_in_the_meantime_is_not_undone(as_alice, alice):
+    """Another request's write, after this one has read the row."""
+    with connection.execute_wrapper(change_first(alice, first_name="Augusta")):
+        as_alice.patch("/api/customers/me/", {"city": "Ribe"})
+    alice.refresh_from_db()
+    assert (alice.city, alice.first_name) == ("Ribe", "Augusta")
+
+
+def test_account_closed_in_the_meantime_stays_closed(as_alice, alice):
+    with connection.execute_wrapper(change_first(alice, is_active=False, city="")):
+        assert as_alice.patch("/api/customers/me/", {"city": "Ribe"}).status_code == 401
+    alice.refresh_from_db()
+    assert (alice.is_active, alice.city) == (False, "")
+
+
+def change_first(customer, **changes):
+    """Makes the changes just before the next UPDATE."""
+
+    def wrapper(execute, sql, params, many, context):
+        if sql.startswith("UPDATE") and changes:
+            now = changes.copy()
+            changes.clear()
+            type(customer).objects.filter(pk=customer.pk).update(**now)
+        return execute(sql, params, many, context)
+
+    return wrapper
+
+
+def test_nobody_can_register_the_name_of_a_closed_account(api, as_alice, alice):
+    form = {"email": "x@example.com", "password": factories.PASSWORD}
+    for name in (f"closed {alice.pk}", f"closed-{alice.pk}"):
+        api.post("/api/customers/", form | {"username": name})
+    assert as_alice.delete("/api/customers/me/").status_code == 204

@@ -41,6 +41,10 @@ def test_wrong_name_and_wrong_password_are_told_alike(api, alice, username, pass
     assert [(e["pointer"], e["code"]) for e in answer.json()["errors"]] == [("", "authorization")]
 
 
+def test_endless_user_name_is_a_wrong_one(api, alice):
+    assert log_in(api, "a" * 100_000).status_code == 400
+
+
 def test_closed_account_gets_no_token(api, alice):
     alice.is_active = False
     alice.save()

@@ -109,5 +109,7 @@ def test_page_after_the_last_is_not_found(api, shelf):
     assert answer.json()["detail"] == "There is no page 2."
 
 
-def test_nul_in_the_search_is_refused(api, shelf):
-    assert api.get("/api/products/?search=%00").status_code == 400
+@pytest.mark.parametrize("search", ["%00", "x" * 201, "x+" * 1_900])
+def test_search_that_is_none_is_named(api, shelf, search):
+    answer = api.get(f"/api/products/?search={search}")
+    assert [error["parameter"] for error in answer.json()["errors"]] == ["search"]

@@ -55,6 +55,16 @@ def test_sale_between_reading_and_writing_survives(as_clerk, path, product):
     assert (product.quantity_in_stock, product.price) == (97, 14)
 
 
+def test_product_deleted_in_the_meantime_is_not_found(as_clerk, path, product):
+    def delete_first(execute, sql, params, many, context):
+        if sql.startswith("UPDATE"):
+            Product.objects.all().delete()
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(delete_first):
+        assert as_clerk.patch(path, {"price": "14.00"}).status_code == 404
+
+
 def test_sku_of_another_product_is_taken_and_its_own_is_not(as_clerk, path, product):
     other = factories.products.make()
     assert as_clerk.patch(path, {"sku": other.sku}).status_code == 400
