@@ -197,9 +197,12 @@ class Product(models.Model):
         """
         with transaction.atomic():
             # The database adds: what this process has read may be out of date.
-            moved = Product.objects.filter(
-                pk=self.pk, quantity_in_stock__range=(max(0, -delta), MAX_STOCK - max(0, delta))
-            ).update(quantity_in_stock=F("quantity_in_stock") + delta, modified=timezone.now())
+            # (Cancelled orders may bring it over MAX_STOCK; it can then still go down.)
+            enough = Q(quantity_in_stock__gte=-delta)
+            room = Q(quantity_in_stock__lte=MAX_STOCK - delta)
+            moved = Product.objects.filter(enough if delta < 0 else room, pk=self.pk).update(
+                quantity_in_stock=F("quantity_in_stock") + delta, modified=timezone.now()
+            )
             self.refresh_from_db(fields=["quantity_in_stock", "modified"])
             if not moved:
                 raise StockOutOfBounds(self.quantity_in_stock)

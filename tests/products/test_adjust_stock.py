@@ -58,6 +58,14 @@ def test_stock_is_bounded_above(as_clerk, moka):
     assert adjust(as_clerk, moka, -MAX_STOCK).json()["quantity_in_stock"] == 0
 
 
+def test_stock_that_a_cancelled_order_brought_over_the_bound_goes_down_only(as_clerk, alice, moka):
+    order = factories.place(alice, {moka: 2})
+    adjust(as_clerk, moka, MAX_STOCK - 2)
+    order.cancel(by=alice)
+    assert adjust(as_clerk, moka, 1).status_code == 409
+    assert adjust(as_clerk, moka, -1).json()["quantity_in_stock"] == MAX_STOCK + 1
+
+
 def test_adjusting_adds_to_what_is_there_not_to_what_was_read(clerk, alice, moka):
     read_earlier = Product.objects.get(pk=moka.pk)
     factories.place(alice, {moka: 3})
