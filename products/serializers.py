@@ -40,7 +40,6 @@ class ProductSerializer(serializers.ModelSerializer):
     quantity_in_stock = JSONIntegerField(
         required=False,
         min_value=0,
-        max_value=MAX_STOCK,
         help_text="Given once, when the product is created; then it moves by orders and "
         "adjustments.",
     )
@@ -63,6 +62,9 @@ class ProductSerializer(serializers.ModelSerializer):
         read_only_fields = ("id", "created", "modified")
 
     def validate_quantity_in_stock(self, quantity):
+        # Not a maximum of the field: cancelled orders may bring the stock over it.
+        if self.instance is None and quantity > MAX_STOCK:
+            raise serializers.ValidationError(f"At most {MAX_STOCK:,}.", code="max_value")
         if self.instance and quantity != self.instance.quantity_in_stock:
             raise serializers.ValidationError(
                 "Stock is not overwritten, since that would undo the sales made since it was "
