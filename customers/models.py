@@ -1,9 +1,14 @@
 """Who may log in, and where parcels go."""
 
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.contrib.auth.validators import ASCIIUsernameValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models.functions import Upper
+from django.dispatch import Signal
+from django.utils import timezone
+
+from customers.tokens import AccessToken
 
 
 class CustomerQuerySet(models.QuerySet):
@@ -42,8 +47,18 @@ class Customer(AbstractUser):
     state = models.CharField("state or region", max_length=100, blank=True)
     postal_code = models.CharField(max_length=20, blank=True)
     country = models.CharField(max_length=100, blank=True)
+    closed = models.DateTimeField(
+        null=True, editable=False, help_text="When the account was closed and erased."
+    )
 
     objects = CustomerManager()
+
+    # What other apps hold of a person is theirs to tell and to erase, when these are sent.
+    exporting = Signal()  # receivers answer with {name: what they hold of `customer`}
+    closing = Signal()  # sent in the transaction that closes the account of `customer`
+
+    ADDRESS = ("street_1", "street_2", "city", "state", "postal_code", "country")
+    PERSONAL = ("email", "first_name", "last_name", "contact_number", *ADDRESS)
 
     class Meta:
         constraints = [
@@ -60,18 +75,53 @@ class Customer(AbstractUser):
             ),
         ]
 
+    def save(self, **kwargs):
+        """Also revokes the token, if the password is a new one or the account is shut."""
+        if self._state.adding or (self._password is None and self.is_active):
+            super().save(**kwargs)
+            return
+        with transaction.atomic():
+            super().save(**kwargs)
+            AccessToken.revoke(self)
+
+    def set_unusable_password(self):
+        super().set_unusable_password()
+        self._password = ""  # which has `save` see a change, as in `set_password`
+
     def postal_address(self):
         """Where parcels go, as orders copy it: a name, a number to ring and the address lines."""
         return {
             "name": self.get_full_name() or self.username,
             "contact_number": self.contact_number,
-            "street_1": self.street_1,
-            "street_2": self.street_2,
-            "city": self.city,
-            "state": self.state,
-            "postal_code": self.postal_code,
-            "country": self.country,
+            **{field: getattr(self, field) for field in self.ADDRESS},
         }
+
+    def export(self):
+        """All that the shop holds of this person, as `{name: values}`."""
+        token = AccessToken.objects.filter(user=self).first()
+        held = {
+            "account": {
+                "id": self.pk,
+                "username": self.username,
+                **{field: getattr(self, field) for field in self.PERSONAL},
+                "date_joined": self.date_joined,
+                "last_login": self.last_login,
+                "is_active": self.is_active,
+                "is_staff": self.is_staff,
+                "is_superuser": self.is_superuser,
+                "groups": list(self.groups.values_list("name", flat=True)),
+                "permissions": list(self.user_permissions.values_list("codename", flat=True)),
+            },
+            "token": token and {"created": token.created, "expires": token.expires},
+            "admin_log": list(
+                LogEntry.objects.filter(user=self).values(
+                    "action_time", "object_repr", "change_message"
+                )
+            ),
+        }
+        for _, part in self.exporting.send(type(self), customer=self):
+            held |= part
+        return held
 
     def revise(self, **changes):
         """Write just these fields: the rest of the row may have changed since it was read.
@@ -89,16 +139,34 @@ class Customer(AbstractUser):
         self.save(update_fields=["password"])
 
     def close(self):
-        """Shut the account for good and erase what it tells of the person.
+        """Shut the account for good, and erase what it and other apps tell of the person.
 
         The row stays, since orders are records and point at it.
         """
         self.username = f"closed {self.pk}"  # a blank: nobody can register it
-        for field in (
-            *("email", "first_name", "last_name", "contact_number"),
-            *("street_1", "street_2", "city", "state", "postal_code", "country"),
-        ):
+        for field in self.PERSONAL:
             setattr(self, field, "")
-        self.is_active = False
+        self.last_login = None
+        self.closed = timezone.now()
+        self.is_active = self.is_staff = self.is_superuser = False
         self.set_unusable_password()
-        self.save()
+        with transaction.atomic():
+            self.save()
+            self.groups.clear()
+            self.user_permissions.clear()
+            # The admin's history names the rows it tells of.
+            LogEntry.objects.filter(
+                content_type__app_label=self._meta.app_label, object_id=self.pk
+            ).update(object_repr=str(self))
+            self.closing.send(type(self), customer=self)
+
+
+class Counter(models.Model):
+    """How often something happened in a span of time (`customers.limits`)."""
+
+    key = models.CharField(max_length=64, primary_key=True)
+    count = models.IntegerField()
+    expires = models.BigIntegerField(db_index=True, help_text="Seconds since 1970.")
+
+    def __str__(self):
+        return f"{self.key[:8]}: {self.count}"

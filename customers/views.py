@@ -1,7 +1,12 @@
 from django.conf import settings
 from django.utils.module_loading import import_string
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
-from rest_framework import exceptions, mixins, permissions, status, viewsets
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    extend_schema,
+    extend_schema_view,
+)
+from rest_framework import exceptions, mixins, permissions, status, views, viewsets
 from rest_framework.authtoken.views import ObtainAuthToken
 from rest_framework.decorators import action
 from rest_framework.response import Response
@@ -9,27 +14,54 @@ from rest_framework.settings import api_settings
 
 from customers.models import AccountClosed, Customer
 from customers.serializers import (
+    EXPORT,
+    EXPORTED,
     CustomerSerializer,
     PasswordSerializer,
     RegistrationSerializer,
     TokenSerializer,
 )
+from customers.tokens import AccessToken, LogInOutdated
 
 
 @extend_schema(tags=["tokens"])
 class ObtainToken(ObtainAuthToken):
     authentication_classes = ()
+    throttle_classes = api_settings.DEFAULT_THROTTLE_CLASSES
     parser_classes = api_settings.DEFAULT_PARSER_CLASSES
     serializer_class = TokenSerializer
 
     @extend_schema(
         summary="Obtain your token",
-        description="Answers with the token of the account, the same each time. Send it with every "
-        "request: `Authorization: Token <TOKEN>`. A wrong name or password is a 400.",
+        description="Answers with the token of the account, the same each time until it expires "
+        "or is revoked. Send it with every request: `Authorization: Token <TOKEN>`. A wrong name "
+        "or password is a 400; after too many, none is looked at for a while.",
         responses={200: TokenSerializer},
+        extensions={"x-problems": ["too_many_failures"]},
     )
     def post(self, request, *args, **kwargs):
-        return super().post(request, *args, **kwargs)
+        form = self.get_serializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        try:
+            token = AccessToken.issue(form.validated_data["user"])
+        except LogInOutdated:
+            raise exceptions.ValidationError("The password was just changed.") from None
+        return Response({"token": token.key})
+
+
+@extend_schema(tags=["tokens"])
+class RevokeToken(views.APIView):
+    @extend_schema(
+        summary="Revoke your token",
+        description="Logs out everywhere: the token of your account stops working at once, and "
+        "`POST /api/obtain-token/` makes another. Use it when a token may have been seen. "
+        "Changing the password does the same.",
+        request=None,
+        responses={204: None},
+    )
+    def post(self, request):
+        AccessToken.revoke(request.user)
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 @extend_schema(tags=["customers"])
@@ -71,6 +103,10 @@ class CustomerViewSet(
     pagination_class = import_string(settings.LINK_PAGINATION_CLASS)
     lookup_value_converter = "int"
 
+    @property
+    def throttle_scope(self):
+        return "registration" if self.action == "create" else None
+
     def get_queryset(self):
         return super().get_queryset().visible_to(self.request.user)
 
@@ -105,7 +141,9 @@ class CustomerViewSet(
     @extend_schema(
         summary="Close your account",
         description="Erases your name, contact and address, and shuts the account: its token and "
-        "password stop working at once. There is no way back. Orders stay, as records.",
+        "password stop working at once. There is no way back. Orders stay as records, without "
+        "your name and address; those under way lose them when they are delivered or cancelled. "
+        "`GET /api/customers/me/export/` before that, if you want to keep a copy.",
         responses={204: None},
     )
     @me.mapping.delete
@@ -115,7 +153,7 @@ class CustomerViewSet(
 
     @extend_schema(
         summary="Change your password",
-        description="Needs the current one.",
+        description="Needs the current one. Your token is revoked: obtain a new one.",
         responses={204: None},
     )
     @action(
@@ -126,3 +164,15 @@ class CustomerViewSet(
         form.is_valid(raise_exception=True)
         request.user.change_password(form.validated_data["new_password"])
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(
+        summary="Export all about you",
+        description="Everything the shop holds about you, in one answer: the account with its "
+        "address, when your token was made, and your orders with their lines and events; for "
+        "staff, what the books say of their work too.",
+        responses={200: EXPORT},
+        examples=[OpenApiExample("Everything", EXPORTED, response_only=True)],
+    )
+    @action(detail=False, url_path="me/export")
+    def export(self, request):
+        return Response(request.user.export())

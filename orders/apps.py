@@ -1,5 +1,12 @@
 from django.apps import AppConfig
+from django.contrib.auth import get_user_model
 
 
 class OrdersConfig(AppConfig):
     name = "orders"
+
+    def ready(self):
+        from orders import personal
+
+        get_user_model().exporting.connect(personal.export)
+        get_user_model().closing.connect(personal.erase)

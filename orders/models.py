@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -55,6 +56,22 @@ class OrderQuerySet(models.QuerySet):
     def whole(self):
         """With all that an answer tells of an order, in a fixed number of queries."""
         return self.prefetch_related("items", "events")
+
+    def settled(self):
+        """Delivered or cancelled: in a state that no move leads out of."""
+        return self.exclude(status__in=[each for move in MOVES.values() for each in move.sources])
+
+    def forget_person(self):
+        """Erase who ordered and where to; but the country, which taxes depend on."""
+        OrderEvent.objects.filter(order__in=self).update(note="")
+        countries = self.order_by().values_list("shipping_address__country", flat=True).distinct()
+        for country in list(countries):
+            self.filter(shipping_address__country=country).update(
+                shipping_address=dict.fromkeys(Order.ADDRESS, "") | {"country": country},
+                idempotency_key=None,
+                fingerprint="",
+                modified=timezone.now(),
+            )
 
 
 class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
@@ -140,6 +157,10 @@ class Order(models.Model):
             ),
         ]
 
+    ADDRESS = (
+        *("name", "contact_number", "street_1", "street_2"),
+        *("city", "state", "postal_code", "country"),
+    )
     # What a parcel cannot do without.
     ADDRESS_NEEDS = ("street_1", "city", "country")
 
@@ -236,9 +257,18 @@ class Order(models.Model):
                 self.events.create(status=move.target, at=now, by=by, note=note)
                 if move.target == Status.CANCELLED:
                     Product.objects.put_back(dict(self.items.values_list("product_id", "quantity")))
+                if move.is_last:
+                    self._forget_closed_account()
         self.refresh_from_db()
         if not moved:
             raise IllegalTransition(name, self.status)
+
+    def _forget_closed_account(self):
+        """What the closing left for the parcel to find its way."""
+        # Locked, so that an account that is being closed either sees this order done or is seen.
+        customers = get_user_model().objects.select_for_update(no_key=True)
+        if customers.values_list("closed", flat=True).get(pk=self.customer_id):
+            Order.objects.filter(pk=self.pk).forget_person()
 
 
 class OrderItem(models.Model):

@@ -19,6 +19,10 @@ class Move:
     target: Status
     staff_only: bool = True
 
+    @property
+    def is_last(self):
+        return not any(self.target in move.sources for move in MOVES.values())
+
 
 MOVES = {
     "confirm": Move((Status.PLACED,), Status.CONFIRMED),

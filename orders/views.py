@@ -65,6 +65,10 @@ class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
     filterset_class = OrderFilter
     lookup_value_converter = "int"
 
+    @property
+    def throttle_scope(self):
+        return "order" if self.action == "create" else None
+
     def get_queryset(self):
         return super().get_queryset().visible_to(self.request.user)
 

@@ -5,6 +5,7 @@ With nothing set, the shop runs in debug on localhost with SQLite beside this fo
 
 import re
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import environ
@@ -95,6 +96,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "shopply.api.requests.request_id",
+    "shopply.api.requests.client_address",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "shopply.api.requests.optional_slash",
@@ -135,6 +137,7 @@ LOGGING = {
 }
 
 AUTH_USER_MODEL = "customers.Customer"
+AUTHENTICATION_BACKENDS = ["customers.log_ins.LogIn"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {
@@ -164,6 +167,35 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT
 if env.bool("TRUST_X_FORWARDED_PROTO", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
+# --- Limits -------------------------------------------------------------------------------------
+
+
+def rate(name, default):
+    """`10/15m`, as (10, 900): so many in so many seconds."""
+    given = env(name, default=default)
+    match = re.fullmatch(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,3})?([smhd])", given)
+    if not match:
+        refuse_to_start(f"until {name} is a number in a span of time, such as {default}.")
+    most, spans, unit = match.groups()
+    return int(most), int(spans or 1) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[unit]
+
+
+RATES = {
+    "log_in_account": rate("LOG_IN_ACCOUNT_RATE", "10/15m"),
+    "log_in_address": rate("LOG_IN_ADDRESS_RATE", "100/15m"),
+    "anonymous": rate("ANONYMOUS_RATE", "600/m"),
+    "customer": rate("CUSTOMER_RATE", "1200/m"),
+    "order": rate("ORDER_RATE", "60/m"),
+    "registration": rate("REGISTRATION_RATE", "30/h"),
+}
+
+TOKEN_TTL = timedelta(days=env.int("TOKEN_TTL", default=0))
+
+# Where log-ins and requests are counted; in the database without one.
+CACHE_URL = env("CACHE_URL", default="")
+if CACHE_URL:
+    CACHES = {"default": env.cache("CACHE_URL")}
+
 # --- API ----------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
@@ -177,6 +209,12 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "shopply.api.pagination.Pages",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_THROTTLE_CLASSES": [
+        "shopply.api.throttling.CallerThrottle",
+        "shopply.api.throttling.ScopeThrottle",
+    ],
+    # Of X-Forwarded-For, the part that so many proxies of ours wrote is believed.
+    "NUM_PROXIES": env.int("NUM_PROXIES", default=0),
     "EXCEPTION_HANDLER": "shopply.api.problems.exception_handler",
     "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",

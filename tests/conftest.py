@@ -3,7 +3,7 @@ from django.core.management import call_command
 
 from tests import factories
 from tests.contract import ContractClient
-from tests.servers import Server
+from tests.servers import GENEROUS, Server
 
 
 @pytest.fixture(autouse=True)
@@ -11,6 +11,12 @@ def quick_passwords(settings):
     """The production hash takes a fifth of a second, on purpose; fixtures are hashed with it."""
     quick = "django.contrib.auth.hashers.MD5PasswordHasher"
     settings.PASSWORD_HASHERS = [quick, *settings.PASSWORD_HASHERS]
+
+
+@pytest.fixture(autouse=True)
+def generous_rates(settings):
+    """Tests of limits set their own; the others ask more in a minute than any caller may."""
+    settings.RATES = dict.fromkeys(settings.RATES, GENEROUS)
 
 
 @pytest.fixture

@@ -24,6 +24,11 @@ def database_url():
     return f"postgres://{user}@{database['HOST']}:{database['PORT'] or 5432}/{database['NAME']}"
 
 
+# Where limits are not what a test is about: so many in so many seconds.
+GENEROUS = (100_000_000, 1)
+RATES = {f"{name.upper()}_RATE": "{}/{}s".format(*GENEROUS) for name in settings.RATES}
+
+
 class Answer(NamedTuple):
     status: int
     headers: dict
@@ -33,7 +38,8 @@ class Answer(NamedTuple):
 class Server:
     """The shop as production runs it: a master and worker processes, on a free port."""
 
-    def __init__(self, workers=4, module="shopply.wsgi"):
+    def __init__(self, workers=4, module="shopply.wsgi", **environment):
+        self.environment = RATES | environment
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -48,7 +54,7 @@ class Server:
         self.process = subprocess.Popen(
             self.command,
             cwd=settings.BASE_DIR,
-            env=os.environ | {"DATABASE_URL": database_url()},
+            env=os.environ | {"DATABASE_URL": database_url()} | self.environment,
             start_new_session=True,
         )
         deadline = time.monotonic() + 30

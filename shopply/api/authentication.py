@@ -3,14 +3,23 @@
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import authentication, exceptions
 
+from customers.tokens import AccessToken
+
 
 class TokenAuthentication(authentication.TokenAuthentication):
     """`Authorization: Token <TOKEN>`"""
 
+    model = AccessToken
+
     def authenticate_credentials(self, key):
         if "\0" in key:  # PostgreSQL has no such character
             raise exceptions.AuthenticationFailed("Invalid token.")
-        return super().authenticate_credentials(key)
+        customer, token = super().authenticate_credentials(key)
+        if token.expired:
+            raise exceptions.AuthenticationFailed(
+                f"The token expired at {token.expires:%Y-%m-%dT%H:%M:%SZ}.", "token_expired"
+            )
+        return customer, token
 
 
 class BasicAuthentication(authentication.BasicAuthentication):

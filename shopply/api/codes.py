@@ -44,6 +44,12 @@ PROBLEMS = {
         "or the account is closed.",
         "Correct the header, obtain a new token, or leave the header out where none is needed.",
     ),
+    "token_expired": Problem(
+        401,
+        "Token expired",
+        "The token was right, but it is too old: the shop lets tokens live for some days only.",
+        "POST /api/obtain-token/ gives you a new one.",
+    ),
     "permission_denied": Problem(
         403,
         "Not allowed",
@@ -122,6 +128,21 @@ PROBLEMS = {
         "Key used for another order",
         "You placed an order with this Idempotency-Key and another body.",
         "Make a new key for each new order; send the same key only to repeat the same request.",
+    ),
+    "throttled": Problem(
+        429,
+        "Too many requests",
+        "You, or others at your address, asked more often than the shop allows.",
+        "Wait as many seconds as Retry-After says. Pages of 100 (items_per_page) and filters such "
+        "as modified_after get the same with fewer requests.",
+    ),
+    "too_many_failures": Problem(
+        429,
+        "Too many failed log-ins",
+        "Log-ins to this account, or from your address, failed so often that passwords are not "
+        "looked at for a while, right or wrong. Tokens go on working.",
+        "Wait as many seconds as Retry-After says, and then send the right password; or send a "
+        "token instead of a password.",
     ),
     "service_unavailable": Problem(
         503,

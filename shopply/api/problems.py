@@ -27,6 +27,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
+from customers.log_ins import TooManyFailures
 from shopply.api.codes import PROBLEMS
 
 logger = logging.getLogger("django.request")
@@ -70,6 +71,10 @@ def as_api_exception(exc, request):
             return exceptions.NotFound()
         case PermissionDenied():
             return exceptions.PermissionDenied()
+        case TooManyFailures():
+            refusal = api_exception("too_many_failures", str(exc))
+            refusal.wait = exc.wait  # for Retry-After
+            return refusal
         case exceptions.NotAuthenticated():
             exc.detail = exceptions.ErrorDetail(PROBLEMS[exc.default_code].remedy, exc.default_code)
         case RequestDataTooBig():

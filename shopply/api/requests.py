@@ -3,6 +3,8 @@
 import re
 import uuid
 
+from rest_framework.throttling import BaseThrottle
+
 SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -15,6 +17,16 @@ def request_id(get_response):
         response = get_response(request)
         response["X-Request-ID"] = request.id
         return response
+
+    return middleware
+
+
+def client_address(get_response):
+    """Have REMOTE_ADDR be the client's, where NUM_PROXIES of ours stand in between and tell it."""
+
+    def middleware(request):
+        request.META["REMOTE_ADDR"] = BaseThrottle().get_ident(request)
+        return get_response(request)
 
     return middleware
 

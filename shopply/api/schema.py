@@ -87,12 +87,16 @@ def problems_of(path, operation):
     if any(parameter["name"] == "page" for parameter in parameters):
         yield "not_found"
     if any(security):
-        yield "authentication_failed"
+        yield from ("authentication_failed", "token_expired", "too_many_failures")
         if {} not in security:
             yield "not_authenticated"
     if "{" in path:
         yield "not_found"
-    yield from operation.get("x-problems", [])
+    own = operation.get("x-problems", [])
+    # Staff are not limited. Others get as far as a limit only where they may do something.
+    if "permission_denied" not in own or "illegal_transition" in own:
+        yield "throttled"
+    yield from own
 
 
 def field_of(operation, schemas):
@@ -109,9 +113,19 @@ def field_of(operation, schemas):
     }
 
 
+RETRY_AFTER = {
+    "Retry-After": {
+        "schema": {"type": "integer", "minimum": 1},
+        "description": "Seconds to wait.",
+        "required": True,
+    }
+}
+
+
 def response(codes, at_fault):
     return {
         "description": " ".join(f"`{code}`: {PROBLEMS[code].meaning}" for code in codes),
+        **({"headers": RETRY_AFTER} if PROBLEMS[codes[0]].status == 429 else {}),
         "content": {
             MEDIA_TYPE: {
                 "schema": {"$ref": "#/components/schemas/Problem"},

@@ -3,12 +3,16 @@
 `GOOD` has one request per operation that succeeds; each of its problems is made by spoiling it.
 """
 
+import base64
+from datetime import timedelta
+
 import pytest
 
 from orders.models import Order
 from tests import factories
 from tests.contract import document, operations
 
+WRONG = "Basic " + base64.b64encode(b"alice:a-guess-at-it").decode()
 ADDRESS = {"street_1": "Rua das Flores 21", "city": "Porto", "country": "Portugal"}
 
 GOOD = {
@@ -16,6 +20,7 @@ GOOD = {
         "anyone",
         {"username": "alice", "password": factories.PASSWORD},
     ),
+    ("POST", "/api/revoke-token/"): ("alice", None),
     ("GET", "/api/customers/"): ("clerk", None),
     ("POST", "/api/customers/"): (
         "anyone",
@@ -25,6 +30,7 @@ GOOD = {
     ("GET", "/api/customers/me/"): ("alice", None),
     ("PATCH", "/api/customers/me/"): ("alice", {"city": "Ribe"}),
     ("DELETE", "/api/customers/me/"): ("alice", None),
+    ("GET", "/api/customers/me/export/"): ("alice", None),
     ("POST", "/api/customers/me/password/"): (
         "alice",
         {"current_password": factories.PASSWORD, "new_password": "my-bee-loud-glade"},
@@ -86,7 +92,7 @@ def send(api, alice, clerk):
 
 
 @pytest.mark.parametrize(("method", "path", "outcome"), list(promised()))
-def test_promised_answer_is_given(method, path, outcome, send, clerk):
+def test_promised_answer_is_given(method, path, outcome, send, clerk, settings):
     who, body = GOOD[method, path]
     extra, moves = {}, BEFORE.get(path, [])
     match outcome:
@@ -100,6 +106,15 @@ def test_promised_answer_is_given(method, path, outcome, send, clerk):
             who = "anyone"
         case "authentication_failed":
             who = "stranger"
+        case "token_expired":
+            settings.TOKEN_TTL = timedelta(microseconds=1)
+            who = "clerk" if who == "anyone" else who
+        case "too_many_failures":
+            settings.RATES = settings.RATES | {"log_in_address": (0, 900)}
+            who, extra = "anyone", {"headers": {"Authorization": WRONG}}
+        case "throttled":
+            settings.RATES = dict.fromkeys(settings.RATES, (0, 60))
+            who = "alice" if who == "clerk" else who  # staff are not limited
         case "permission_denied":
             who = "alice"
         case "not_found" if "{id}" in path:
@@ -125,6 +140,7 @@ def test_promised_answer_is_given(method, path, outcome, send, clerk):
         assert answer.status_code == int(outcome)
     else:
         assert answer.json()["code"] == outcome
+    assert ("Retry-After" in answer) == (answer.status_code == 429)
 
 
 def test_every_operation_tells_what_a_client_developer_needs():

@@ -1,12 +1,16 @@
 """Who may do what: one table of every route under /api/, read across.
 
-Columns: anonymous, alice (whose account and order are asked for), bob (another customer) and the
-clerk (staff).
+Columns: anonymous, alice (whose account and order are asked for), bob (another customer), staff
+(superusers too), and those whose token opens nothing: expired, or of a deactivated account.
 """
+
+from datetime import timedelta
 
 import pytest
 from django.urls import get_resolver, resolve
 from django.urls.resolvers import URLResolver
+from django.utils import timezone
+from rest_framework.authtoken.models import Token
 
 from tests import factories
 
@@ -18,41 +22,73 @@ LOG_IN = {"username": "alice", "password": factories.PASSWORD}
 
 # fmt: off
 TABLE = [
-    # method, path,                      body,                anon alice bob  clerk
-    ("GET",    "/api/",                    None,                (200, 200, 200, 200)),
-    ("POST",   "/api/obtain-token/",       LOG_IN,              (200, 200, 200, 200)),
-    ("GET",    "/api/schema/",             None,                (200, 200, 200, 200)),
-    ("GET",    "/api/docs/",               None,                (200, 200, 200, 200)),
-    ("GET",    "/api/problems/",           None,                (200, 200, 200, 200)),
-    ("GET",    "/api/problems/not_found/", None,                (200, 200, 200, 200)),
-    ("GET",    "/api/nothing/here/",       None,                (404, 404, 404, 404)),
-    ("GET",    "/api/customers/",          None,                (200, 200, 200, 200)),
-    ("POST",   "/api/customers/",          NEW_CUSTOMER,        (201, 201, 201, 201)),
-    ("GET",    "/api/customers/{alice}/",  None,                (401, 200, 404, 200)),
-    ("GET",    "/api/customers/me/",       None,                (401, 200, 200, 200)),
-    ("PATCH",  "/api/customers/me/",       {"city": "Ribe"},    (401, 200, 200, 200)),
-    ("DELETE", "/api/customers/me/",       None,                (401, 204, 204, 204)),
-    ("POST",   "/api/customers/me/password/", NEW_PASSWORD,     (401, 204, 204, 204)),
-    ("GET",    "/api/products/",           None,                (200, 200, 200, 200)),
-    ("POST",   "/api/products/",           NEW_PRODUCT,         (401, 403, 403, 201)),
-    ("GET",    "/api/products/{product}/", None,                (200, 200, 200, 200)),
-    ("GET",    "/api/products/{retired}/", None,                (404, 404, 404, 200)),
-    ("PUT",    "/api/products/{product}/", NEW_PRODUCT,         (401, 403, 403, 200)),
-    ("PATCH",  "/api/products/{product}/", {"price": "9.00"},   (401, 403, 403, 200)),
-    ("DELETE", "/api/products/{product}/", None,                (401, 403, 403, 204)),
-    ("POST",   "/api/products/{product}/adjust-stock/", DELIVERY, (401, 403, 403, 201)),
-    ("GET",    "/api/products/{product}/stock-history/", None,  (401, 403, 403, 200)),
-    ("GET",    "/api/orders/",             None,                (401, 200, 200, 200)),
-    ("POST",   "/api/orders/",             "{an order}",        (401, 201, 201, 201)),
-    ("POST",   "/api/orders/quote/",       "{an order}",        (200, 200, 200, 200)),
-    ("GET",    "/api/orders/{order}/",     None,                (401, 200, 404, 200)),
-    ("POST",   "/api/orders/{order}/cancel/",  None,            (401, 200, 404, 200)),
-    ("POST",   "/api/orders/{order}/confirm/", None,            (401, 403, 404, 200)),
-    ("POST",   "/api/orders/{confirmed}/ship/", None,           (401, 403, 404, 200)),
-    ("POST",   "/api/orders/{shipped}/deliver/", None,          (401, 403, 404, 200)),
+    # method, path,                      body,                anon alice bob  staff dead
+    ("GET",    "/api/",                    None,                (200, 200, 200, 200, 200)),
+    ("POST",   "/api/obtain-token/",       LOG_IN,              (200, 200, 200, 200, 200)),
+    ("POST",   "/api/revoke-token/",       None,                (401, 204, 204, 204, 401)),
+    ("GET",    "/api/schema/",             None,                (200, 200, 200, 200, 200)),
+    ("GET",    "/api/docs/",               None,                (200, 200, 200, 200, 200)),
+    ("GET",    "/api/problems/",           None,                (200, 200, 200, 200, 200)),
+    ("GET",    "/api/problems/not_found/", None,                (200, 200, 200, 200, 200)),
+    ("GET",    "/api/nothing/here/",       None,                (404, 404, 404, 404, 404)),
+    ("GET",    "/api/customers/",          None,                (200, 200, 200, 200, 401)),
+    ("POST",   "/api/customers/",          NEW_CUSTOMER,        (201, 201, 201, 201, 401)),
+    ("GET",    "/api/customers/{alice}/",  None,                (401, 200, 404, 200, 401)),
+    ("GET",    "/api/customers/me/",       None,                (401, 200, 200, 200, 401)),
+    ("PATCH",  "/api/customers/me/",       {"city": "Ribe"},    (401, 200, 200, 200, 401)),
+    ("DELETE", "/api/customers/me/",       None,                (401, 204, 204, 204, 401)),
+    ("GET",    "/api/customers/me/export/", None,               (401, 200, 200, 200, 401)),
+    ("POST",   "/api/customers/me/password/", NEW_PASSWORD,     (401, 204, 204, 204, 401)),
+    ("GET",    "/api/products/",           None,                (200, 200, 200, 200, 401)),
+    ("POST",   "/api/products/",           NEW_PRODUCT,         (401, 403, 403, 201, 401)),
+    ("GET",    "/api/products/{product}/", None,                (200, 200, 200, 200, 401)),
+    ("GET",    "/api/products/{retired}/", None,                (404, 404, 404, 200, 401)),
+    ("PUT",    "/api/products/{product}/", NEW_PRODUCT,         (401, 403, 403, 200, 401)),
+    ("PATCH",  "/api/products/{product}/", {"price": "9.00"},   (401, 403, 403, 200, 401)),
+    ("DELETE", "/api/products/{product}/", None,                (401, 403, 403, 204, 401)),
+    ("POST",   "/api/products/{product}/adjust-stock/", DELIVERY, (401, 403, 403, 201, 401)),
+    ("GET",    "/api/products/{product}/stock-history/", None,  (401, 403, 403, 200, 401)),
+    ("GET",    "/api/orders/",             None,                (401, 200, 200, 200, 401)),
+    ("POST",   "/api/orders/",             "{an order}",        (401, 201, 201, 201, 401)),
+    ("POST",   "/api/orders/quote/",       "{an order}",        (200, 200, 200, 200, 401)),
+    ("GET",    "/api/orders/{order}/",     None,                (401, 200, 404, 200, 401)),
+    ("POST",   "/api/orders/{order}/cancel/",  None,            (401, 200, 404, 200, 401)),
+    ("POST",   "/api/orders/{order}/confirm/", None,            (401, 403, 404, 200, 401)),
+    ("POST",   "/api/orders/{confirmed}/ship/", None,           (401, 403, 404, 200, 401)),
+    ("POST",   "/api/orders/{shipped}/deliver/", None,          (401, 403, 404, 200, 401)),
 ]
 # fmt: on
-ROLES = ("anonymous", "alice", "bob", "clerk")
+ROLES = {
+    "anonymous": 0,
+    "alice": 1,
+    "bob": 2,
+    "clerk": 3,
+    "superuser": 3,
+    "deactivated": 4,
+    "expired": 4,
+}
+
+
+@pytest.fixture
+def superuser(db):
+    customer = factories.customers.make(is_staff=True, is_superuser=True)
+    customer.change_password(factories.PASSWORD)
+    return customer
+
+
+@pytest.fixture
+def deactivated(db):
+    return factories.customers.make(is_active=False, is_staff=True)
+
+
+@pytest.fixture
+def expired(db, settings):
+    customer = factories.customers.make(is_staff=True)
+    settings.TOKEN_TTL = timedelta(days=30)
+    made = timezone.now() - timedelta(days=31)
+    Token.objects.create(user=customer)
+    Token.objects.filter(user=customer).update(created=made)
+    return customer
 
 
 @pytest.fixture
@@ -77,9 +113,9 @@ def shop(alice, bob, clerk, product):
 @pytest.mark.parametrize(
     ("method", "path", "body", "role", "status"),
     [
-        pytest.param(method, path, body, role, status, id=f"{method} {path} {role}")
+        pytest.param(method, path, body, role, statuses[column], id=f"{method} {path} {role}")
         for method, path, body, statuses in TABLE
-        for role, status in zip(ROLES, statuses, strict=True)
+        for role, column in ROLES.items()
     ],
 )
 def test_role_gets_what_the_table_says(method, path, body, role, status, shop, api, request):

@@ -1,0 +1,300 @@
+"""Failed log-ins are counted together over the token endpoint, Basic and the admin."""
+
+import base64
+import shutil
+import socket
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.contrib.auth.hashers import MD5PasswordHasher
+
+from customers.limits import network
+from customers.log_ins import right_passwords
+from customers.models import Counter
+from tests import factories
+from tests.servers import Server
+
+WRONG = "a-guess-at-it"
+
+
+class CountingHasher(MD5PasswordHasher):
+    """Counts what production would take a fifth of a second of the processor for."""
+
+    algorithm = "counting"
+    hashed = 0
+
+    def encode(self, password, salt):
+        type(self).hashed += 1
+        return super().encode(password, salt)
+
+
+@pytest.fixture
+def hashed(settings):
+    """How many passwords were hashed so far."""
+    settings.PASSWORD_HASHERS = [f"{__name__}.CountingHasher", *settings.PASSWORD_HASHERS]
+    return lambda: CountingHasher.hashed
+
+
+@pytest.fixture
+def alice(hashed, alice):
+    alice.change_password(factories.PASSWORD)
+    return alice
+
+
+@pytest.fixture
+def limits(settings):
+    """Three failures for an account, eight for an address."""
+    settings.RATES = settings.RATES | {"log_in_account": (3, 900), "log_in_address": (8, 900)}
+
+
+def obtain(api, username, password, **extra):
+    return api.post("/api/obtain-token/", {"username": username, "password": password}, **extra)
+
+
+def basic(api, username, password, **extra):
+    pair = base64.b64encode(f"{username}:{password}".encode()).decode()
+    return api.get("/api/products/", headers={"Authorization": f"Basic {pair}"}, **extra)
+
+
+def test_fourth_wrong_password_is_refused_before_it_is_hashed(api, alice, limits, hashed):
+    for _ in range(3):
+        assert obtain(api, "alice", WRONG).status_code == 400
+    before = hashed()
+    refusal = obtain(api, "alice", WRONG)
+    assert refusal.status_code == 429
+    assert refusal.json()["code"] == "too_many_failures"
+    assert 1 <= int(refusal["Retry-After"]) <= 900
+    assert obtain(api, "alice", factories.PASSWORD).status_code == 429  # right or wrong
+    assert hashed() == before
+
+
+def test_doors_count_together(api, alice, limits, client):
+    assert obtain(api, "alice", WRONG).status_code == 400
+    assert basic(api, "ALICE", WRONG).status_code == 401
+    client.post("/admin/login/", {"username": "Alice", "password": WRONG})
+    assert obtain(api, "alice", WRONG).status_code == 429
+    assert basic(api, "alice", WRONG).status_code == 429
+
+
+def test_password_change_is_no_way_to_guess_either(api, alice, limits, as_alice):
+    body = {"current_password": WRONG, "new_password": "my-bee-loud-glade"}
+    for _ in range(3):
+        assert as_alice.post("/api/customers/me/password/", body).status_code == 400
+    assert as_alice.post("/api/customers/me/password/", body).status_code == 429
+
+
+def test_other_accounts_and_tokens_go_on_meanwhile(api, alice, bob, limits, as_alice):
+    bob.change_password(factories.PASSWORD)
+    for _ in range(4):
+        obtain(api, "alice", WRONG)
+    assert obtain(api, "bob", factories.PASSWORD).status_code == 200
+    assert as_alice.get("/api/customers/me/").status_code == 200
+
+
+def test_address_is_refused_for_all_accounts_but_others_are_not(api, alice, limits):
+    for number in range(8):
+        assert obtain(api, f"name{number}", WRONG).status_code == 400
+    assert obtain(api, "alice", factories.PASSWORD).status_code == 429
+    assert obtain(api, "alice", factories.PASSWORD, REMOTE_ADDR="10.0.0.7").status_code == 200
+
+
+def test_refused_address_does_not_count_against_accounts(api, alice, limits):
+    for number in range(20):
+        obtain(api, "alice" if number > 8 else f"name{number}", WRONG)
+    assert obtain(api, "alice", factories.PASSWORD, REMOTE_ADDR="10.0.0.7").status_code == 200
+
+
+def test_right_password_is_no_failure(api, alice, limits, hashed):
+    for _ in range(20):
+        right_passwords.until.clear()
+        assert obtain(api, "alice", factories.PASSWORD).status_code == 200
+    assert set(Counter.objects.values_list("count", flat=True)) == {0}
+
+
+def test_failures_are_forgotten_when_the_window_ends(api, alice, limits, monkeypatch):
+    now = time.time()
+    monkeypatch.setattr("time.time", lambda: now)
+    for _ in range(4):
+        refusal = obtain(api, "alice", WRONG)
+    monkeypatch.setattr("time.time", lambda: now + int(refusal["Retry-After"]))
+    assert obtain(api, "alice", factories.PASSWORD).status_code == 200
+
+
+def test_old_counts_are_cleaned_up(api, alice, limits):
+    Counter.objects.create(key="old", count=3, expires=time.time() - 1)
+    for number in range(200):
+        obtain(api, f"name{number}", WRONG, REMOTE_ADDR=f"10.0.0.{number}")
+        if not Counter.objects.filter(key="old").exists():
+            break
+    assert not Counter.objects.filter(key="old").exists()
+
+
+def test_store_does_not_tell_whom_it_counts(api, alice, limits):
+    obtain(api, "alice", WRONG)
+    assert {len(key) for key in Counter.objects.values_list("key", flat=True)} == {64}
+
+
+def test_known_and_unknown_and_closed_names_cost_one_hash_each(api, alice, bob, hashed):
+    bob.close()
+    costs = []
+    for name in ("alice", "nobody", bob.username):
+        before = hashed()
+        obtain(api, name, WRONG)
+        costs.append(hashed() - before)
+    assert costs == [1, 1, 1]
+
+
+def test_unknown_name_is_refused_like_a_known_one(api, alice, limits):
+    answers = [[obtain(api, name, WRONG) for _ in range(5)] for name in ("alice", "nobody")]
+    known, unknown = ([answer.status_code for answer in each] for each in answers)
+    assert known == unknown == [400, 400, 400, 429, 429]
+
+
+def test_basic_hashes_once_and_not_with_every_request(api, alice, hashed):
+    basic(api, "alice", factories.PASSWORD)
+    before = hashed()
+    for _ in range(10):
+        assert basic(api, "alice", factories.PASSWORD).status_code == 200
+    assert hashed() == before
+
+
+def test_remembered_password_ends_with_the_password(api, alice):
+    assert basic(api, "alice", factories.PASSWORD).status_code == 200
+    alice.change_password("my-bee-loud-glade")
+    assert basic(api, "alice", factories.PASSWORD).status_code == 401
+
+
+def test_remembered_password_ends_with_the_account(api, alice):
+    assert basic(api, "alice", factories.PASSWORD).status_code == 200
+    alice.is_active = False
+    alice.save()
+    assert basic(api, "alice", factories.PASSWORD).status_code == 401
+
+
+def test_password_is_remembered_for_five_minutes(api, alice, hashed, monkeypatch):
+    basic(api, "alice", factories.PASSWORD)
+    before, later = hashed(), time.monotonic() + right_passwords.SECONDS
+    monkeypatch.setattr("time.monotonic", lambda: later)
+    assert basic(api, "alice", factories.PASSWORD).status_code == 200
+    assert hashed() == before + 1
+
+
+def test_wrong_password_is_never_remembered(api, alice, hashed):
+    before = hashed()
+    for _ in range(5):
+        assert basic(api, "alice", WRONG).status_code == 401
+    assert hashed() == before + 5
+
+
+def test_memory_of_passwords_has_an_end(alice, monkeypatch):
+    monkeypatch.setattr(right_passwords, "SIZE", 10)
+    for number in range(100):
+        right_passwords.add(alice, f"password {number}")
+    assert len(right_passwords.until) <= 10
+
+
+def test_client_behind_a_proxy_is_counted_by_its_own_address(api, alice, limits, settings):
+    settings.REST_FRAMEWORK = settings.REST_FRAMEWORK | {"NUM_PROXIES": 1}
+    for number in range(9):
+        forged = f"10.9.9.{number}, 10.0.0.1"  # the last is what our proxy wrote
+        obtain(api, f"name{number}", WRONG, HTTP_X_FORWARDED_FOR=forged)
+    told = {"HTTP_X_FORWARDED_FOR": "10.0.0.1"}
+    assert obtain(api, "alice", factories.PASSWORD, **told).status_code == 429
+    told = {"HTTP_X_FORWARDED_FOR": "10.0.0.1, 10.0.0.2"}
+    assert obtain(api, "alice", factories.PASSWORD, **told).status_code == 200
+
+
+def test_forwarded_address_is_not_believed_without_a_proxy(api, alice, limits):
+    for number in range(9):
+        obtain(api, f"name{number}", WRONG, HTTP_X_FORWARDED_FOR=f"10.0.0.{number}")
+    told = {"HTTP_X_FORWARDED_FOR": "10.0.0.99"}
+    assert obtain(api, "alice", factories.PASSWORD, **told).status_code == 429
+
+
+@pytest.mark.parametrize(
+    ("address", "counted"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:aaaa::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:bbbb::2", "2001:db8:1:2::/64"),
+        ("::ffff:192.0.2.7", "::ffff:192.0.2.7"),
+        ("", ""),
+        ("unknown", "unknown"),
+    ],
+)
+def test_caller_has_an_ipv4_address_or_64_bits_of_ipv6(address, counted):
+    assert network(address) == counted
+
+
+# --- Against real servers -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def redis_url():
+    """A Redis of our own."""
+    if not shutil.which("redis-server"):
+        pytest.skip("no redis-server")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = subprocess.Popen(
+        [
+            *("redis-server", "--port", str(port), "--bind", "127.0.0.1", "--loglevel", "warning"),
+            *("--save", "", "--appendonly", "no"),
+        ],
+        stdout=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            break
+        except OSError:
+            assert time.monotonic() < deadline, "redis-server does not answer"
+            time.sleep(0.02)
+    yield f"redis://127.0.0.1:{port}/0"
+    server.terminate()
+    server.wait()
+
+
+@pytest.fixture(params=["database", "cache"])
+def store(request):
+    """The environment of a server that counts in the database, or in a cache."""
+    return {"CACHE_URL": request.getfixturevalue("redis_url")} if request.param == "cache" else {}
+
+
+@pytest.mark.parametrize("workers", [1, 8])
+@pytest.mark.django_db(transaction=True)
+def test_however_many_processes_and_callers_no_more_fail_than_may(workers, store, alice):
+    server = Server(workers, LOG_IN_ACCOUNT_RATE="10/1d", LOG_IN_ADDRESS_RATE="1000/1d", **store)
+    server.start()
+    try:
+        pair = base64.b64encode(f"alice:{WRONG}".encode()).decode()
+
+        def guess(_):
+            return server.client().call("GET", "/api/products/", Authorization=f"Basic {pair}")
+
+        with ThreadPoolExecutor(16) as callers:
+            answers = list(callers.map(guess, range(100)))
+    finally:
+        server.stop()
+    codes = [answer.body["code"] for answer in answers]
+    assert codes.count("authentication_failed") == 10
+    assert codes.count("too_many_failures") == 90
+    if not store:
+        assert Counter.objects.filter(count__gte=100).count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_log_in_without_its_store_is_busy_and_the_rest_goes_on(alice, product):
+    server = Server(1, CACHE_URL="redis://127.0.0.1:1/0", ANONYMOUS_RATE="20/1s").start()
+    try:
+        form = {"username": "alice", "password": factories.PASSWORD}
+        refusal = server.client().call("POST", "/api/obtain-token", form)
+        assert (refusal.status, refusal.headers["Retry-After"]) == (503, "1")
+        assert server.client().call("GET", "/api/products/").status == 200
+        assert server.client(alice).call("GET", "/api/customers/me/").status == 200
+    finally:
+        server.stop()

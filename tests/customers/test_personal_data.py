@@ -1,0 +1,216 @@
+"""What the shop holds of a person: told whole on export, erased when the account is closed."""
+
+import threading
+
+import pytest
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import Group, Permission
+from django.db import connection
+
+from customers.models import Customer
+from orders.models import Order
+from tests import factories
+from tests.contract import ContractClient
+
+# Words of alice, as tests.factories makes her.
+TELLING = ("alice", "example.com", "Ada", "Brandt", "Kattesundet", "Aarhus", "8000", "+45 5550")
+EXPORT = "/api/customers/me/export/"
+ME = "/api/customers/me/"
+
+
+@pytest.fixture
+def alice(alice):
+    alice.contact_number = "+45 5550"
+    alice.change_password(factories.PASSWORD)
+    alice.save()
+    alice.groups.add(Group.objects.create(name="Friends of alice"))
+    LogEntry.objects.log_actions(alice.pk, [alice], CHANGE, single_object=True)
+    return alice
+
+
+def order_in(state, alice, clerk):
+    """An order of alice's that went all the way to the state, with a note on the way."""
+    order = factories.place(alice, {factories.stocked(): 2}, key=f"alice's {state}")
+    path = {
+        "placed": [],
+        "confirmed": ["confirm"],
+        "shipped": ["confirm", "ship"],
+        "delivered": ["confirm", "ship", "deliver"],
+        "cancelled": ["cancel"],
+    }[state]
+    for move in path:
+        getattr(order, move)(by=clerk, note="Ring twice, says Ada Brandt.")
+    return order
+
+
+def everything():
+    """All rows of all tables that may hold a word of a person, as one text."""
+    with connection.cursor() as cursor:
+        rows = []
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f'SELECT * FROM "{table}"')
+            rows += [f"{table}: {row}" for row in cursor.fetchall()]
+    return "\n".join(rows)
+
+
+def test_closed_account_leaves_no_word_of_the_person(as_alice, alice, clerk, bob):
+    states = ("delivered", "cancelled")
+    orders = [order_in(state, alice, clerk) for state in states]
+    assert all(word in everything() for word in TELLING)
+    bob.groups.clear()
+    Group.objects.all().delete()
+    assert as_alice.delete(ME).status_code == 204
+    left = everything()
+    for word in TELLING:
+        told = [line for line in left.splitlines() if word in line]
+        # Only bob, who is another, shares some of her words.
+        assert all("'bob'" in line or "clerk" in line for line in told), word
+    for order, state in zip(orders, states, strict=True):
+        order = Order.objects.whole().get(pk=order.pk)
+        assert (order.status, order.customer_id) == (state, alice.pk)
+        assert order.shipping_address["country"] == "Denmark"
+        assert order.items.get().quantity == 2
+        assert order.idempotency_key is None
+
+
+def test_closed_account_opens_nothing_and_holds_no_powers(as_clerk, clerk):
+    clerk.is_superuser = True
+    clerk.change_password(factories.PASSWORD)
+    clerk.save()
+    clerk.user_permissions.set(Permission.objects.all()[:3])
+    as_clerk = ContractClient().of(clerk)
+    assert as_clerk.delete(ME).status_code == 204
+    assert as_clerk.get(ME).status_code == 401
+    clerk.refresh_from_db()
+    assert not clerk.has_usable_password()
+    assert not any((clerk.is_active, clerk.is_staff, clerk.is_superuser))
+    assert not clerk.user_permissions.exists()
+    assert clerk.closed
+
+
+@pytest.mark.parametrize(
+    ("state", "moves"),
+    [
+        ("placed", ["confirm", "ship", "deliver"]),
+        ("confirmed", ["ship", "deliver"]),
+        ("shipped", ["deliver"]),
+        ("placed", ["cancel"]),
+        ("confirmed", ["cancel"]),
+    ],
+)
+def test_parcel_under_way_keeps_its_address_until_it_is_there(state, moves, alice, clerk):
+    order = order_in(state, alice, clerk)
+    alice.close()
+    *on_the_way, last = moves
+    for move in on_the_way:
+        getattr(order, move)(by=clerk)
+    order.refresh_from_db()
+    assert order.shipping_address["street_1"] == "Kattesundet 4"
+    getattr(order, last)(by=clerk, note="Left with Ada Brandt's neighbour.")
+    order.refresh_from_db()
+    assert "".join(order.shipping_address.values()) == "Denmark"
+    assert not order.events.exclude(note="").exists()
+
+
+def test_order_of_a_deactivated_account_keeps_its_address(alice, clerk):
+    order = order_in("shipped", alice, clerk)
+    alice.is_active = False
+    alice.save()
+    order.deliver(by=clerk)
+    order.refresh_from_db()
+    assert order.shipping_address["city"] == "Aarhus"
+
+
+def test_copies_kept_by_modified_after_learn_of_the_erasure(as_clerk, alice, clerk):
+    order = order_in("delivered", alice, clerk)
+    before = order.modified
+    alice.close()
+    order.refresh_from_db()
+    assert order.modified > before
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("first", ["close", "deliver"])
+def test_delivery_and_closing_at_once_leave_no_address(first, alice, clerk):
+    """Whichever comes first, in whatever order their statements interleave."""
+    for _ in range(10):
+        customer = factories.customers.make()
+        order = order_in("shipped", customer, clerk)
+        start = threading.Barrier(2)
+
+        def close(customer=customer, start=start):
+            start.wait()
+            customer.close()
+            connection.close()
+
+        def deliver(order=order, start=start):
+            start.wait()
+            order.deliver(by=clerk)
+            connection.close()
+
+        threads = [threading.Thread(target=act) for act in (close, deliver)]
+        for thread in threads if first == "close" else reversed(threads):
+            thread.start()
+        for thread in threads:
+            thread.join()
+        order.refresh_from_db()
+        assert order.status == "delivered"
+        assert order.shipping_address["city"] == ""
+
+
+def test_export_tells_all_there_is(as_alice, alice, clerk):
+    order = order_in("delivered", alice, clerk)
+    told = as_alice.get(EXPORT).json()
+    assert told["account"]["username"] == "alice"
+    assert told["account"]["contact_number"] == "+45 5550"
+    assert told["account"]["groups"] == ["Friends of alice"]
+    assert told["token"]["expires"] is None
+    assert [each["id"] for each in told["orders"]] == [order.pk]
+    assert told["orders"][0]["events"][1]["note"] == "Ring twice, says Ada Brandt."
+    assert told["idempotency_keys"] == [{"order": order.pk, "idempotency_key": "alice's delivered"}]
+    assert told["admin_log"][0]["object_repr"] == "alice"
+
+
+def test_export_tells_nobody_elses(as_bob, bob, alice, clerk):
+    order_in("delivered", alice, clerk)
+    text = as_bob.get(EXPORT).content.decode()
+    assert "alice" not in text
+    assert as_bob.get(EXPORT).json()["orders"] == []
+
+
+def test_export_of_staff_tells_what_they_did_for_others(as_clerk, alice, clerk):
+    order = order_in("shipped", alice, clerk)
+    adjustment = factories.stocked().adjust_stock(5, reason="delivery", by=clerk)
+    told = as_clerk.get(EXPORT).json()
+    assert [event["order"] for event in told["order_events"]] == [order.pk, order.pk]
+    assert [each["id"] for each in told["stock_adjustments"]] == [adjustment.pk]
+    assert told["orders"] == []
+
+
+def test_export_holds_no_secret(as_alice, alice):
+    text = as_alice.get(EXPORT).content.decode()
+    assert alice.auth_token.key not in text
+    assert alice.password not in text
+
+
+def test_every_table_that_points_at_a_customer_is_thought_of():
+    """A new one fails here until it is exported and erased too."""
+    told = {
+        "Token": "token",
+        "LogEntry": "admin_log",
+        "Order": "orders",
+        "OrderEvent": "order_events",
+        "StockAdjustment": "stock_adjustments",
+        "Customer_groups": "account",
+        "Customer_user_permissions": "account",
+    }
+    relations = Customer._meta.get_fields(include_hidden=True)
+    pointing = {
+        each.related_model.__name__ for each in relations if each.one_to_many or each.one_to_one
+    }
+    assert pointing - {"Customer"} == set(told)
+
+
+def test_every_field_of_a_customer_is_exported(alice):
+    fields = {field.name for field in Customer._meta.concrete_fields}
+    assert fields - set(alice.export()["account"]) == {"password", "closed"}

@@ -1,0 +1,157 @@
+"""How long a token opens an account."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+from rest_framework.authtoken.models import Token
+
+from customers.log_ins import right_passwords
+from customers.models import Customer
+from customers.tokens import AccessToken, LogInOutdated
+from tests import factories
+
+NEW = "my-bee-loud-glade"
+
+
+@pytest.fixture
+def alice(alice):
+    alice.change_password(factories.PASSWORD)
+    return alice
+
+
+def obtain(api):
+    form = {"username": "alice", "password": factories.PASSWORD}
+    return api.post("/api/obtain-token/", form).json()["token"]
+
+
+def opens(api, key):
+    """Whether the token opens the account; the answer where it does not."""
+    answer = api.get("/api/customers/me/", headers={"Authorization": f"Token {key}"})
+    return answer.status_code == 200 or answer
+
+
+def made(ago):
+    Token.objects.update(created=timezone.now() - ago)
+
+
+def test_token_lives_on_unless_the_shop_says_otherwise(api, alice):
+    key = obtain(api)
+    made(timedelta(days=10_000))
+    assert opens(api, key) is True
+
+
+def test_token_lives_as_many_days_as_the_shop_says(api, alice, settings):
+    settings.TOKEN_TTL = timedelta(days=30)
+    key = obtain(api)
+    made(timedelta(days=29))
+    assert opens(api, key) is True
+    assert obtain(api) == key
+    made(timedelta(days=30))
+    refusal = opens(api, key)
+    assert refusal.status_code == 401
+    assert refusal.json()["code"] == "token_expired"
+    assert refusal["WWW-Authenticate"].startswith("Token")
+
+
+def test_expired_token_is_replaced_on_the_next_log_in(api, alice, settings):
+    settings.TOKEN_TTL = timedelta(days=30)
+    key = obtain(api)
+    made(timedelta(days=31))
+    assert obtain(api) != key
+    assert opens(api, obtain(api)) is True
+    assert Token.objects.count() == 1
+
+
+def test_revoked_token_opens_nothing_and_the_next_is_another(api, alice):
+    key = obtain(api)
+    answer = api.post("/api/revoke-token", headers={"Authorization": f"Token {key}"})
+    assert answer.status_code == 204
+    assert opens(api, key) is not True
+    assert opens(api, obtain(api)) is True
+
+
+def change_over_the_api(api, alice):
+    body = {"current_password": factories.PASSWORD, "new_password": NEW}
+    assert api.of(alice).post("/api/customers/me/password/", body).status_code == 204
+
+
+def set_a_password(api, alice):
+    """As the admin and `manage.py changepassword` do."""
+    alice.set_password(NEW)
+    alice.save()
+
+
+def disable_the_password(api, alice):
+    alice.set_unusable_password()
+    alice.save()
+
+
+def deactivate(api, alice):
+    alice.is_active = False
+    alice.save()
+    Customer.objects.update(is_active=True)  # reactivating it does not bring the token back
+
+
+def close(api, alice):
+    alice.close()
+    Customer.objects.update(is_active=True)
+
+
+@pytest.mark.parametrize(
+    "act", [change_over_the_api, set_a_password, disable_the_password, deactivate, close]
+)
+def test_token_is_revoked_by(act, api, alice):
+    key = obtain(api)
+    act(api, alice)
+    assert opens(api, key) is not True
+    assert not Token.objects.exists()
+
+
+def test_token_survives_other_changes_of_the_account(api, alice):
+    key = obtain(api)
+    alice.city = "Ribe"
+    alice.save()
+    assert opens(api, key) is True
+
+
+def test_token_survives_a_stronger_hash_of_the_same_password(api, alice, settings):
+    key = obtain(api)
+    quick, *slow = settings.PASSWORD_HASHERS
+    settings.PASSWORD_HASHERS = [*slow, quick]
+    right_passwords.until.clear()
+    assert obtain(api) == key
+    assert Customer.objects.get().password.startswith("pbkdf2_sha256$")
+
+
+def test_who_knew_the_old_password_gets_no_token_after_the_change(alice):
+    checked = Customer.objects.get(pk=alice.pk)  # and the password was right
+    alice.change_password(NEW)
+    with pytest.raises(LogInOutdated):
+        AccessToken.issue(checked)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_log_ins_at_once_all_get_the_one_token(alice):
+    keys, start = [], threading.Barrier(8)
+
+    def log_in():
+        start.wait()
+        keys.append(AccessToken.issue(alice).key)
+        connection.close()
+
+    threads = [threading.Thread(target=log_in) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(keys) == 8
+    assert set(keys) == {Token.objects.get().key}
+
+
+def test_token_is_named_by_its_owner_and_not_by_its_key(alice):
+    token = AccessToken.issue(alice)
+    assert str(token) == "Token of alice"
+    assert token.key not in repr(token)
