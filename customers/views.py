@@ -105,7 +105,7 @@ class CustomerViewSet(
 
     @property
     def throttle_scope(self):
-        return "registration" if self.action == "create" else None
+        return "password" if self.action in ("create", "password") else None
 
     def get_queryset(self):
         return super().get_queryset().visible_to(self.request.user)

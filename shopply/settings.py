@@ -186,7 +186,7 @@ RATES = {
     "anonymous": rate("ANONYMOUS_RATE", "600/m"),
     "customer": rate("CUSTOMER_RATE", "1200/m"),
     "order": rate("ORDER_RATE", "60/m"),
-    "registration": rate("REGISTRATION_RATE", "30/h"),
+    "password": rate("PASSWORD_RATE", "30/h"),
 }
 
 TOKEN_TTL = timedelta(days=env.int("TOKEN_TTL", default=0))

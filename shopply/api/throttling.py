@@ -30,7 +30,7 @@ class Meter:
 
     def allows(self, who):
         if self.window != self.limit.window:
-            self.window, self.here, self.elsewhere = self.limit.window, {}, {}
+            self.here, self.elsewhere, self.window = {}, {}, self.limit.window
         here = self.here.get(who, 0) + 1
         if here + self.elsewhere.get(who, 0) > self.limit.most:
             return False
@@ -74,6 +74,6 @@ class ScopeThrottle(CallerThrottle):
 
     def scope(self, request, view):
         rate = getattr(view, "throttle_scope", None)
-        if rate == "registration":  # else a new account could register the next ones
+        if rate == "password":  # else each new account could register the next ones
             return rate, network(request.META["REMOTE_ADDR"])
         return rate, super().scope(request, view)[1]

@@ -23,6 +23,7 @@ def queries_of(client, path):
     "path",
     [
         "/api/customers/",
+        "/api/customers/me/export/",
         "/api/products/?items_per_page=100",
         "/api/products/?items_per_page=100&search=coffee&ordering=price&in_stock=true",
         "/api/orders/?items_per_page=100",

@@ -1,10 +1,14 @@
 """How often callers may ask."""
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tests import factories
+from tests.servers import Server
 
 ORDER = "/api/orders/"
 
@@ -53,13 +57,13 @@ def register(client, number):
 
 
 def test_registration_is_limited_by_address_also_for_who_is_logged_in(api, as_alice, as_bob, rates):
-    rates(registration=(2, 64))
+    rates(password=(2, 64))
     clients = (api, as_alice, as_bob)
     assert [register(client, number) for number, client in enumerate(clients)] == [201, 201, 429]
 
 
 def test_staff_are_not_limited(as_clerk, rates, product):
-    rates(customer=(1, 65), order=(1, 65), registration=(1, 65))
+    rates(customer=(1, 65), order=(1, 65), password=(1, 65))
     assert [register(as_clerk, number) for number in range(3)] == [201, 201, 201]
     order = {"items": [{"product": product.pk, "quantity": 1}]}
     assert statuses(lambda: as_clerk.post(ORDER, order), 3) == [201, 201, 201]
@@ -83,14 +87,22 @@ def test_few_requests_cost_a_query_for_being_counted(api, rates):
     assert 3 <= len(counted) <= 5
 
 
-def test_processes_count_together(rates, product):
-    """Two meters are what two processes have."""
-    from customers.limits import Limit
-    from shopply.api.throttling import Meter
+def test_password_changes_share_the_limit_of_registrations(api, as_alice, alice, rates):
+    rates(password=(1, 68))
+    assert register(api, 0) == 201
+    body = {"current_password": factories.PASSWORD, "new_password": "my-bee-loud-glade"}
+    assert as_alice.post("/api/customers/me/password/", body).status_code == 429
 
-    limit = Limit("together", 100, 3600)
-    meters = [Meter(limit), Meter(limit)]
-    allowed = sum(meters[number % 2].allows("someone") for number in range(400))
-    # Each may be ahead of what it reported by one lot.
-    assert 100 - 5 <= allowed <= 100 + 5
-    assert meters[0].allows("someone else")
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("workers", [1, 4])
+def test_processes_count_together(workers, product):
+    server = Server(workers, ANONYMOUS_RATE="100/1d").start()
+    try:
+        with ThreadPoolExecutor(8) as callers:
+            ask = partial(server.client().call, "GET", "/api/products/")
+            answers = list(callers.map(lambda _: ask(), range(300)))
+    finally:
+        server.stop()
+    allowed = [answer.status for answer in answers].count(200)
+    assert 100 <= allowed <= 100 + 5 * (workers - 1)  # each may have a lot yet to report

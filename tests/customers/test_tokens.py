@@ -4,6 +4,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 from rest_framework.authtoken.models import Token
@@ -155,3 +156,26 @@ def test_token_is_named_by_its_owner_and_not_by_its_key(alice):
     token = AccessToken.issue(alice)
     assert str(token) == "Token of alice"
     assert token.key not in repr(token)
+
+
+def test_command_makes_a_token_that_works_in_place_of_an_expired_one(api, alice, settings, capsys):
+    settings.TOKEN_TTL = timedelta(days=30)
+    key = AccessToken.issue(alice).key
+    made(timedelta(days=31))
+    call_command("drf_create_token", "alice")
+    fresh = Token.objects.get().key
+    assert fresh != key
+    assert fresh in capsys.readouterr().out
+    call_command("drf_create_token", "alice")
+    assert Token.objects.get().key == fresh
+    call_command("drf_create_token", "--reset", "alice")
+    assert Token.objects.get().key != fresh
+
+
+def test_command_makes_no_token_for_a_closed_account(alice):
+    alice.is_active = False
+    alice.save()
+    with pytest.raises(CommandError, match="closed"):
+        call_command("drf_create_token", "alice")
+    with pytest.raises(CommandError, match="does not exist"):
+        call_command("drf_create_token", "nobody")
