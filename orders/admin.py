@@ -8,7 +8,7 @@ from django.views.decorators.http import require_POST
 
 from orders.models import Order, OrderEvent, OrderItem
 from orders.moves import MOVES, IllegalTransition
-from products.admin import OfferedLookups, Record
+from products.admin import Record
 
 
 class OrderItemInline(Record, admin.TabularInline):
@@ -35,7 +35,7 @@ def in_bulk(name):
 
 
 @admin.register(Order)
-class OrderAdmin(OfferedLookups, Record, admin.ModelAdmin):
+class OrderAdmin(Record, admin.ModelAdmin):
     list_display = ("id", "created", "customer", "status", "total_price", "currency", "destination")
     list_filter = ("status", "created")
     list_select_related = ("customer",)

@@ -11,9 +11,6 @@ from orders.views import OrderViewSet, StockHistory
 from products.views import ProductViewSet
 from shopply.api import problems
 
-admin.site.site_header = admin.site.site_title = "shopply"
-admin.site.index_title = "The shop"
-
 
 class Root(APIRootView):
     """Where the collections are."""

@@ -1,0 +1,75 @@
+"""The admin's site: what all its pages share, whichever app they belong to."""
+
+from functools import update_wrapper
+
+from django.contrib.admin import AdminSite, ModelAdmin
+from django.contrib.admin.forms import AdminAuthenticationForm
+from django.core.exceptions import BadRequest, ValidationError
+from django.db import DataError
+from django.template.response import SimpleTemplateResponse
+
+from customers.log_ins import TooManyFailures
+
+
+class LogInForm(AdminAuthenticationForm):
+    wait = None  # seconds, if too many log-ins failed
+
+    def clean(self):
+        try:
+            return super().clean()
+        except TooManyFailures as exc:
+            self.wait = exc.wait
+            raise ValidationError(str(exc)) from None
+
+
+class Guarded:
+    """Mixed into the admin of every model."""
+
+    LOOKUPS = {"", "exact", "isnull", "gte", "lt", "year", "month", "day"}
+
+    def lookup_allowed(self, lookup, value, request=None):
+        """Filters a list by what its page offers only: others could spell out a secret."""
+        name, _, kind = lookup.partition("__")
+        offered = (getattr(each, "parameter_name", each) for each in self.list_filter)
+        return name in {self.date_hierarchy, *offered} and kind in self.LOOKUPS
+
+    def get_search_results(self, request, queryset, search_term):
+        if len(search_term) > 200:  # SQLite takes no 1,000 words, nor one of 50,000 characters
+            raise BadRequest("Search for at most 200 characters.")
+        return super().get_search_results(request, queryset, search_term)
+
+
+class Site(AdminSite):
+    site_header = site_title = "shopply"
+    index_title = "The shop"
+    login_form = LogInForm
+
+    def register(self, model_or_iterable, admin_class=None, **options):
+        admin_class = admin_class or ModelAdmin
+        guarded = type(admin_class.__name__, (Guarded, admin_class), {})
+        super().register(model_or_iterable, guarded, **options)
+
+    def admin_view(self, view, cacheable=False):
+        """Have values that no page of the admin sends answered by 400: Django looks at few first.
+
+        The log tells where they failed.
+        """
+
+        def guarded(request, *args, **kwargs):
+            try:
+                response = view(request, *args, **kwargs)
+                if isinstance(response, SimpleTemplateResponse):
+                    response.render()  # which looks at some of them
+            except (ValueError, OverflowError, DataError) as exc:
+                raise BadRequest("A value of the address or the form cannot be used.") from exc
+            return response
+
+        return super().admin_view(update_wrapper(guarded, view), cacheable)
+
+    def login(self, request, extra_context=None):
+        response = super().login(request, extra_context)
+        form = getattr(response, "context_data", {}).get("form")
+        if form and form.wait:
+            response.status_code = 429
+            response["Retry-After"] = form.wait
+        return response
