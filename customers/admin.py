@@ -1,9 +1,27 @@
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
+from django.http import Http404, JsonResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils.formats import date_format
+from django.utils.html import format_html
 from rest_framework.authtoken.admin import TokenAdmin
 from rest_framework.authtoken.models import TokenProxy
+from rest_framework.utils.encoders import JSONEncoder
 
 from customers.models import Customer
+from customers.tokens import AccessToken
+
+
+def is_above(request, customer):
+    """Nor may staff set each other's passwords: only a superuser touches accounts of staff."""
+    if request.user.is_superuser or customer == request.user:
+        return False
+    return customer.is_staff or customer.is_superuser
 
 
 @admin.register(Customer)
@@ -37,6 +55,14 @@ class CustomerAdmin(UserAdmin):
     def full_name(self, customer):
         return customer.get_full_name()
 
+    def get_fieldsets(self, request, obj=None):
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or self.has_change_permission(request, obj):
+            return fieldsets
+        # The field of the password has a button to set it.
+        dates = ("Dates", {"fields": ("last_login", "date_joined", "closed")})
+        return ((None, {"fields": ("username",)}), *fieldsets[1:-1], dates)
+
     def get_readonly_fields(self, request, obj=None):
         """Only a superuser hands out powers: else staff could give themselves any."""
         powers = ("is_staff", "is_superuser", "groups", "user_permissions")
@@ -44,26 +70,111 @@ class CustomerAdmin(UserAdmin):
         return fields if request.user.is_superuser else (*fields, *powers)
 
     def has_change_permission(self, request, obj=None):
-        return not self.is_above(request, obj) and super().has_change_permission(request, obj)
+        if obj and (obj.closed or is_above(request, obj)):
+            return False
+        return super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request, obj=None):
-        return not self.is_above(request, obj) and super().has_delete_permission(request, obj)
+        """Orders are records: an account is closed instead."""
+        return False
 
-    def is_above(self, request, obj):
-        """Nor may staff set each other's passwords: only a superuser touches accounts of staff."""
-        if obj is None or request.user.is_superuser or obj == request.user:
-            return False
-        return obj.is_staff or obj.is_superuser
+    def get_object(self, request, object_id, from_field=None):
+        """To be changed it is read under a lock: nothing is written over a closing meanwhile."""
+        customer = super().get_object(request, object_id, from_field)
+        if customer and request.method == "POST" and transaction.get_connection().in_atomic_block:
+            return Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
+        return customer
+
+    def user_change_password(self, request, id, form_url=""):
+        with transaction.atomic():
+            return super().user_change_password(request, id, form_url)
+
+    def get_urls(self):
+        return [
+            path(
+                f"<int:pk>/{name}/",
+                self.admin_site.admin_view(view),
+                name=f"customers_customer_{name}",
+            )
+            for name, view in (("export", self.export), ("close", self.close))
+        ] + super().get_urls()
+
+    def get_changeable(self, request, pk):
+        customer = self.get_object(request, pk)
+        if not self.has_change_permission(request, customer):
+            raise PermissionDenied
+        if customer is None:
+            raise Http404
+        return customer
+
+    def export(self, request, pk):
+        """All that is held about a customer, as `GET /api/customers/me/export/` tells it."""
+        return JsonResponse(
+            self.get_changeable(request, pk).export(),
+            encoder=JSONEncoder,
+            json_dumps_params={"indent": 2, "ensure_ascii": False},
+            headers={"Content-Disposition": f'attachment; filename="customer-{pk}.json"'},
+        )
+
+    @transaction.atomic
+    def close(self, request, pk):
+        """The page that asks whether to close an account; posted to, it does."""
+        # Locked together and first: the last two may be about to close each other.
+        superusers = Customer.objects.filter(is_superuser=True, is_active=True).order_by("pk")
+        if request.method == "POST":
+            superusers = superusers.select_for_update(no_key=True)
+        superusers = list(superusers)
+        customer = self.get_changeable(request, pk)
+        is_last = superusers == [customer]
+        if request.method == "POST" and not is_last:
+            customer.close()
+            self.log_change(request, customer, "Closed and erased.")
+            self.message_user(request, f"The account is closed, and named “{customer}” now.")
+            return redirect("admin:customers_customer_change", pk)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Close the account",
+            "customer": customer,
+            "is_last": is_last,
+            "opts": self.opts,
+        }
+        return TemplateResponse(request, "admin/customers/customer/close.html", context)
 
 
 admin.site.unregister(TokenProxy)
 
 
-@admin.register(TokenProxy)
-class CustomerTokenAdmin(TokenAdmin):
-    """Whose tokens there are. The list shows no key: who holds one is that customer."""
+class TokenForm(forms.ModelForm):
+    def clean_user(self):
+        # Under the lock that `issue` takes: what is shown is then a token made here.
+        customers = Customer.objects.select_for_update(no_key=True)
+        customer = customers.get(pk=self.cleaned_data["user"].pk)
+        if not customer.is_active:
+            raise ValidationError("This account is closed, or not active.")
+        token = AccessToken.objects.filter(user=customer).first()
+        if token and not token.expired:
+            message = (
+                "{} has a token, which stays as it is and cannot be shown again. If it is lost,"
+                ' <a href="{}">revoke it</a> and come back.'
+            )
+            revoke = reverse("admin:customers_accesstoken_delete", args=[customer.pk])
+            raise ValidationError(format_html(message, customer, revoke))
+        return customer
 
-    list_display = ("user", "email", "created")
+    def validate_unique(self):
+        """A token that expired makes way."""
+
+
+@admin.register(AccessToken)
+class CustomerTokenAdmin(TokenAdmin):
+    """Whose tokens there are. The key is shown to its maker, once: who holds it is that customer.
+
+    It is the primary key too, which pages of Django's tell where they link rows and in pop-ups.
+    """
+
+    form = TokenForm
+    list_display = ("customer", "email", "created", "expires")
+    list_display_links = None
     list_filter = ("created",)
     list_select_related = ("user",)
     search_fields = ("user__username", "user__email")
@@ -72,10 +183,45 @@ class CustomerTokenAdmin(TokenAdmin):
     ordering = ("-created",)
     autocomplete_fields = ("user",)
 
+    def get_fields(self, request, obj=None):
+        return ("user", "created", "expires") if obj else ("user",)
+
     def has_add_permission(self, request):
         """A token opens the whole account, whoever made it."""
         return request.user.is_superuser
 
+    def has_change_permission(self, request, obj=None):
+        return False
+
+    def has_delete_permission(self, request, obj=None):
+        if obj and is_above(request, obj.user):
+            return False
+        return super().has_delete_permission(request, obj)
+
+    def save_model(self, request, token, form, change):
+        token.key = AccessToken.issue(token.user).key
+
+    def response_add(self, request, token, post_url_continue=None):
+        message = "{}: <code>{}</code> Copy it now, it is not shown again."
+        self.message_user(request, format_html(message, token, token.key), messages.SUCCESS)
+        return redirect("admin:customers_accesstoken_changelist")
+
+    def delete_view(self, request, object_id, extra_context=None):
+        return super().delete_view(request, object_id, {"title": "Revoke the token"})
+
+    def response_delete(self, request, obj_display, obj_id):
+        self.message_user(request, f"{obj_display}: revoked.", messages.SUCCESS)
+        return redirect("admin:customers_accesstoken_changelist")
+
+    @admin.display(ordering="user__username")
+    def customer(self, token):
+        url = reverse("admin:customers_accesstoken_change", args=[token.pk])
+        return format_html('<a href="{}">{}</a>', url, token.user)
+
     @admin.display(ordering="user__email")
     def email(self, token):
         return token.user.email
+
+    @admin.display
+    def expires(self, token):
+        return date_format(token.expires, "DATETIME_FORMAT") if token.expires else "never"

@@ -1,0 +1,147 @@
+import threading
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
+from django.db import connection
+
+from customers.models import Customer
+from tests import factories
+
+CUSTOMERS = "/admin/customers/customer"
+
+
+@pytest.fixture
+def in_the_admin_as_staff(client, clerk):
+    clerk.user_permissions.set(Permission.objects.filter(content_type__app_label="customers"))
+    client.force_login(clerk)
+    return client
+
+
+def test_export_is_what_the_customer_would_get(in_the_admin_as_staff, as_alice, alice, product):
+    factories.place(alice, {product: 2})
+    answer = in_the_admin_as_staff.get(f"{CUSTOMERS}/{alice.pk}/export/")
+    assert answer["Content-Disposition"] == f'attachment; filename="customer-{alice.pk}.json"'
+    assert answer.json() == as_alice.get("/api/customers/me/export/").json()
+    assert answer.json()["orders"][0]["items"][0]["quantity"] == 2
+
+
+def test_page_of_a_customer_leads_to_export_and_closing(in_the_admin_as_staff, alice):
+    page = in_the_admin_as_staff.get(f"{CUSTOMERS}/{alice.pk}/change/").content.decode()
+    for name in ("export", "close"):
+        assert f'href="{CUSTOMERS}/{alice.pk}/{name}/"' in page
+    assert f"{CUSTOMERS}/{alice.pk}/delete/" not in page
+
+
+def test_closing_is_asked_for_first(in_the_admin_as_staff, alice):
+    page = in_the_admin_as_staff.get(f"{CUSTOMERS}/{alice.pk}/close/").content.decode()
+    assert "It cannot be undone." in page
+    assert "csrfmiddlewaretoken" in page
+    alice.refresh_from_db()
+    assert alice.closed is None
+
+
+def test_closing_erases_the_person_and_keeps_the_orders(
+    in_the_admin_as_staff, api, alice, product, clerk
+):
+    as_alice = api.of(alice)
+    order = factories.place(alice, {product: 1})
+    order.cancel(by=alice)
+    page = in_the_admin_as_staff.post(f"{CUSTOMERS}/{alice.pk}/close/", follow=True)
+    assert f"named “closed {alice.pk}” now" in page.content.decode()
+    assert as_alice.get("/api/customers/me/").status_code == 401
+    row = Customer.objects.values().get(pk=alice.pk)
+    assert "alice" not in str(row)
+    order.refresh_from_db()
+    assert order.customer_id == alice.pk
+    assert "Kattesundet" not in str(order.shipping_address)
+
+
+def test_closing_is_logged_without_the_persons_name(in_the_admin, alice):
+    in_the_admin.post(f"{CUSTOMERS}/{alice.pk}/password/", {"usable_password": "false"})
+    in_the_admin.post(f"{CUSTOMERS}/{alice.pk}/close/")
+    history = in_the_admin.get(f"{CUSTOMERS}/{alice.pk}/history/").content.decode()
+    assert "Closed and erased." in history
+    assert "alice" not in history + str([*LogEntry.objects.values()])
+
+
+def test_closing_needs_a_csrf_token(client, alice):
+    client = type(client)(enforce_csrf_checks=True)
+    client.force_login(factories.customers.make(is_staff=True, is_superuser=True))
+    assert client.post(f"{CUSTOMERS}/{alice.pk}/close/").status_code == 403
+
+
+@pytest.mark.parametrize("codename", ["view_customer", "delete_customer"])
+def test_closing_and_export_need_the_permission_to_change(client, clerk, alice, codename):
+    clerk.user_permissions.set(Permission.objects.filter(codename=codename))
+    client.force_login(clerk)
+    assert client.get(f"{CUSTOMERS}/{alice.pk}/export/").status_code == 403
+    assert client.post(f"{CUSTOMERS}/{alice.pk}/close/").status_code == 403
+
+
+def test_nobody_deletes_an_account(in_the_admin, alice):
+    assert in_the_admin.post(f"{CUSTOMERS}/{alice.pk}/delete/", {"post": "yes"}).status_code == 403
+    form = {"action": "delete_selected", "_selected_action": alice.pk, "post": "yes"}
+    in_the_admin.post(f"{CUSTOMERS}/", form)
+    assert Customer.objects.filter(pk=alice.pk).exists()
+
+
+def test_closed_account_is_shown_and_no_longer_changed(in_the_admin, alice):
+    alice.close()
+    page = in_the_admin.get(f"{CUSTOMERS}/{alice.pk}/change/").content.decode()
+    assert f"closed {alice.pk}" in page
+    for name in ("_save", "/password/", "/close/", "/export/"):
+        assert name not in page
+    form = {"username": "alice", "is_active": "on", "is_superuser": "on"}
+    assert in_the_admin.post(f"{CUSTOMERS}/{alice.pk}/change/", form).status_code == 403
+    form = {"usable_password": "true", "password1": "my-bee-loud-glade"}
+    form["password2"] = form["password1"]
+    assert in_the_admin.post(f"{CUSTOMERS}/{alice.pk}/password/", form).status_code == 403
+    assert in_the_admin.post(f"{CUSTOMERS}/{alice.pk}/close/").status_code == 403
+    assert in_the_admin.get(f"{CUSTOMERS}/{alice.pk}/export/").status_code == 403
+    alice.refresh_from_db()
+    assert (alice.is_active, alice.has_usable_password()) == (False, False)
+
+
+def test_last_superuser_who_can_log_in_is_not_closed(client, db):
+    root = factories.customers.make(is_staff=True, is_superuser=True)
+    factories.customers.make(is_staff=True, is_superuser=True, is_active=False)
+    client.force_login(root)
+    page = f"{CUSTOMERS}/{root.pk}/close/"
+    for answer in (client.get(page), client.post(page)):
+        assert "is the last superuser who can log in" in answer.content.decode()
+    root.refresh_from_db()
+    assert root.is_superuser
+    factories.customers.make(is_staff=True, is_superuser=True)
+    assert "your\nown" in client.get(page).content.decode()
+    assert client.post(page).status_code == 302
+    assert not Customer.objects.get(pk=root.pk).is_active
+
+
+def at_once(*calls):
+    def run(call):
+        try:
+            call()
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=[call]) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_superusers_who_close_each_other_leave_one(client):
+    roots = [factories.customers.make(is_staff=True, is_superuser=True) for _ in range(2)]
+    browsers = [type(client)() for _ in roots]
+    for browser, root in zip(browsers, roots, strict=True):
+        browser.force_login(root)
+    at_once(
+        *(
+            lambda browser=browser, root=root: browser.post(f"{CUSTOMERS}/{root.pk}/close/")
+            for browser, root in zip(browsers, reversed(roots), strict=True)
+        )
+    )
+    assert Customer.objects.filter(is_superuser=True, is_active=True).count() == 1
