@@ -1,0 +1,149 @@
+"""Who may open what: one table of every route under /admin/, read across.
+
+Columns: the clerk (staff without any permission) and root (a superuser). Everybody else is sent to
+log in: anonymous, alice (a customer), and gone (a superuser who was deactivated, with a session
+still there).
+"""
+
+import pytest
+from django.contrib.auth.models import Group
+from django.urls import get_resolver, resolve
+
+from customers.tokens import AccessToken
+from tests import factories
+from tests.api.test_permissions import routes
+
+AUTOCOMPLETE = "autocomplete/?app_label=customers&model_name=accesstoken&field_name=user"
+CUSTOMER = {"username": "alice", "is_active": "on"}
+PASSWORD = {"usable_password": "true", "password1": "my-bee-glade", "password2": "my-bee-glade"}
+PRODUCT = {"name": "Mocha", "sku": "MOC-1", "price": "9.00"}
+NEW_PRODUCT = PRODUCT | {"quantity_in_stock": 3}
+NO_ADJUSTMENT = {"adjustments-TOTAL_FORMS": 0, "adjustments-INITIAL_FORMS": 0}
+YES = {"post": "yes"}
+
+# fmt: off
+TABLE = [
+    # method, path under /admin/,                          form,                      clerk root
+    ("GET",  "",                                           None,                      (200, 200)),
+    ("GET",  "password_change/",                           None,                      (200, 200)),
+    ("GET",  "password_change/done/",                      None,                      (200, 200)),
+    ("GET",  AUTOCOMPLETE,                                 None,                      (403, 200)),
+    ("GET",  "jsi18n/",                                    None,                      (200, 200)),
+    ("GET",  "r/1/1/",                                     None,                      (404, 404)),
+    ("GET",  "products/",                                  None,                      (404, 200)),
+    ("GET",  "nothing/here/",                              None,                      (404, 404)),
+    ("GET",  "customers/customer/",                        None,                      (403, 200)),
+    ("GET",  "customers/customer/add/",                    None,                      (403, 200)),
+    ("GET",  "customers/customer/{alice}/",                None,                      (302, 302)),
+    ("GET",  "customers/customer/{alice}/change/",         None,                      (403, 200)),
+    ("POST", "customers/customer/{alice}/change/",         CUSTOMER,                  (403, 302)),
+    ("POST", "customers/customer/{alice}/delete/",         YES,                       (403, 403)),
+    ("GET",  "customers/customer/{alice}/history/",        None,                      (403, 200)),
+    ("POST", "customers/customer/{alice}/password/",       PASSWORD,                  (403, 302)),
+    ("GET",  "customers/customer/{alice}/export/",         None,                      (403, 200)),
+    ("POST", "customers/customer/{alice}/close/",          {},                        (403, 302)),
+    ("GET",  "customers/accesstoken/",                     None,                      (403, 200)),
+    ("POST", "customers/accesstoken/add/",                 {"user": "{clerk}"},       (403, 302)),
+    ("GET",  "customers/accesstoken/{alice}/",             None,                      (302, 302)),
+    ("GET",  "customers/accesstoken/{alice}/change/",      None,                      (403, 200)),
+    ("POST", "customers/accesstoken/{alice}/change/",      {"user": "{clerk}"},       (403, 403)),
+    ("POST", "customers/accesstoken/{alice}/delete/",      YES,                       (403, 302)),
+    ("GET",  "customers/accesstoken/{alice}/history/",     None,                      (403, 200)),
+    ("GET",  "auth/group/",                                None,                      (403, 200)),
+    ("POST", "auth/group/add/",                            {"name": "packers"},       (403, 302)),
+    ("GET",  "auth/group/{group}/",                        None,                      (302, 302)),
+    ("POST", "auth/group/{group}/change/",                 {"name": "packers"},       (403, 302)),
+    ("POST", "auth/group/{group}/delete/",                 YES,                       (403, 302)),
+    ("GET",  "auth/group/{group}/history/",                None,                      (403, 200)),
+    ("GET",  "products/product/",                          None,                      (403, 200)),
+    ("POST", "products/product/add/",                      NEW_PRODUCT,               (403, 302)),
+    ("GET",  "products/product/{product}/",                None,                      (302, 302)),
+    ("POST", "products/product/{product}/change/",         PRODUCT | NO_ADJUSTMENT,   (403, 302)),
+    ("POST", "products/product/{product}/delete/",         YES,                       (403, 302)),
+    ("GET",  "products/product/{product}/history/",        None,                      (403, 200)),
+    ("GET",  "products/stockadjustment/",                  None,                      (403, 200)),
+    ("GET",  "products/stockadjustment/add/",              None,                      (403, 403)),
+    ("GET",  "products/stockadjustment/{adjustment}/",     None,                      (302, 302)),
+    ("GET",  "products/stockadjustment/{adjustment}/change/", None,                   (403, 200)),
+    ("POST", "products/stockadjustment/{adjustment}/change/", {"delta": 1},           (403, 403)),
+    ("POST", "products/stockadjustment/{adjustment}/delete/", YES,                    (403, 403)),
+    ("GET",  "products/stockadjustment/{adjustment}/history/", None,                  (403, 200)),
+    ("GET",  "orders/order/",                              None,                      (403, 200)),
+    ("GET",  "orders/order/add/",                          None,                      (403, 403)),
+    ("GET",  "orders/order/{order}/",                      None,                      (302, 302)),
+    ("GET",  "orders/order/{order}/change/",               None,                      (403, 200)),
+    ("POST", "orders/order/{order}/change/",               {"status": "cancelled"},   (403, 403)),
+    ("POST", "orders/order/{order}/delete/",               YES,                       (403, 403)),
+    ("GET",  "orders/order/{order}/history/",              None,                      (403, 200)),
+    ("POST", "orders/order/{order}/move/confirm/",         {},                        (403, 302)),
+]
+# fmt: on
+OPEN = {"login/", "logout/"}
+
+
+@pytest.fixture
+def rows(alice, clerk, product):
+    ordered = factories.stocked()
+    AccessToken.issue(alice)
+    return {
+        "alice": alice.pk,
+        "clerk": clerk.pk,
+        "group": Group.objects.create(name="clerks").pk,
+        "product": product.pk,
+        "adjustment": ordered.adjustments.get().pk,
+        "order": factories.place(alice, {ordered: 1}).pk,
+    }
+
+
+def send(browser, method, path, form, rows):
+    form = {field: str(value).format(**rows) for field, value in (form or {}).items()}
+    return getattr(browser, method.lower())("/admin/" + path.format(**rows), form)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "form", "role", "status"),
+    [
+        pytest.param(method, path, form, role, status, id=f"{method} {path} {role}")
+        for method, path, form, statuses in TABLE
+        for role, status in zip(("clerk", "root"), statuses, strict=True)
+    ],
+)
+def test_staff_get_what_the_table_says(method, path, form, role, status, rows, clerk, client):
+    root = factories.customers.make(is_staff=True, is_superuser=True)
+    client.force_login(clerk if role == "clerk" else root)
+    answer = send(client, method, path, form, rows)
+    assert answer.status_code == status
+    assert not answer.get("Location", "").startswith("/admin/login/")
+
+
+@pytest.fixture(params=["anonymous", "alice", "gone"])
+def stranger(request, client, alice):
+    if request.param == "alice":
+        client.force_login(alice)
+    if request.param == "gone":
+        root = factories.customers.make(is_staff=True, is_superuser=True)
+        client.force_login(root)
+        root.is_active = False
+        root.save()
+    return client
+
+
+@pytest.mark.parametrize(("method", "path", "form"), [row[:3] for row in TABLE])
+def test_all_others_are_sent_to_log_in(method, path, form, rows, stranger):
+    answer = send(stranger, method, path, form, rows)
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/admin/login/?next=")
+
+
+def test_anyone_logs_in_and_out(stranger):
+    assert stranger.get("/admin/login/").status_code == 200
+    assert stranger.post("/admin/logout/")["Location"] == "/admin/"
+
+
+def test_table_has_every_route():
+    paths = [path.partition("?")[0] for _, path, _, _ in TABLE]
+    names = ("alice", "group", "product", "adjustment", "order")
+    numbers = dict.fromkeys(names, 1)
+    in_table = {resolve(f"/admin/{path.format(**numbers)}").route for path in (*paths, *OPEN)}
+    every = (route.replace("^", "") for route in routes(get_resolver().url_patterns))
+    assert in_table == {route for route in every if route.startswith("admin/")}
