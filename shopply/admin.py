@@ -4,7 +4,8 @@ from functools import update_wrapper
 
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.admin.forms import AdminAuthenticationForm
-from django.core.exceptions import BadRequest, ValidationError
+from django.contrib.admin.views.autocomplete import AutocompleteJsonView
+from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.db import DataError
 from django.template.response import SimpleTemplateResponse
 
@@ -20,6 +21,14 @@ class LogInForm(AdminAuthenticationForm):
         except TooManyFailures as exc:
             self.wait = exc.wait
             raise ValidationError(str(exc)) from None
+
+
+class Autocomplete(AutocompleteJsonView):
+    def process_request(self, request):
+        term, model_admin, field, to_field = super().process_request(request)
+        if not field.concrete:  # a relation seen from its other end: no form has it
+            raise PermissionDenied
+        return term, model_admin, field, to_field
 
 
 class Guarded:
@@ -65,6 +74,9 @@ class Site(AdminSite):
             return response
 
         return super().admin_view(update_wrapper(guarded, view), cacheable)
+
+    def autocomplete_view(self, request):
+        return Autocomplete.as_view(admin_site=self)(request)
 
     def login(self, request, extra_context=None):
         response = super().login(request, extra_context)

@@ -1,9 +1,10 @@
 import threading
+import time
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
-from django.db import connection
+from django.db import connection, transaction
 
 from customers.models import Customer
 from tests import factories
@@ -58,7 +59,9 @@ def test_closing_erases_the_person_and_keeps_the_orders(
 
 
 def test_closing_is_logged_without_the_persons_name(in_the_admin, alice):
-    in_the_admin.post(f"{CUSTOMERS}/{alice.pk}/password/", {"usable_password": "false"})
+    form = {"usable_password": "false", "unset-password": ""}
+    in_the_admin.post(f"{CUSTOMERS}/{alice.pk}/password/", form)
+    assert LogEntry.objects.get().object_repr == "alice"
     in_the_admin.post(f"{CUSTOMERS}/{alice.pk}/close/")
     history = in_the_admin.get(f"{CUSTOMERS}/{alice.pk}/history/").content.decode()
     assert "Closed and erased." in history
@@ -118,18 +121,19 @@ def test_last_superuser_who_can_log_in_is_not_closed(client, db):
     assert not Customer.objects.get(pk=root.pk).is_active
 
 
-def at_once(*calls):
-    def run(call):
+def in_a_thread(call, *args):
+    """The thread that calls, and the list that its answer will be in."""
+    answers = []
+
+    def run():
         try:
-            call()
+            answers.append(call(*args))
         finally:
             connection.close()
 
-    threads = [threading.Thread(target=run, args=[call]) for call in calls]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, answers
 
 
 @pytest.mark.django_db(transaction=True)
@@ -138,10 +142,29 @@ def test_two_superusers_who_close_each_other_leave_one(client):
     browsers = [type(client)() for _ in roots]
     for browser, root in zip(browsers, roots, strict=True):
         browser.force_login(root)
-    at_once(
-        *(
-            lambda browser=browser, root=root: browser.post(f"{CUSTOMERS}/{root.pk}/close/")
-            for browser, root in zip(browsers, reversed(roots), strict=True)
-        )
-    )
+    threads = [
+        in_a_thread(browser.post, f"{CUSTOMERS}/{root.pk}/close/")[0]
+        for browser, root in zip(browsers, reversed(roots), strict=True)
+    ]
+    for thread in threads:
+        thread.join()
     assert Customer.objects.filter(is_superuser=True, is_active=True).count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("page", "form"),
+    [
+        ("change", {"username": "alice", "is_active": "on"}),
+        ("password", {"usable_password": "false", "unset-password": ""}),
+    ],
+)
+def test_change_that_waited_for_a_closing_is_refused(in_the_admin, alice, page, form):
+    with transaction.atomic():
+        alice.close()
+        thread, answers = in_a_thread(in_the_admin.post, f"{CUSTOMERS}/{alice.pk}/{page}/", form)
+        time.sleep(0.5)
+    thread.join()
+    assert [answer.status_code for answer in answers] == [403]
+    alice.refresh_from_db()
+    assert (alice.username, alice.is_active) == (f"closed {alice.pk}", False)
