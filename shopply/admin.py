@@ -42,6 +42,11 @@ class Guarded:
         offered = (getattr(each, "parameter_name", each) for each in self.list_filter)
         return name in {self.date_hierarchy, *offered} and kind in self.LOOKUPS
 
+    def to_field_allowed(self, request, to_field):
+        """Django fails on relations seen from their other end."""
+        columns = {field.name for field in self.opts.concrete_fields}
+        return to_field in columns and super().to_field_allowed(request, to_field)
+
     def get_search_results(self, request, queryset, search_term):
         if len(search_term) > 200:  # SQLite takes no 1,000 words, nor one of 50,000 characters
             raise BadRequest("Search for at most 200 characters.")

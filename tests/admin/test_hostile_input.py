@@ -187,7 +187,7 @@ def test_page_of_a_row_makes_do(in_the_admin, ids, model, page, query):
     assert answer.status_code in ((200, 403) if page == "delete/" else (200,))
 
 
-@pytest.mark.parametrize("field", ["x", "password", "user__password", LONG])
+@pytest.mark.parametrize("field", ["x", "password", "auth_token", "orders", "groups", LONG])
 def test_row_is_looked_up_by_no_other_field(in_the_admin, field):
     path = f"/admin/customers/customer/alice/change/?{urlencode({'_to_field': field})}"
     assert in_the_admin.get(path).status_code == 400
@@ -299,6 +299,15 @@ def test_choice_that_is_none_is_refused(in_the_admin, ids, path, form, value):
     assert answer.status_code == 400 or errors_of(answer)
     assert not Customer.objects.filter(groups__isnull=False).exists()
     assert not Group.objects.filter(name="packers").exists()
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["customers/customer/{}/change/", "customers/accesstoken/{}/change/", "products/product/add/"],
+)
+def test_saving_as_new_is_answered(in_the_admin, alice, path):
+    answer = in_the_admin.post(f"/admin/{path.format(alice.pk)}", {"_saveasnew": "x"})
+    assert errors_of(answer)
 
 
 @pytest.mark.parametrize("value", [LONG, "\u202e", "😀", "' OR 1=1 --"])
