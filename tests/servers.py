@@ -14,6 +14,13 @@ from django.conf import settings
 from django.db import connection
 from rest_framework.authtoken.models import Token
 
+PRODUCTION = {
+    "DEBUG": "false",
+    "SECRET_KEY": "of a server for tests, which nobody but them can reach",
+    "ALLOWED_HOSTS": "127.0.0.1",
+    "SECURE_SSL_REDIRECT": "false",
+}
+
 
 def database_url():
     """The test database, as another process names it."""
@@ -38,14 +45,15 @@ class Answer(NamedTuple):
 class Server:
     """The shop as production runs it: a master and worker processes, on a free port."""
 
-    def __init__(self, workers=4, module="shopply.wsgi", **environment):
-        self.environment = RATES | environment
+    def __init__(self, *options, workers=4, module="shopply.wsgi", **environment):
+        self.environment = PRODUCTION | RATES | environment
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.command = [
-            *(sys.executable, "-m", "gunicorn", module, "--bind", f"127.0.0.1:{self.port}"),
-            *("--workers", str(workers), "--no-control-socket", "--log-level", "critical"),
+            *(sys.executable, "-m", "gunicorn", "--config", "python:shopply.gunicorn", module),
+            *("--bind", f"127.0.0.1:{self.port}", "--workers", str(workers)),
+            *("--log-level", "critical", *options),
         ]
         self.process = None
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+MEDIA_TYPE = "application/problem+json"
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -28,8 +30,9 @@ PROBLEMS = {
     "bad_request": Problem(
         400,
         "Bad request",
-        "The request was refused before it was read, for example because of its Host header.",
-        "Address the server by a name it is configured for.",
+        "The request was refused before it was read: its Host is none of this server's, it has a "
+        "null character in the query or a cookie, or it is no proper HTTP.",
+        "Address the server by a name it is configured for, or correct what detail names.",
     ),
     "not_authenticated": Problem(
         401,
@@ -74,6 +77,12 @@ PROBLEMS = {
         "The Accept header leaves no form of answer that the shop can give.",
         "Accept application/json.",
     ),
+    "request_timeout": Problem(
+        408,
+        "Request timeout",
+        "The server waited for the rest of the request, and it did not come.",
+        "Send it again; Content-Length is the number of bytes of the body.",
+    ),
     "conflict": Problem(
         409,
         "Conflict",
@@ -117,11 +126,23 @@ PROBLEMS = {
         "The body is larger than the server reads.",
         "Send a smaller body; detail names the limit.",
     ),
+    "uri_too_long": Problem(
+        414,
+        "Address too long",
+        "The first line of the request is longer than the server reads.",
+        "Send fewer or shorter query parameters; detail names the limit.",
+    ),
     "unsupported_media_type": Problem(
         415,
         "Unsupported media type",
         "The body is not declared as JSON.",
         "Send Content-Type: application/json.",
+    ),
+    "expectation_failed": Problem(
+        417,
+        "Expectation failed",
+        "The Expect header asks for something that the server does not do.",
+        "Leave the header out, or send Expect: 100-continue.",
     ),
     "idempotency_key_reused": Problem(
         422,
@@ -144,6 +165,12 @@ PROBLEMS = {
         "Wait as many seconds as Retry-After says, and then send the right password; or send a "
         "token instead of a password.",
     ),
+    "headers_too_large": Problem(
+        431,
+        "Headers too large",
+        "The request has a header longer than the server reads, or too many of them.",
+        "Send no more than 100 headers of 8,000 bytes each.",
+    ),
     "service_unavailable": Problem(
         503,
         "Busy",
@@ -158,3 +185,17 @@ PROBLEMS = {
         "Try again later; tell the shop the request_id if it happens again.",
     ),
 }
+
+
+def problem_document(code, url, request_id, detail=None, **members):
+    """The problem document; `url` is the page of the code, `members` are added to it (`errors`)."""
+    problem = PROBLEMS[code]
+    return {
+        "type": url,
+        "title": problem.title,
+        "status": problem.status,
+        "code": code,
+        "detail": detail or problem.meaning,
+        "request_id": request_id,
+        **members,
+    }

@@ -28,11 +28,9 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from customers.log_ins import TooManyFailures
-from shopply.api.codes import PROBLEMS
+from shopply.api.codes import MEDIA_TYPE, PROBLEMS, problem_document
 
 logger = logging.getLogger("django.request")
-
-MEDIA_TYPE = "application/problem+json"
 
 
 def api_exception(code, detail=None):
@@ -103,21 +101,12 @@ def named(request):
 
 def document(request, code, detail=None, **members):
     """The problem document; `members` are added to it (`errors`)."""
-    problem = PROBLEMS[code]
     path = reverse("problem", args=[code])
     try:
         url = request.build_absolute_uri(path)
     except DisallowedHost:
         url = path
-    return {
-        "type": url,
-        "title": problem.title,
-        "status": problem.status,
-        "code": code,
-        "detail": detail or problem.meaning,
-        "request_id": request.id,
-        **members,
-    }
+    return problem_document(code, url, request.id, detail, **members)
 
 
 def flatten(detail, where, pointer=""):
@@ -149,10 +138,9 @@ def summary(errors):
 # --- Errors outside of any DRF view (wired in urls.py) ------------------------------------------
 
 
-def answer(request, code, detail=None):
-    return JsonResponse(
-        document(request, code, detail), status=PROBLEMS[code].status, content_type=MEDIA_TYPE
-    )
+def answer(request, code, detail=None, **members):
+    problem = document(request, code, detail, **members)
+    return JsonResponse(problem, status=problem["status"], content_type=MEDIA_TYPE)
 
 
 def unless_api(code, default):

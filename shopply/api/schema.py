@@ -2,11 +2,10 @@
 
 An operation names its own by `@extend_schema(extensions={"x-problems": [...]})`. What follows from
 its shape is found here: a body can be bad, an id unknown, a token wrong.
-Errors of the transport (405, 406, 413, 415, 500) are told once, in the introduction.
+Errors of the transport (405, 406, 413, 415, 431, 500) are told once, in the introduction.
 """
 
-from shopply.api.codes import PROBLEMS
-from shopply.api.problems import MEDIA_TYPE
+from shopply.api.codes import MEDIA_TYPE, PROBLEMS, problem_document
 
 PROBLEM = {
     "type": "object",
@@ -167,14 +166,7 @@ MEMBERS = {
 
 
 def example(code, at_fault):
-    document = {
-        "type": f"http://127.0.0.1:8000/api/problems/{code}/",
-        "title": PROBLEMS[code].title,
-        "status": PROBLEMS[code].status,
-        "code": code,
-        "detail": PROBLEMS[code].meaning,
-        "request_id": "3f2a9c0d5b7e4c1f8a6d2e9b0c4f7a15",
-    }
-    if code == "validation_error":
-        document["errors"] = [at_fault]
-    return document | MEMBERS.get(code, {})
+    url = f"http://127.0.0.1:8000/api/problems/{code}/"
+    errors = {"errors": [at_fault]} if code == "validation_error" else {}
+    request_id = "3f2a9c0d5b7e4c1f8a6d2e9b0c4f7a15"
+    return problem_document(code, url, request_id, **errors, **MEMBERS.get(code, {}))

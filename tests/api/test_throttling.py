@@ -97,7 +97,7 @@ def test_password_changes_share_the_limit_of_registrations(api, as_alice, alice,
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("workers", [1, 4])
 def test_processes_count_together(workers, product):
-    server = Server(workers, ANONYMOUS_RATE="100/1d").start()
+    server = Server(workers=workers, ANONYMOUS_RATE="100/1d").start()
     try:
         with ThreadPoolExecutor(8) as callers:
             ask = partial(server.client().call, "GET", "/api/products/")

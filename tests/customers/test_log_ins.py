@@ -268,7 +268,9 @@ def store(request):
 @pytest.mark.parametrize("workers", [1, 8])
 @pytest.mark.django_db(transaction=True)
 def test_however_many_processes_and_callers_no_more_fail_than_may(workers, store, alice):
-    server = Server(workers, LOG_IN_ACCOUNT_RATE="10/1d", LOG_IN_ADDRESS_RATE="1000/1d", **store)
+    server = Server(
+        workers=workers, LOG_IN_ACCOUNT_RATE="10/1d", LOG_IN_ADDRESS_RATE="1000/1d", **store
+    )
     server.start()
     try:
         pair = base64.b64encode(f"alice:{WRONG}".encode()).decode()
@@ -289,7 +291,7 @@ def test_however_many_processes_and_callers_no_more_fail_than_may(workers, store
 
 @pytest.mark.django_db(transaction=True)
 def test_log_in_without_its_store_is_busy_and_the_rest_goes_on(alice, product):
-    server = Server(1, CACHE_URL="redis://127.0.0.1:1/0", ANONYMOUS_RATE="20/1s").start()
+    server = Server(workers=1, CACHE_URL="redis://127.0.0.1:1/0", ANONYMOUS_RATE="20/1s").start()
     try:
         form = {"username": "alice", "password": factories.PASSWORD}
         refusal = server.client().call("POST", "/api/obtain-token", form)

@@ -1,0 +1,15 @@
+"""The shop with a page and an endpoint that fail, to see what a server tells of it."""
+
+from shopply.wsgi import application  # noqa: F401  (what gunicorn runs; it also sets Django up)
+
+# isort: split
+from django.views.generic import RedirectView
+
+from products.views import ProductViewSet
+
+
+def fail(*args, **kwargs):
+    raise RuntimeError("SELECT secret FROM secrets")
+
+
+RedirectView.get_redirect_url = ProductViewSet.get_queryset = fail

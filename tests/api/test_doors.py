@@ -1,0 +1,143 @@
+"""What a real server answers to what is no proper HTTP, and what it tells of itself."""
+
+import json
+import re
+import socket
+from contextlib import suppress
+from http.client import HTTPResponse
+
+import pytest
+
+from orders.models import Order
+from tests.servers import Server
+
+LIMIT = 2_621_440
+GET = b"GET /api/products/ HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+POST = b"POST /api/obtain-token/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+def tell(server, sent):
+    """The answer to these bytes: its status, headers and body."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as peer:
+        with suppress(OSError):  # it may answer before it has read all
+            peer.sendall(sent)
+        response = HTTPResponse(peer)
+        response.begin()
+        return response.status, response.headers, response.read().decode()
+
+
+def problem(answer):
+    status, headers, body = answer
+    assert headers["Content-Type"] == "application/problem+json"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    told = json.loads(body)
+    assert told["status"] == status
+    assert told["type"].endswith(f"/api/problems/{told['code']}/")
+    assert told["request_id"] == headers["X-Request-ID"]
+    return f"{status} {told['code']}"
+
+
+@pytest.mark.parametrize(
+    ("sent", "outcome"),
+    [
+        (b"get /api/ HTTP/1.1\r\n\r\n", "400 bad_request"),
+        (b"GET /api/ HTTP/3.0\r\n\r\n", "400 bad_request"),
+        (b"GET /api/ NONSENSE\r\n\r\n", "400 bad_request"),
+        (b"GET /api/\xff HTTP/1.1\r\n\r\n", "400 bad_request"),
+        (b"GET http://[/api/ HTTP/1.1\r\n\r\n", "400 bad_request"),
+        (b"GET /api/ HTTP/1.1\nHost: 127.0.0.1\n\n", "400 bad_request"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "400 bad_request"),
+        (b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03\r\n\r\n", "400 bad_request"),
+        (GET + b"Host: 127.0.0.1\r\n\r\n", "400 bad_request"),
+        (GET + b"No colon\r\n\r\n", "400 bad_request"),
+        (GET + b"Two words: x\r\n\r\n", "400 bad_request"),
+        (GET + b"X: a\0b\r\n\r\n", "400 bad_request"),
+        (GET + b"X: folded\r\n line\r\n\r\n", "400 bad_request"),
+        (GET + b"X: " + b"a" * 9_000 + b"\r\n\r\n", "431 headers_too_large"),
+        (GET + b"X" * 9_000 + b": a\r\n\r\n", "431 headers_too_large"),
+        (GET + b"X: " + b"a" * 2_000_000 + b"\r\n\r\n", "431 headers_too_large"),
+        (GET + b"X: a\r\n" * 101 + b"\r\n", "431 headers_too_large"),
+        (b"GET /api/?" + b"a" * 5_000 + b" HTTP/1.1\r\n\r\n", "414 uri_too_long"),
+        (GET + b"Expect: tea\r\n\r\n", "417 expectation_failed"),
+        (POST + b"Content-Length: -1\r\n\r\n", "400 bad_request"),
+        (POST + b"Content-Length: ten\r\n\r\n", "400 bad_request"),
+        (POST + b"Content-Length: \xb2\r\n\r\n", "400 bad_request"),
+        (POST + b"Content-Length: 1\r\nContent-Length: 1\r\n\r\n1", "400 bad_request"),
+        (POST + b"Content-Length: %s\r\n\r\n" % (b"9" * 5_000), "400 bad_request"),
+        (POST + b"Content-Length: %s\r\n\r\n" % (b"9" * 4_000), "413 request_too_large"),
+        (POST + b"Content-Length: %d\r\n\r\n" % (LIMIT + 1), "413 request_too_large"),
+        (POST + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", "400 bad_request"),
+        (POST + b"Transfer-Encoding: nonsense\r\n\r\n", "400 bad_request"),
+        (POST + b"Transfer-Encoding: gzip\r\n\r\n", "400 bad_request"),
+        (CHUNKED + b"zz\r\n{}\r\n0\r\n\r\n", "400 bad_request"),
+        (CHUNKED + b"2\r\n{}and more\r\n0\r\n\r\n", "400 bad_request"),
+        (CHUNKED + b"2;\r\n{}\r\n0\r\n\r\n", "400 bad_request"),
+        (CHUNKED + b"2\r\n{}\r\n0\r\nHost: evil.example\r\n\r\n", "400 bad_request"),
+        (CHUNKED + b"2\r\n{}\r\n0\r\n\r\n", "400 validation_error"),
+        (CHUNKED + b"1\r\n{\r\n0\r\n\r\n", "400 parse_error"),
+        (CHUNKED + b"%x\r\n%s\r\n" % (LIMIT + 1, b"x" * (LIMIT + 1)), "413 request_too_large"),
+        (b"CONNECT /api/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "405 method_not_allowed"),
+        (b"GET /api/nope%00 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "404 not_found"),
+        (b"GET /api/../admin/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "404 not_found"),
+    ],
+    ids=lambda part: repr(part[:60]) if isinstance(part, bytes) else part,
+)
+def test_what_is_no_proper_request_is_a_problem(running_shop, sent, outcome):
+    assert problem(tell(running_shop, sent)) == outcome
+
+
+@pytest.fixture(scope="module")
+def impatient_shop(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock():
+        server = Server("--timeout", "1").start()
+    yield server
+    server.stop()
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [b"GET /api/", GET, POST + b"Content-Length: 1000\r\n\r\n{", CHUNKED, CHUNKED + b"2\r\n{"],
+)
+def test_request_that_stops_half_way_is_a_timeout(impatient_shop, beginning):
+    assert problem(tell(impatient_shop, beginning)) == "408 request_timeout"
+
+
+def chunks(body, size):
+    for start in range(0, len(body), size):
+        piece = body[start : start + size]
+        yield b"%x\r\n%s\r\n" % (len(piece), piece)
+    yield b"0\r\n\r\n"
+
+
+def test_order_sent_in_chunks_is_placed(shop, alice, product):
+    body = json.dumps({"items": [{"product": product.pk, "quantity": 2}]}).encode()
+    head = (
+        b"POST /api/orders/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        b"Transfer-Encoding: chunked\r\nAuthorization: %s\r\n\r\n"
+    ) % shop.client(alice).headers["Authorization"].encode()
+    status, _, _ = tell(shop, head + b"".join(chunks(body, 7)))
+    assert status == 201
+    assert Order.objects.get().items.get().quantity == 2
+
+
+@pytest.mark.parametrize("sent", [GET + b"\r\n", b"GET /nope HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"])
+def test_server_does_not_tell_its_version(running_shop, sent):
+    _, headers, _ = tell(running_shop, sent)
+    assert not re.search("[0-9]", headers["Server"])
+
+
+@pytest.fixture
+def failing_shop(transactional_db):
+    server = Server(workers=1, module="tests.api.failing").start()
+    yield server
+    server.stop()
+
+
+def test_failure_tells_nothing_of_the_inside(failing_shop):
+    in_api = tell(failing_shop, GET + b"\r\n")
+    assert problem(in_api) == "500 internal_error"
+    page = tell(failing_shop, b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    assert page[0] == 500
+    for _, _, body in (in_api, page):
+        assert not re.search("SELECT|secret|Traceback|RuntimeError|/products/views", body)
