@@ -98,14 +98,17 @@ MIDDLEWARE = [
     "shopply.api.requests.request_id",
     "shopply.api.requests.client_address",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "shopply.api.requests.content_security_policy",
     "shopply.api.requests.optional_slash",
+    "shopply.api.requests.methods_of_pages",
+    "shopply.api.requests.no_nul",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
 TEMPLATES = [
@@ -247,6 +250,7 @@ SPECTACULAR_SETTINGS = {
         "displayRequestDuration": True,
         "tryItOutEnabled": True,
         "defaultModelsExpandDepth": 0,
+        "validatorUrl": None,  # else the page tells a server elsewhere where the shop is
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -33,7 +33,9 @@ urlpatterns = [
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path(
         "api/docs/",
-        SpectacularSwaggerSplitView.as_view(template_name_js="swagger_ui.js"),
+        SpectacularSwaggerSplitView.as_view(
+            template_name="swagger_ui.html", template_name_js="swagger_ui.js"
+        ),
         name="docs",
     ),
     path("api/problems/", problems.problem_list, name="problems"),

@@ -93,6 +93,8 @@ def test_with_nothing_set_the_shop_is_in_debug_on_sqlite():
 def test_production_is_https_only_unless_told():
     assert setting("SECURE_SSL_REDIRECT", **PRODUCTION) == "True"
     assert setting("SESSION_COOKIE_SECURE", **PRODUCTION) == "True"
+    assert setting("CSRF_COOKIE_SECURE", **PRODUCTION) == "True"
+    assert setting("SECURE_HSTS_SECONDS", **PRODUCTION) == str(365 * 24 * 3600)
     plain = PRODUCTION | {"SECURE_SSL_REDIRECT": "false"}
     assert setting("SECURE_SSL_REDIRECT", **plain) == "False"
 

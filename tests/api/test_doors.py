@@ -80,6 +80,7 @@ def problem(answer):
         (b"CONNECT /api/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "405 method_not_allowed"),
         (b"GET /api/nope%00 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "404 not_found"),
         (b"GET /api/../admin/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "404 not_found"),
+        (GET + b'Cookie: sessionid="\\000"\r\n\r\n', "400 bad_request"),
     ],
     ids=lambda part: repr(part[:60]) if isinstance(part, bytes) else part,
 )
@@ -139,5 +140,6 @@ def test_failure_tells_nothing_of_the_inside(failing_shop):
     assert problem(in_api) == "500 internal_error"
     page = tell(failing_shop, b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
     assert page[0] == 500
-    for _, _, body in (in_api, page):
+    for _, headers, body in (in_api, page):
         assert not re.search("SELECT|secret|Traceback|RuntimeError|/products/views", body)
+        assert headers["Content-Security-Policy"].startswith("default-src 'none'")
