@@ -1,20 +1,33 @@
-"""Request bodies: JSON that a database can store."""
+"""Request bodies: JSON that a database can store, and that has one meaning."""
 
 import json
 
 from rest_framework import exceptions, parsers
+from rest_framework.utils.json import strict_constant
 
 
 class JSONParser(parsers.JSONParser):
-    """DRF's parser, refusing as well what it would let through to a 500."""
+    """DRF's parser, refusing as well what is read differently elsewhere or would end as a 500."""
 
     def parse(self, stream, media_type=None, parser_context=None):
         try:
-            data = super().parse(stream, media_type, parser_context)
+            text = stream.read().decode()
+            data = json.loads(text, object_pairs_hook=named_once, parse_constant=strict_constant)
             # Half of a surrogate pair is legal in JSON, but has no UTF-8.
             json.dumps(data, ensure_ascii=False).encode()
         except RecursionError:
             raise exceptions.ParseError("The body is nested too deeply.") from None
         except UnicodeEncodeError:
             raise exceptions.ParseError("The body holds half of a surrogate pair.") from None
+        except UnicodeDecodeError:
+            raise exceptions.ParseError("The body is not UTF-8.") from None
+        except ValueError as exc:
+            raise exceptions.ParseError(f"JSON parse error - {exc}") from None
         return data
+
+
+def named_once(pairs):
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("An object has two members of one name.")
+    return members

@@ -94,7 +94,3 @@ def test_bad_header_is_refused_and_asked_for_a_token(api, alice, header):
     assert answer.status_code == 401
     assert answer.json()["code"] == "authentication_failed"
     assert answer["WWW-Authenticate"].startswith("Token")
-
-
-def test_session_of_the_admin_opens_nothing_under_the_api(in_the_admin):
-    assert in_the_admin.get("/api/customers/me/").status_code == 401

@@ -1,0 +1,59 @@
+"""The admin's session opens nothing under /api/, so nobody's page can use it there."""
+
+import pytest
+
+from tests import factories
+from tests.contract import ContractClient, operations
+
+OPEN = [key for key, operation in operations().items() if {} in operation.get("security", [{}])]
+CLOSED = sorted(operations().keys() - set(OPEN))
+
+
+@pytest.fixture
+def in_the_admin(clerk):
+    """A browser in which a superuser is logged in, with Django's check of forgery on."""
+    clerk.is_superuser = True
+    clerk.save()
+    browser = ContractClient(enforce_csrf_checks=True)
+    browser.force_login(clerk)
+    assert browser.get("/admin/").status_code == 200
+    return browser
+
+
+@pytest.fixture
+def call(clerk):
+    product = factories.products.make(is_active=False)
+    order = factories.place(clerk, {factories.products.make(): 1})
+    ids = {"customers": clerk.pk, "products": product.pk, "orders": order.pk}
+
+    def call(client, method, path, body=None):
+        path = path.replace("{id}", str(ids.get(path.split("/")[2])))
+        return getattr(client, method.lower())(path, body)
+
+    return call
+
+
+def told(answer):
+    body = answer.json()
+    if answer.status_code >= 400:
+        del body["request_id"]
+    return answer.status_code, body
+
+
+@pytest.mark.parametrize("key", CLOSED, ids=" ".join)
+def test_session_is_no_log_in(in_the_admin, call, key):
+    answer = call(in_the_admin, *key)
+    assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")
+
+
+@pytest.mark.parametrize("key", OPEN, ids=" ".join)
+def test_session_shows_nothing_more_where_no_log_in_is_needed(in_the_admin, api, call, key):
+    assert told(call(in_the_admin, *key)) == told(call(api, *key))
+
+
+def test_token_works_beside_a_session_without_a_csrf_token(in_the_admin, alice, api, product):
+    in_the_admin.credentials(**api.of(alice)._credentials)
+    body = {"items": [{"product": product.pk, "quantity": 1}]}
+    placed = in_the_admin.post("/api/orders/", body)
+    assert placed.status_code == 201
+    assert placed.json()["customer"] == alice.pk
