@@ -21,7 +21,7 @@ DEV := .venv/.dev-packages
 PROOFS := $(patsubst %,tests/orders/test_%.py,races crashes state_machine)
 
 .DEFAULT_GOAL := help
-.PHONY: help run setupdb rebuild test test-postgres test-long check lock
+.PHONY: help run setupdb rebuild test test-postgres test-long check audit lock
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "%-15s %s\n", $$1, $$2 }'
@@ -63,6 +63,10 @@ check: $(DEV) ## Lint, format, lock, migrations, schema, deploy check.
 	DEBUG=false ALLOWED_HOSTS=shop.example DATABASE_URL=sqlite://:memory: \
 		SECRET_KEY="$$(.venv/bin/python -c 'import secrets; print(secrets.token_urlsafe(50))')" \
 		.venv/bin/python manage.py check --deploy --fail-level WARNING
+
+audit: $(DEV) ## Look what is installed up in the advisories of known vulnerabilities.
+	@found=$$(.venv/bin/pip-audit --strict --progress-spinner off) || { echo \
+		"$${found:-Nothing was audited: the advisory service cannot be reached or lacks a package.}"; exit 1; }
 
 lock: .tools/bin/pipenv ## Bring Pipfile.lock up to date with Pipfile; the lock names no source.
 	PIP_CONFIG_FILE=/dev/null $(PIPENV) lock

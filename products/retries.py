@@ -37,6 +37,6 @@ def retried(verb):
             except OperationalError as error:
                 if not left or not was_undone(error):
                     raise
-                time.sleep(random.uniform(0.01, 0.1))
+                time.sleep(random.uniform(0.01, 0.1))  # noqa: S311  no secret, a pause
 
     return attempt
