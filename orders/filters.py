@@ -28,6 +28,10 @@ class MomentFilter(filters.IsoDateTimeFilter):
             **kwargs,
         )
 
+    def filter(self, orders, moment):
+        """In UTC: PostgreSQL knows no time zone that is 16 hours or more away."""
+        return super().filter(orders, moment and moment.astimezone(UTC))
+
 
 class OrderFilter(filters.FilterSet):
     """Filters of the list. Spans of time are half open: from `after` on, up to but not `before`."""

@@ -65,6 +65,7 @@ def test_page_has_25_unless_asked_and_never_over_100(as_alice, alice, product):
         ("created_before=2026-05-01T15:00:00Z", [2, 1, 0]),
         ("created_after=2026-05-01T13:00:00Z&created_before=2026-05-01T15:00:00Z", [2, 1]),
         ("created_after=2026-05-01T17:00:00%2B02:00", [5, 4, 3]),
+        ("created_after=2026-05-02T09:00:00%2B18:01", [5, 4, 3]),
         ("created_after=2026-05-02", []),
         ("created_before=2026-05-02", [5, 4, 3, 2, 1, 0]),
         ("modified_after=2026-05-01T16:00:00Z", [5, 4]),
