@@ -69,12 +69,30 @@ class UniqueInAnyCase(UniqueValidator):
         return super().filter_queryset(value[:255], queryset, field_name)
 
 
+def in_ascii(address):
+    if not address.isascii():
+        raise serializers.ValidationError("Must be ASCII, a domain in Punycode.", code="invalid")
+
+
 def check_strength(field, password, customer):
     """Refuse, as an error of `field`, what AUTH_PASSWORD_VALIDATORS refuse for this customer."""
     try:
         validate_password(password, customer)
     except ValidationError as exc:
         raise serializers.ValidationError({field: get_error_detail(exc)}) from None
+
+
+class NewPasswordField(serializers.CharField):
+    """Its length too is checked by `check_strength`, once the rest of the form is read."""
+
+    def __init__(self):
+        super().__init__(
+            write_only=True,
+            max_length=256,
+            trim_whitespace=False,
+            help_text="10 characters or more; not a common one, not all digits, "
+            "not like your name.",
+        )
 
 
 @extend_schema_serializer(
@@ -115,7 +133,10 @@ class CustomerSerializer(serializers.ModelSerializer):
             "email": {
                 "required": True,
                 "allow_blank": False,
-                "validators": [UniqueInAnyCase("An account with this e-mail address exists.")],
+                "validators": [
+                    in_ascii,
+                    UniqueInAnyCase("An account with this e-mail address exists."),
+                ],
             },
         }
 
@@ -144,12 +165,7 @@ class CustomerSerializer(serializers.ModelSerializer):
     ]
 )
 class RegistrationSerializer(CustomerSerializer):
-    password = serializers.CharField(
-        write_only=True,
-        max_length=256,
-        trim_whitespace=False,
-        help_text="10 characters or more; not a common one, not all digits, not like your name.",
-    )
+    password = NewPasswordField()
 
     class Meta(CustomerSerializer.Meta):
         fields = (*CustomerSerializer.Meta.fields, "password")
@@ -157,10 +173,11 @@ class RegistrationSerializer(CustomerSerializer):
         extra_kwargs = {
             **CustomerSerializer.Meta.extra_kwargs,
             "username": {
+                "trim_whitespace": False,
                 "validators": [
                     *Customer.username.field.validators,
                     UniqueInAnyCase("This user name is taken."),
-                ]
+                ],
             },
         }
 
@@ -184,7 +201,7 @@ class RegistrationSerializer(CustomerSerializer):
 )
 class PasswordSerializer(serializers.Serializer):
     current_password = serializers.CharField(write_only=True, max_length=256, trim_whitespace=False)
-    new_password = serializers.CharField(write_only=True, max_length=256, trim_whitespace=False)
+    new_password = NewPasswordField()
 
     def validate_current_password(self, password):
         request = self.context["request"]

@@ -1,13 +1,11 @@
 from datetime import UTC
 
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
 from django_filters import rest_framework as filters
 
 from orders.models import Order
 from orders.moves import Status
-
-WHOSE = RegexValidator("^([1-9][0-9]{0,17}|all)$", "Must be the id of a customer, or `all`.")
+from products.filters import NoEmptyValues, PatternFilter
 
 
 def within_the_calendar(moment):
@@ -15,7 +13,9 @@ def within_the_calendar(moment):
     try:
         moment.astimezone(UTC)
     except OverflowError:
-        raise ValidationError("Must be a moment of the years 1 to 9999, in UTC.") from None
+        raise ValidationError(
+            "Must be a moment of the years 1 to 9999, in UTC.", "outside_the_calendar"
+        ) from None
 
 
 class MomentFilter(filters.IsoDateTimeFilter):
@@ -37,7 +37,7 @@ class OrderFilter(filters.FilterSet):
     """Filters of the list. Spans of time are half open: from `after` on, up to but not `before`."""
 
     status = filters.ChoiceFilter(
-        choices=Status,
+        choices=Status.choices,
         label="Only orders in this state.",
         error_messages={"invalid_choice": f"Must be one of {', '.join(Status.values)}."},
     )
@@ -46,15 +46,17 @@ class OrderFilter(filters.FilterSet):
     modified_after = MomentFilter(
         "modified", "gte", label="Changed then or later: for keeping a copy up to date."
     )
-    customer = filters.CharFilter(
+    customer = PatternFilter(
         method="filter_customer",
-        validators=[WHOSE],
+        pattern="^([1-9][0-9]{0,17}|all)$",
+        refusal="Must be the id of a customer, or `all`.",
         label="For staff: the orders of the customer with this id, or `all`. Your own without it.",
     )
 
     class Meta:
         model = Order
         fields = ()
+        form = NoEmptyValues
 
     def filter_queryset(self, queryset):
         self.form.cleaned_data["customer"] = (

@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from orders.models import MAX_LINES, MAX_QUANTITY, Order, OrderEvent, OrderItem
 from orders.moves import MOVES
-from products.serializers import JSONIntegerField
+from products.serializers import JSONIntegerField, MoneyField
 
 MAX_ID = 2**63 - 1
 
@@ -86,7 +86,7 @@ class LineSerializer(serializers.Serializer):
 class PlaceOrderSerializer(serializers.Serializer):
     items = LineSerializer(many=True, allow_empty=False, max_length=MAX_LINES, source="quantities")
     shipping_address = ShippingAddressSerializer(required=False)
-    expected_total = serializers.DecimalField(
+    expected_total = MoneyField(
         max_digits=15,
         decimal_places=2,
         required=False,

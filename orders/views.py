@@ -26,9 +26,10 @@ from orders.serializers import (
 from products.models import Product
 from products.refusals import Refusal
 
+KEY_PATTERN = '"[!-~]{1,255}"|[!#-~][!-~]{0,254}'
 KEY = OpenApiParameter(
     "Idempotency-Key",
-    {"type": "string", "minLength": 1, "maxLength": 257, "pattern": "^[!-~]+$"},
+    {"type": "string", "pattern": f"^({KEY_PATTERN})$"},
     OpenApiParameter.HEADER,
     description="Your own name for this order, so that it is safe to send it again: 1 to 255 "
     "visible ASCII characters, a UUID for example, in double quotes or not. The same key with the "
@@ -175,8 +176,7 @@ def idempotency_key(request):
     given = request.headers.get("Idempotency-Key")
     if given is None:
         return None
-    key = given[1:-1] if re.fullmatch('".*"', given) else given
-    if not re.fullmatch("[!-~]{1,255}", key):
+    if not re.fullmatch(KEY_PATTERN, given):
         detail = "Must be 1 to 255 visible ASCII characters, in double quotes or not."
         raise Refusal(
             400,
@@ -184,7 +184,7 @@ def idempotency_key(request):
             f"Idempotency-Key: {detail}",
             errors=[{"header": "Idempotency-Key", "code": "invalid", "detail": detail}],
         )
-    return key
+    return given[1:-1] if given.startswith('"') else given
 
 
 def fingerprint(body):

@@ -1,12 +1,36 @@
+from django import forms
+from django.core.validators import RegexValidator
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema_field
 from rest_framework.exceptions import ValidationError
 from rest_framework.filters import SearchFilter
 
 from products.models import Product
+from products.serializers import money_pattern
 
-PRICE = Product.price.field
-PRICE_LIMITS = {"max_digits": PRICE.max_digits, "decimal_places": PRICE.decimal_places}
+PRICE = {
+    "pattern": money_pattern(Product.price.field),
+    "refusal": "Must be a price, such as 11.90.",
+}
+
+
+class NoEmptyValues(forms.Form):
+    """Django would take `?in_stock=` for no filter, and list everything."""
+
+    def clean(self):
+        for name in self.fields:
+            if self.data.get(name) == "":
+                self.add_error(name, forms.ValidationError("Leave it out, or give it a value."))
+        return super().clean()
+
+
+class PatternFilter(filters.CharFilter):
+    """Takes what the pattern matches, which the OpenAPI document tells as well."""
+
+    def __init__(self, *args, pattern, refusal, label, **kwargs):
+        matching = RegexValidator(pattern.replace("$", r"\Z"), refusal)  # $ lets a line end follow
+        super().__init__(*args, validators=[matching], strip=False, **kwargs)
+        extend_schema_field({"type": "string", "pattern": pattern, "description": label})(self)
 
 
 class BoundedSearch(SearchFilter):
@@ -18,23 +42,24 @@ class BoundedSearch(SearchFilter):
     def get_search_terms(self, request):
         text = request.query_params.get(self.search_param, "")
         if len(text) > self.MAX_LENGTH:
-            raise ValidationError({self.search_param: f"At most {self.MAX_LENGTH} characters."})
+            message = f"At most {self.MAX_LENGTH} characters."
+            raise ValidationError({self.search_param: message}, "max_length")
         return super().get_search_terms(request)
+
+    def get_schema_operation_parameters(self, view):
+        (search,) = super().get_schema_operation_parameters(view)
+        search["schema"]["maxLength"] = self.MAX_LENGTH
+        return [search]
 
 
 class ProductFilter(filters.FilterSet):
-    min_price = filters.NumberFilter(
-        "price", "gte", **PRICE_LIMITS, label="At this price or dearer."
-    )
-    max_price = filters.NumberFilter(
-        "price", "lte", **PRICE_LIMITS, label="At this price or cheaper."
-    )
+    min_price = PatternFilter("price", "gte", **PRICE, label="At this price or dearer.")
+    max_price = PatternFilter("price", "lte", **PRICE, label="At this price or cheaper.")
     in_stock = filters.TypedChoiceFilter(
         choices=[("true", "true"), ("false", "false")],
         coerce=lambda text: text == "true",
         method="filter_in_stock",
         error_messages={"invalid_choice": "Must be true or false."},
-        label="`true`: only what is in stock; `false`: only what is sold out.",
     )
     ordering = filters.OrderingFilter(
         fields=("name", "price", "created"),
@@ -46,8 +71,14 @@ class ProductFilter(filters.FilterSet):
     class Meta:
         model = Product
         fields = ()
+        form = NoEmptyValues
 
-    @extend_schema_field(bool)
+    @extend_schema_field(
+        {
+            "type": "boolean",
+            "description": "`true`: only what is in stock; `false`: only what is sold out.",
+        }
+    )
     def filter_in_stock(self, products, name, value):
         return (
             products.filter(quantity_in_stock__gt=0)

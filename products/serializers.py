@@ -1,3 +1,6 @@
+import re
+
+from django.db import models
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
@@ -31,17 +34,46 @@ class JSONIntegerField(serializers.IntegerField):
         return data
 
 
+class JSONBooleanField(serializers.BooleanField):
+    """true or false; DRF's own field takes `"yes"`, `"off"` and 1 too."""
+
+    def to_internal_value(self, data):
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+class MoneyField(serializers.DecimalField):
+    """A string of digits with up to two places: DRF's own takes 0.1, `"1_0"` and `" 1e1 "` too."""
+
+    default_error_messages = {"invalid": 'Must be a string such as "11.90".'}
+
+    def to_internal_value(self, data):
+        if not isinstance(data, str) or not re.fullmatch(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?", data):
+            self.fail("invalid")
+        if data.startswith("-"):
+            self.fail("min_value", min_value=0)
+        return super().to_internal_value(data)
+
+
+def money_pattern(field):
+    """What a decimal field, of a model or a serializer, is in JSON: a pattern of OpenAPI."""
+    whole = field.max_digits - field.decimal_places
+    return rf"^(0|[1-9][0-9]{{0,{whole - 1}}})(\.[0-9]{{1,{field.decimal_places}}})?$"
+
+
 @extend_schema_serializer(examples=[EXAMPLE])
 class ProductSerializer(serializers.ModelSerializer):
+    serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {
+        models.BooleanField: JSONBooleanField,
+        models.DecimalField: MoneyField,
+    }
     currency = serializers.CharField(
         read_only=True, help_text="ISO 4217; the shop has one currency."
     )
     in_stock = serializers.BooleanField(read_only=True)
     quantity_in_stock = JSONIntegerField(
-        required=False,
-        min_value=0,
-        help_text="Given once, when the product is created; then it moves by orders and "
-        "adjustments.",
+        required=False, min_value=0, help_text="It moves by orders and adjustments."
     )
 
     class Meta:
@@ -62,10 +94,7 @@ class ProductSerializer(serializers.ModelSerializer):
         read_only_fields = ("id", "created", "modified")
 
     def validate_quantity_in_stock(self, quantity):
-        # Not a maximum of the field: cancelled orders may bring the stock over it.
-        if self.instance is None and quantity > MAX_STOCK:
-            raise serializers.ValidationError(f"At most {MAX_STOCK:,}.", code="max_value")
-        if self.instance and quantity != self.instance.quantity_in_stock:
+        if quantity != self.instance.quantity_in_stock:
             raise serializers.ValidationError(
                 "Stock is not overwritten, since that would undo the sales made since it was "
                 "read: leave this field out, and send a delta to adjust-stock/.",
@@ -73,14 +102,25 @@ class ProductSerializer(serializers.ModelSerializer):
             )
         return quantity
 
-    def create(self, validated_data):
-        product = Product(**validated_data)
-        product.introduce(by=self.context["request"].user)
-        return product
-
     def update(self, product, validated_data):
         validated_data.pop("quantity_in_stock", None)
         product.revise(**validated_data)
+        return product
+
+
+class NewProductSerializer(ProductSerializer):
+    quantity_in_stock = JSONIntegerField(
+        required=False,
+        min_value=0,
+        max_value=MAX_STOCK,  # cancelled orders may bring it over that
+        help_text="The opening stock, given once; then it moves by orders and adjustments.",
+    )
+
+    validate_quantity_in_stock = None  # there is none yet to overwrite
+
+    def create(self, validated_data):
+        product = Product(**validated_data)
+        product.introduce(by=self.context["request"].user)
         return product
 
 

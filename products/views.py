@@ -8,7 +8,12 @@ from rest_framework.response import Response
 from products.filters import BoundedSearch, ProductFilter
 from products.models import Product, StockOutOfBounds
 from products.refusals import Refusal
-from products.serializers import EXAMPLE, ProductSerializer, StockAdjustmentSerializer
+from products.serializers import (
+    EXAMPLE,
+    NewProductSerializer,
+    ProductSerializer,
+    StockAdjustmentSerializer,
+)
 
 STAFF_ONLY = {"x-problems": ["permission_denied"]}
 
@@ -29,6 +34,8 @@ STAFF_ONLY = {"x-problems": ["permission_denied"]}
         description="Staff only. `quantity_in_stock` is the opening stock, 0 if left out. "
         "The SKU must be new.",
         extensions=STAFF_ONLY,
+        request=NewProductSerializer,
+        responses={201: ProductSerializer},
         examples=[
             EXAMPLE,
             OpenApiExample(
@@ -97,6 +104,9 @@ class ProductViewSet(viewsets.ModelViewSet):
         if self.request.method in permissions.SAFE_METHODS:
             return [permissions.AllowAny()]
         return [permissions.IsAdminUser()]
+
+    def get_serializer_class(self):
+        return NewProductSerializer if self.action == "create" else self.serializer_class
 
     def filter_queryset(self, queryset):
         return super().filter_queryset(queryset) if self.action == "list" else queryset

@@ -211,7 +211,8 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["shopply.api.parsing.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "shopply.api.pagination.Pages",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_METADATA_CLASS": "shopply.api.options.NoMetadata",
+    "DEFAULT_SCHEMA_CLASS": "shopply.api.schema.AutoSchema",
     "DEFAULT_THROTTLE_CLASSES": [
         "shopply.api.throttling.CallerThrottle",
         "shopply.api.throttling.ScopeThrottle",

@@ -44,7 +44,7 @@ class ItemsPerPage:
         parameters = super().get_schema_operation_parameters(view)
         for parameter in parameters:
             if parameter["schema"]["type"] == "integer":
-                parameter["schema"]["minimum"] = 1
+                parameter["schema"] |= {"minimum": 1, "maximum": 10**18 - 1}
             if parameter["name"] == self.page_size_query_param:
                 parameter["schema"]["default"] = self.page_size
         return parameters
@@ -112,7 +112,7 @@ class Cursor(ItemsPerPage, pagination.CursorPagination):
 
     def not_ours(self):
         return exceptions.ValidationError(
-            {self.cursor_query_param: "Not a cursor that this list gave out."}
+            {self.cursor_query_param: "Not a cursor that this list gave out."}, "unknown_cursor"
         )
 
     def get_paginated_response_schema(self, schema):

@@ -5,7 +5,18 @@ its shape is found here: a body can be bad, an id unknown, a token wrong.
 Errors of the transport (405, 406, 413, 415, 431, 500) are told once, in the introduction.
 """
 
+from drf_spectacular import openapi
+from rest_framework import serializers
+
+from customers.serializers import NewPasswordField
+from products.serializers import money_pattern
 from shopply.api.codes import MEDIA_TYPE, PROBLEMS, problem_document
+
+# A character that Python does not strip; ECMA takes four of those it does for no white space.
+NOT_BLANK = r"[^\s\u001c-\u001f\u0085]"
+
+# What Django asks of an address beyond `format: email`.
+EMAIL = r"^[!-~]+\.([A-Za-z][A-Za-z-]{0,61}[A-Za-z]|xn--[A-Za-z0-9]{1,59})$"
 
 PROBLEM = {
     "type": "object",
@@ -58,6 +69,26 @@ PROBLEM = {
 }
 
 
+class AutoSchema(openapi.AutoSchema):
+    """Says of fields what drf-spectacular leaves unsaid, or says wrongly."""
+
+    def _map_serializer_field(self, field, direction, bypass_extensions=False):
+        schema = super()._map_serializer_field(field, direction, bypass_extensions)
+        match field:
+            case serializers.ListSerializer(allow_empty=False):
+                schema |= {"minItems": 1, "maxItems": field.max_length}
+            case serializers.DecimalField():
+                schema["pattern"] = money_pattern(field)
+            case serializers.EmailField() if direction == "request":
+                schema["pattern"] = EMAIL
+            case NewPasswordField():
+                schema["minLength"] = 10
+            case serializers.CharField(trim_whitespace=True, allow_blank=False):
+                if direction == "request":
+                    schema["pattern"] = NOT_BLANK
+        return schema
+
+
 def add_problems(result, generator, request, public):
     """A drf-spectacular postprocessing hook."""
     schemas = result["components"]["schemas"]
@@ -70,6 +101,9 @@ def add_problems(result, generator, request, public):
             by_status = {}
             for code in problems_of(path, operation):
                 by_status.setdefault(PROBLEMS[code].status, []).append(code)
+            for parameter in operation.get("parameters", []):
+                if parameter["schema"].get("type") == "array":
+                    parameter["schema"]["minItems"] = 1  # nothing is said by leaving it out
             at_fault = field_of(operation, schemas)
             for status, codes in sorted(by_status.items()):
                 operation["responses"][str(status)] = response(codes, at_fault)

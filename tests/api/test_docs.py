@@ -2,7 +2,8 @@ import re
 
 import pytest
 
-from tests.contract import operations
+from orders.moves import Status
+from tests.contract import document, operations
 
 # What differs from run to run.
 OWN = {
@@ -51,6 +52,28 @@ def test_both_ways_to_log_in_are_offered(client):
     schemes = document["components"]["securitySchemes"]
     assert schemes["Token"]["name"] == "Authorization"
     assert schemes["Basic"]["scheme"] == "basic"
+
+
+def test_document_bounds_what_the_shop_bounds():
+    schemas = document()["components"]["schemas"]
+    order = schemas["PlaceOrderRequest"]["properties"]
+    assert (order["items"]["minItems"], order["items"]["maxItems"]) == (1, 100)
+    assert not re.search(order["expected_total"]["pattern"], "-1.00")
+    for form, field in (("RegistrationRequest", "password"), ("PasswordRequest", "new_password")):
+        password = schemas[form]["properties"][field]
+        assert (password["minLength"], password["maxLength"]) == (10, 256)
+    stock = schemas["NewProductRequest"]["properties"]["quantity_in_stock"]
+    assert (stock["minimum"], stock["maximum"]) == (0, 1_000_000_000)
+    parameters = {
+        parameter["name"]: parameter["schema"]
+        for path in ("/api/products/", "/api/orders/")
+        for parameter in operations()["GET", path]["parameters"]
+    }
+    assert set(parameters["status"]["enum"]) == set(Status.values)
+    assert parameters["min_price"]["pattern"] == parameters["max_price"]["pattern"]
+    assert re.search(parameters["min_price"]["pattern"], "11.90")
+    assert parameters["search"]["maxLength"] == 200
+    assert parameters["ordering"]["minItems"] == 1
 
 
 def request_examples():

@@ -138,9 +138,17 @@ def test_unknown_type_is_not_found(api):
     assert problem(api.get("/api/problems/nonsense/"))["code"] == "not_found"
 
 
-def test_options_says_what_is_possible(as_alice, product):
-    for path in ("/api/products/", f"/api/products/{product.pk}/", "/api/orders/"):
-        assert as_alice.options(path).status_code == 200
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/api/products/", "GET, POST, HEAD, OPTIONS"),
+        ("/api/orders/quote/", "POST, OPTIONS"),
+        ("/api/customers/me/", "GET, PATCH, DELETE, HEAD, OPTIONS"),
+    ],
+)
+def test_options_tells_the_methods_and_nothing_else(as_clerk, path, methods):
+    answer = as_clerk.options(path)
+    assert (answer.status_code, answer["Allow"], answer.content) == (200, methods, b"")
 
 
 @pytest.mark.parametrize("path", ["/api/products/", "/api/customers/", "/api/"])

@@ -94,7 +94,9 @@ def test_quotes_around_the_key_are_no_part_of_it(as_alice, product):
     assert send(as_alice, product, key=KEY).json() == first.json()
 
 
-@pytest.mark.parametrize("key", ["", '""', "two words", "k" * 256, "ü", "tab\t", "\0", "\x7f"])
+@pytest.mark.parametrize(
+    "key", ["", '"', '""', '"k', "two words", "k" * 256, "ü", "tab\t", "\0", "\x7f"]
+)
 def test_bad_key_is_named(as_alice, product, key):
     answer = send(as_alice, product, key=key)
     assert answer.status_code == 400

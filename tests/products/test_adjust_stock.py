@@ -94,6 +94,7 @@ def test_retired_product_is_adjusted_too(as_clerk, moka):
         ({"reason": ""}, "/reason", "invalid_choice"),
         ({"reason": None}, "/reason", "null"),
         ({"note": "x" * 501}, "/note", "max_length"),
+        ({"note": 7}, "/note", "invalid"),
     ],
 )
 def test_bad_field_is_named(as_clerk, moka, changes, pointer, code):

@@ -19,7 +19,7 @@ def test_staff_add_a_product_with_its_opening_stock(as_clerk, api):
 
 
 def test_what_is_left_out_is_empty_none_and_for_sale(as_clerk):
-    answer = as_clerk.post("/api/products/", {"name": "Cup", "sku": "C", "price": 3}).json()
+    answer = as_clerk.post("/api/products/", {"name": "Cup", "sku": "C", "price": "3"}).json()
     assert answer == answer | {
         "description": "",
         "price": "3.00",
@@ -33,7 +33,11 @@ def test_what_is_left_out_is_empty_none_and_for_sale(as_clerk):
     [
         ({"name": ""}, {"/name": "blank"}),
         ({"name": "x" * 201}, {"/name": "max_length"}),
+        ({"name": " \t"}, {"/name": "blank"}),
+        ({"name": 7}, {"/name": "invalid"}),
+        ({"description": 1e2}, {"/description": "invalid"}),
         ({"sku": None}, {"/sku": "null"}),
+        ({"sku": "S" * 40 + " "}, {"/sku": "max_length"}),
         ({"price": "-0.01"}, {"/price": "min_value"}),
         ({"price": "1.999"}, {"/price": "max_decimal_places"}),
         ({"price": "99999999999.99"}, {"/price": "max_digits"}),
@@ -41,12 +45,25 @@ def test_what_is_left_out_is_empty_none_and_for_sale(as_clerk):
         ({"price": "NaN"}, {"/price": "invalid"}),
         ({"price": "Infinity"}, {"/price": "invalid"}),
         ({"price": None}, {"/price": "null"}),
+        ({"price": 15}, {"/price": "invalid"}),
+        ({"price": 15.8}, {"/price": "invalid"}),
+        ({"price": "1_0"}, {"/price": "invalid"}),
+        ({"price": "１"}, {"/price": "invalid"}),
+        ({"price": " 1 "}, {"/price": "invalid"}),
+        ({"price": "1\n"}, {"/price": "invalid"}),
+        ({"price": "1e1"}, {"/price": "invalid"}),
+        ({"price": ".5"}, {"/price": "invalid"}),
+        ({"price": "007"}, {"/price": "invalid"}),
+        ({"price": "-0.00"}, {"/price": "min_value"}),
         ({"quantity_in_stock": -1}, {"/quantity_in_stock": "min_value"}),
         ({"quantity_in_stock": 1_000_000_001}, {"/quantity_in_stock": "max_value"}),
         ({"quantity_in_stock": "12"}, {"/quantity_in_stock": "invalid"}),
         ({"quantity_in_stock": 1.0}, {"/quantity_in_stock": "invalid"}),
         ({"quantity_in_stock": True}, {"/quantity_in_stock": "invalid"}),
         ({"is_active": "perhaps"}, {"/is_active": "invalid"}),
+        ({"is_active": "true"}, {"/is_active": "invalid"}),
+        ({"is_active": 1}, {"/is_active": "invalid"}),
+        ({"is_active": []}, {"/is_active": "invalid"}),
     ],
 )
 def test_bad_field_is_named(as_clerk, changes, expected):
