@@ -1,6 +1,7 @@
 # What one can do here. `make` alone lists it.
 
 PORT ?= 8000
+EXAMPLES ?= 200
 POSTGRES_URL ?= postgres://postgres@127.0.0.1:5432/postgres
 PYTHON ?= $(firstword $(shell command -v python3.11 python3))
 
@@ -21,7 +22,7 @@ DEV := .venv/.dev-packages
 PROOFS := $(patsubst %,tests/orders/test_%.py,races crashes state_machine)
 
 .DEFAULT_GOAL := help
-.PHONY: help run setupdb rebuild test test-postgres test-long check audit lock
+.PHONY: help run setupdb rebuild test test-postgres test-long fuzz check audit lock
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "%-15s %s\n", $$1, $$2 }'
@@ -53,6 +54,9 @@ test-postgres: $(DEV) ## Run it on PostgreSQL, at POSTGRES_URL.
 test-long: $(DEV) ## Run the long proofs of the order book, on SQLite and on PostgreSQL.
 	LONG=1 DATABASE_URL=sqlite:///db.sqlite3 .venv/bin/pytest $(PROOFS)
 	LONG=1 DATABASE_URL=$(POSTGRES_URL) .venv/bin/pytest $(PROOFS)
+
+fuzz: $(DEV) ## Fuzz the API with schemathesis: EXAMPLES (200) an operation, on PostgreSQL.
+	EXAMPLES=$(EXAMPLES) DATABASE_URL=$(POSTGRES_URL) .venv/bin/pytest -s tests/fuzz/run.py
 
 check: $(DEV) ## Lint, format, lock, migrations, schema, deploy check.
 	.venv/bin/ruff check .

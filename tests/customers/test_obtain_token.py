@@ -45,6 +45,13 @@ def test_endless_user_name_is_a_wrong_one(api, alice):
     assert log_in(api, "a" * 100_000).status_code == 400
 
 
+def test_number_is_no_user_name(api, alice):
+    answer = log_in(api, 7)
+    assert [(e["pointer"], e["code"]) for e in answer.json()["errors"]] == [
+        ("/username", "invalid")
+    ]
+
+
 def test_closed_account_gets_no_token(api, alice):
     alice.is_active = False
     alice.save()
