@@ -1,5 +1,5 @@
 from django.apps import AppConfig
-from django.contrib.admin.apps import AdminConfig
+from django.contrib.admin import apps
 from rest_framework.serializers import CharField
 
 
@@ -26,7 +26,7 @@ def strict(to_internal_value):
     return only_of_a_string
 
 
-class Admin(AdminConfig):
+class Admin(apps.AdminConfig):
     """Django's admin, with a site of our own."""
 
     default = False  # else `shopply` itself would be taken for it

@@ -31,7 +31,7 @@ def queries_of(client, path):
         "/admin/customers/customer/",
         "/admin/products/product/",
         "/admin/orders/order/",
-        "/admin/authtoken/tokenproxy/",
+        "/admin/customers/accesstoken/",
     ],
 )
 def test_list_costs_as_many_queries_for_ten_times_the_rows(path, as_clerk, clerk, client, api):
