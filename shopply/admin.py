@@ -47,6 +47,10 @@ class Guarded:
         columns = {field.name for field in self.opts.concrete_fields}
         return to_field in columns and super().to_field_allowed(request, to_field)
 
+    def get_object(self, request, object_id, from_field=None):
+        """Django fails on a `_to_field` that is there and empty."""
+        return super().get_object(request, object_id, from_field or None)
+
     def get_search_results(self, request, queryset, search_term):
         if len(search_term) > 200:  # SQLite takes no 1,000 words, nor one of 50,000 characters
             raise BadRequest("Search for at most 200 characters.")

