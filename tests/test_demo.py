@@ -7,6 +7,14 @@ from products.models import Product
 from tests import factories
 
 
+def test_empty_shop_in_debug_becomes_the_demo_shop(db, settings, capsys):
+    settings.DEBUG = True
+    call_command("load_demo")
+    assert Product.objects.exists()
+    told = capsys.readouterr().out
+    assert all(f"{name} / {password}" in told for name, password in PUBLISHED_LOGINS.items())
+
+
 def test_demo_shop_has_something_of_everything(demo_shop):
     stock = sorted(Product.objects.values_list("quantity_in_stock", flat=True))
     assert len(stock) >= 24
