@@ -31,7 +31,7 @@ def published_passwords(app_configs, **kwargs):
     return [
         Error(
             f"The demo account '{name}' has the password published in README.",
-            hint=f"Run `manage.py changepassword {name}`, or delete the account.",
+            hint=f"Run `manage.py changepassword {name}`, or close the account in the admin.",
             id="customers.E001",
         )
         for name in names
