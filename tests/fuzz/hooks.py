@@ -24,29 +24,6 @@ AS_IT_WAS = Customer.objects.values().get(username=USERNAME) | ADDRESS
 NUMBERS = itertools.count()
 PRODUCTS = list(Product.objects.values_list("pk", flat=True))
 
-
-def lines(body):
-    """Lines of products that exist, and no more than 10,000 pieces where they are added up."""
-    most = 10_000 // len(body["items"])
-    return [
-        line
-        | {
-            "product": PRODUCTS[line["product"] % len(PRODUCTS)],
-            "quantity": min(line["quantity"], most),
-        }
-        for line in body["items"]
-    ]
-
-
-FILL = {
-    "items": lines,
-    "username": lambda body: f"mira.{next(NUMBERS)}",
-    "sku": lambda body: f"{body['sku'][:30]}{next(NUMBERS)}",
-    "password": lambda body: f"{body['password'][:200]}, I say",
-    "new_password": lambda body: f"{body['new_password'][:200]}, I say",
-    "current_password": lambda body: PASSWORD,
-}
-
 # Codes of the rules that no JSON schema can tell of.
 BEYOND_SCHEMA = {
     # What is there already, or is not.
@@ -93,17 +70,39 @@ def filter_case(context, case):
 
 @schemathesis.hook
 def map_case(context, case):
-    """Good data may be more than well formed: ids that exist, the right password, a new name."""
+    """Good data may be more than well formed: see `filled`."""
     if isinstance(case.body, dict):
         case.body = whole(case.body)
         if case.meta.generation.mode.is_positive:
-            case.body |= {field: FILL[field](case.body) for field in FILL if field in case.body}
-            if case.path == "/api/obtain-token/":
-                case.body |= {"username": USERNAME, "password": PASSWORD}
+            case.body |= filled(case.path, case.body)
             if "Idempotency-Key" in case.headers:
                 key = case.headers["Idempotency-Key"].strip('"')
                 case.headers["Idempotency-Key"] = f"{key[:200]}{next(NUMBERS)}"
     return case
+
+
+def filled(path, body):
+    """Fields with what is there, or is not: products, the right password, a new name."""
+    match path:
+        case "/api/obtain-token/":
+            return {"username": USERNAME, "password": PASSWORD}
+        case "/api/customers/":
+            password = f"{body['password'][:200]}, I say"
+            return {"username": f"mira.{next(NUMBERS)}", "password": password}
+        case "/api/customers/me/password/":
+            password = f"{body['new_password'][:200]}, I say"
+            return {"current_password": PASSWORD, "new_password": password}
+        case "/api/products/":
+            return {"sku": f"{body['sku'][:30]}{next(NUMBERS)}"}
+        case "/api/orders/" | "/api/orders/quote/":
+            return {"items": [line | supply(line, len(body["items"])) for line in body["items"]]}
+    return {}
+
+
+def supply(line, lines):
+    """A product that exists, and no more than 10,000 pieces should all lines be of it."""
+    product = PRODUCTS[line["product"] % len(PRODUCTS)]
+    return {"product": product, "quantity": min(line["quantity"], 10_000 // lines)}
 
 
 def whole(value):
