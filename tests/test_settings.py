@@ -66,6 +66,23 @@ def test_currency_that_is_none_is_refused(currency):
     )
 
 
+@pytest.mark.parametrize("rate", ["", "10", "0/m", "ten/m", "10/w", "10/0m", "-1/m", "١٠/m"])
+def test_rate_that_is_none_is_refused(rate):
+    outcome = python("manage.py", "check", ORDER_RATE=rate)
+    assert outcome.returncode != 0
+    assert outcome.stderr == (
+        "shopply does not start until ORDER_RATE is a number in a span of time, such as 60/m.\n"
+    )
+
+
+def test_rates_are_so_many_in_so_many_seconds():
+    rates = {"ORDER_RATE": "7/s", "PASSWORD_RATE": "5/2d", "CUSTOMER_RATE": "9/h"}
+    assert setting("RATES['order']", **rates) == "(7, 1)"
+    assert setting("RATES['password']", **rates) == "(5, 172800)"
+    assert setting("RATES['customer']", **rates) == "(9, 3600)"
+    assert setting("RATES['log_in_account']", **rates) == "(10, 900)"
+
+
 def test_production_logs_its_failures_with_the_request_id():
     code = (
         "import django; django.setup(); from django.test import Client; "
@@ -97,6 +114,18 @@ def test_production_is_https_only_unless_told():
     assert setting("SECURE_HSTS_SECONDS", **PRODUCTION) == str(365 * 24 * 3600)
     plain = PRODUCTION | {"SECURE_SSL_REDIRECT": "false"}
     assert setting("SECURE_SSL_REDIRECT", **plain) == "False"
+
+
+def test_production_tells_browsers_to_keep_to_https():
+    code = (
+        "import django; django.setup(); from django.test import Client; "
+        "ask = lambda secure: Client().get('/api/', secure=secure, HTTP_HOST='shop.example'); "
+        "print(ask(True)['Strict-Transport-Security'], ask(False)['Location'])"
+    )
+    outcome = python("-c", code, DJANGO_SETTINGS_MODULE="shopply.settings", **PRODUCTION)
+    policy, _, address = outcome.stdout.strip().rpartition(" ")
+    assert policy == "max-age=31536000; includeSubDomains; preload"
+    assert address == "https://shop.example/api/"
 
 
 def test_database_url_names_postgresql():

@@ -78,6 +78,16 @@ def test_doors_count_together(api, alice, limits, client):
     assert basic(api, "alice", WRONG).status_code == 429
 
 
+@pytest.mark.parametrize("name", ["alice", "ALICE", "Alice"])
+def test_case_of_the_user_name_matters_at_no_door(name, api, alice, client):
+    alice.is_staff = True
+    alice.save()
+    assert obtain(api, name, factories.PASSWORD).status_code == 200
+    assert basic(api, name, factories.PASSWORD).status_code == 200
+    form = {"username": name, "password": factories.PASSWORD}
+    assert client.post("/admin/login/", form).status_code == 302
+
+
 def test_password_change_is_no_way_to_guess_either(api, alice, limits, as_alice):
     body = {"current_password": WRONG, "new_password": "my-bee-loud-glade"}
     for _ in range(3):
