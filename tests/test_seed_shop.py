@@ -1,0 +1,148 @@
+import io
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from customers.models import Customer
+from orders.books import unbalanced
+from orders.models import Order, OrderEvent, OrderItem
+from orders.moves import MOVES
+from products.models import Product
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+def seed(*, products=40, customers=5, orders=60, **options):
+    out = io.StringIO()
+    call_command(
+        "seed_shop", products=products, customers=customers, orders=orders, stdout=out, **options
+    )
+    return out.getvalue()
+
+
+def rows():
+    """All that the seed wrote, but for the tokens, which are random."""
+    return [
+        list(queryset.order_by("pk").values())
+        for queryset in (Product.objects, Customer.objects, Order.objects)
+    ] + [
+        list(OrderItem.objects.order_by("pk").values("order", "product", "quantity", "line_total")),
+        list(OrderEvent.objects.order_by("pk").values("order", "status", "at", "by")),
+    ]
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_numbers_are_those_asked_for():
+    assert seed() == "5 customers\n40 products\n60 orders\n"
+
+    assert Product.objects.count() == 40
+    assert Customer.objects.filter(is_staff=False).count() == 5
+    assert Order.objects.count() == 60
+    assert {order.items.count() for order in Order.objects.all()} == {3}
+
+
+def test_terminal_gets_a_bar_that_fills():
+    out = Terminal()
+    call_command("seed_shop", products=3, customers=1, orders=0, stdout=out)
+
+    assert out.getvalue().endswith(f"\r[{'#' * 30}] 3 of 3 products\n")
+
+
+def test_books_are_clean():
+    seed()
+
+    call_command("verify_stock")
+    for order in Order.objects.whole():
+        lines = order.items.all()
+        assert all(line.line_total == line.unit_price * line.quantity for line in lines)
+        assert order.total_price == sum(line.line_total for line in lines)
+
+
+def test_orders_went_the_way_that_orders_go():
+    seed()
+
+    for order in Order.objects.whole():
+        events = list(order.events.all())
+        statuses = [event.status for event in events]
+        assert (statuses[0], statuses[-1]) == ("placed", order.status)
+        for before, event in zip(events, events[1:], strict=False):
+            (move,) = [move for move in MOVES.values() if move.target == event.status]
+            assert before.status in move.sources
+            assert before.at < event.at
+            assert event.by.is_staff or not move.staff_only
+        assert (order.created, order.modified) == (events[0].at, events[-1].at)
+        assert order.shipping_address == order.customer.postal_address()
+    assert Order.objects.values("status").distinct().count() > 2
+
+
+def test_same_numbers_give_the_same_rows(django_db_reset_sequences):
+    seed()
+    first = rows()
+    for model in (Order, Product, Customer):
+        model.objects.all().delete()
+    seed()
+
+    assert rows() == first
+
+
+def test_tokens_open_the_accounts_and_are_not_known_beforehand(api):
+    seed()
+    customer = Customer.objects.filter(is_staff=False).first()
+    token = customer.auth_token.key
+    api.credentials(HTTP_AUTHORIZATION=f"Token {token}")
+
+    assert [row["id"] for row in api.get("/api/customers/").json()] == [customer.pk]
+    Order.objects.all().delete()
+    seed(add=True)
+    assert not Customer.objects.filter(auth_token__key=token).exclude(pk=customer.pk).exists()
+
+
+def test_no_password_opens_them():
+    seed()
+
+    assert not any(customer.has_usable_password() for customer in Customer.objects.all())
+
+
+def test_shop_with_orders_is_left_alone(alice):
+    product = factories.stocked()
+    factories.place(alice, {product: 1})
+
+    with pytest.raises(CommandError, match="--add"):
+        seed()
+    assert Product.objects.count() == 1
+
+
+def test_add_leaves_what_is_there_as_it_is(alice):
+    product = factories.stocked()
+    order = factories.place(alice, {product: 1})
+    seed(add=True)
+    seed(add=True)
+
+    assert Order.objects.count() == 121
+    assert Product.objects.count() == 81
+    assert Order.objects.get(pk=order.pk).items.get().product == product
+    assert not unbalanced().exists()
+
+
+def test_what_is_written_afterwards_follows(db):
+    seed()
+    alice = factories.customers.make()
+    product = factories.stocked()
+    order = factories.place(alice, {product: 1})
+
+    assert product.pk == Product.objects.latest("pk").pk
+    assert order.pk == Order.objects.latest("pk").pk
+
+
+@pytest.mark.parametrize(
+    "numbers", [{"products": 2}, {"customers": 0}, {"orders": -1}], ids=lambda numbers: str(numbers)
+)
+def test_numbers_that_make_no_orders_are_refused(numbers):
+    with pytest.raises(CommandError):
+        seed(**numbers)
+    assert not Product.objects.exists()
