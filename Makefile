@@ -22,7 +22,7 @@ DEV := .venv/.dev-packages
 PROOFS := $(patsubst %,tests/orders/test_%.py,races crashes state_machine)
 
 .DEFAULT_GOAL := help
-.PHONY: help run setupdb rebuild test test-postgres test-long fuzz check audit lock
+.PHONY: help run setupdb rebuild test test-postgres test-long fuzz bench bench-quick check audit lock
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "%-15s %s\n", $$1, $$2 }'
@@ -58,6 +58,12 @@ test-long: $(DEV) ## Run the long proofs of the order book, on SQLite and on Pos
 fuzz: $(DEV) ## Fuzz the API with schemathesis: EXAMPLES (200) an operation, on PostgreSQL.
 	EXAMPLES=$(EXAMPLES) DATABASE_URL=$(POSTGRES_URL) .venv/bin/pytest -s tests/fuzz/run.py
 
+bench: .venv/.packages benchmarks/.venv/.packages ## Measure the shop beside its peers (40 minutes).
+	POSTGRES_URL=$(POSTGRES_URL) benchmarks/.venv/bin/python -m benchmarks
+
+bench-quick: .venv/.packages benchmarks/.venv/.packages ## See that all of that works (3 minutes).
+	POSTGRES_URL=$(POSTGRES_URL) benchmarks/.venv/bin/python -m benchmarks --quick
+
 check: $(DEV) ## Lint, format, lock, migrations, schema, deploy check.
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
@@ -85,6 +91,11 @@ lock: .tools/bin/pipenv ## Bring Pipfile.lock up to date with Pipfile; the lock 
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
+
+benchmarks/.venv/.packages: benchmarks/requirements.txt
+	$(PYTHON) -m venv benchmarks/.venv
+	benchmarks/.venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
 
 .venv/.packages: Pipfile.lock | .tools/bin/pipenv .venv/bin/python
 	$(PIPENV) sync

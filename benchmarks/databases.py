@@ -1,0 +1,162 @@
+"""The same seeded data for every server, each with a copy of its own."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+
+from benchmarks.load import Failure
+from benchmarks.processes import cpu_of_tree, parent_of
+from benchmarks.rows import Shop
+
+ROOT = Path(__file__).parent.parent
+PLENTY = 1_000_000  # of every product: what is measured is selling, not being sold out
+
+DELIVERY = (
+    f"UPDATE products_product SET quantity_in_stock = quantity_in_stock + {PLENTY}",
+    "INSERT INTO products_stockadjustment (product_id, delta, reason, note, created)"
+    f" SELECT id, {PLENTY}, 'delivery', '', created FROM products_product",
+)
+BOOKS = """
+    SELECT
+        (SELECT count(*) FROM orders_order),
+        (SELECT count(*) FROM orders_order o WHERE coalesce(abs(total_price - (
+            SELECT sum(line_total) FROM orders_orderitem i WHERE i.order_id = o.id)), 1) > 0.001),
+        (SELECT count(*) FROM orders_order o WHERE NOT EXISTS (
+            SELECT 1 FROM orders_orderevent e WHERE e.order_id = o.id AND e.status = 'placed')),
+        (SELECT count(*) FROM products_product p LEFT JOIN (
+            SELECT product_id, sum(n) AS n FROM (
+                SELECT product_id, delta AS n FROM products_stockadjustment
+                UNION ALL
+                SELECT product_id, -quantity FROM orders_orderitem i
+                JOIN orders_order o ON o.id = i.order_id WHERE o.status <> 'cancelled'
+            ) moved GROUP BY product_id
+        ) books ON books.product_id = p.id WHERE quantity_in_stock <> coalesce(n, 0))"""
+
+
+def manage(database, *command):
+    """Run the shop's `manage.py` on a database; return what it prints."""
+    done = subprocess.run(
+        [ROOT / ".venv/bin/python", "manage.py", *command],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": database.url},
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise Failure(f"manage.py {command[0]} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+class Database:
+    """A copy of the seeded shop."""
+
+    def read(self, sql):
+        with closing(self.connect()) as connection:
+            return connection.execute(sql).fetchall()
+
+    def seed(self, products, customers, orders):
+        numbers = {"--products": products, "--customers": customers, "--orders": orders}
+        manage(self, "migrate", "--verbosity", "0")
+        manage(self, "seed_shop", *(str(each) for pair in numbers.items() for each in pair))
+        with closing(self.connect()) as connection:
+            for statement in DELIVERY:
+                connection.execute(statement)
+            connection.commit()
+        self.tidy()
+
+    def shop(self):
+        tokens = self.read(
+            "SELECT key FROM authtoken_token JOIN customers_customer c ON c.id = user_id"
+            " WHERE NOT is_staff ORDER BY user_id"
+        )
+        products = self.read("SELECT id FROM products_product WHERE is_active ORDER BY id")
+        return Shop([key for (key,) in tokens], [pk for (pk,) in products])
+
+    def orders(self):
+        return self.read("SELECT count(*) FROM orders_order")[0][0]
+
+    def check_books(self, expected):
+        """Fail unless so many orders or a few more are there, whole and taken out of the stock."""
+        orders, of_other_total, without_event, of_wrong_stock = self.read(BOOKS)[0]
+        if orders < expected or of_other_total or without_event or of_wrong_stock:
+            raise Failure(
+                f"{self.url}: {orders} orders where {expected} were confirmed, {of_other_total} of "
+                f"another total than their lines, {without_event} without event; the stock of "
+                f"{of_wrong_stock} products does not add up."
+            )
+
+
+class PostgreSQL(Database):
+    def __init__(self, server_url, name):
+        self.name = f"shopply_bench_{name}"
+        self.server_url = server_url
+        self.url = urlunsplit(urlsplit(server_url)._replace(path=f"/{self.name}"))
+
+    def connect(self):
+        return psycopg.connect(self.url)
+
+    def administer(self, *statements):
+        with psycopg.connect(self.server_url, autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    def create(self, template=None):
+        source = f" TEMPLATE {template.name}" if template else ""
+        self.drop()
+        self.administer(f"CREATE DATABASE {self.name}{source}")
+
+    def drop(self):
+        self.administer(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)")
+
+    def tidy(self):
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute("VACUUM ANALYZE")
+
+    def cpu(self):
+        """Of all of PostgreSQL's processes, if it runs on this machine."""
+        with psycopg.connect(self.server_url) as connection:
+            backend = connection.info.backend_pid
+            try:
+                postmaster = parent_of(backend)
+                if Path(f"/proc/{postmaster}/comm").read_text().strip().startswith("postgres"):
+                    return cpu_of_tree(postmaster)
+            except (KeyError, OSError):
+                pass
+        return float("nan")
+
+    def version(self):
+        return "PostgreSQL " + self.read("SHOW server_version")[0][0]
+
+
+class SQLite(Database):
+    def __init__(self, folder, name):
+        self.file = Path(folder) / f"{name}.sqlite3"
+        self.url = f"sqlite:///{self.file}"
+
+    def connect(self):
+        return sqlite3.connect(self.file, timeout=20)
+
+    def create(self, template=None):
+        self.drop()
+        if template:
+            shutil.copy(template.file, self.file)
+
+    def drop(self):
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{self.file}{suffix}").unlink(missing_ok=True)
+
+    def tidy(self):
+        with closing(self.connect()) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def cpu(self):
+        return 0.0  # it is part of the server
+
+    def version(self):
+        return f"SQLite {sqlite3.sqlite_version}"

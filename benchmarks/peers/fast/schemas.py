@@ -1,0 +1,109 @@
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+
+def text(most, least=0):
+    return Annotated[str, StringConstraints(min_length=least, max_length=most)]
+
+
+class Row(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class ProductOut(Row):
+    id: int
+    name: str
+    description: str
+    sku: str
+    price: Decimal
+    currency: str
+    quantity_in_stock: int
+    in_stock: bool
+    is_active: bool
+    created: datetime
+    modified: datetime
+
+
+class ProductPage(BaseModel):
+    count: int
+    next: str | None
+    previous: str | None
+    results: list[ProductOut]
+
+
+class CustomerOut(Row):
+    id: int
+    username: str
+    email: str
+    first_name: str
+    last_name: str
+    contact_number: str
+    street_1: str
+    street_2: str
+    city: str
+    state: str
+    postal_code: str
+    country: str
+    is_staff: bool
+    date_joined: datetime
+
+
+class Line(BaseModel):
+    product: Annotated[int, Field(ge=1, lt=2**63, strict=True)]
+    quantity: Annotated[int, Field(ge=1, le=10_000, strict=True)]
+
+
+class Address(BaseModel):
+    name: text(301, least=1) | None = None
+    contact_number: text(40) | None = None
+    street_1: text(200, least=1)
+    street_2: text(200) = ""
+    city: text(100, least=1)
+    state: text(100) = ""
+    postal_code: text(20) = ""
+    country: text(100, least=1)
+
+
+class PlaceOrder(BaseModel):
+    items: Annotated[list[Line], Field(min_length=1, max_length=100)]
+    shipping_address: Address | None = None
+    expected_total: Annotated[Decimal, Field(max_digits=15, decimal_places=2)] | None = None
+
+
+class OrderItemOut(Row):
+    product: int = Field(validation_alias="product_id")
+    name: str
+    sku: str
+    unit_price: Decimal
+    quantity: int
+    line_total: Decimal
+
+
+class OrderEventOut(Row):
+    status: str
+    at: datetime
+    by: int = Field(validation_alias="by_id")
+    note: str
+
+
+class OrderOut(Row):
+    id: int
+    status: str
+    customer: int = Field(validation_alias="customer_id")
+    items: list[OrderItemOut]
+    total_price: Decimal
+    currency: str
+    shipping_address: Address
+    created: datetime
+    modified: datetime
+    actions: list[str]
+    events: list[OrderEventOut]
+
+
+class OrderPage(BaseModel):
+    next: str | None
+    previous: str | None
+    results: list[OrderOut]

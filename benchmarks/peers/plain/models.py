@@ -1,0 +1,101 @@
+"""The shop's tables."""
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.utils import timezone
+
+
+class Customer(AbstractUser):
+    contact_number = models.CharField(max_length=40, blank=True)
+    street_1 = models.CharField(max_length=200, blank=True)
+    street_2 = models.CharField(max_length=200, blank=True)
+    city = models.CharField(max_length=100, blank=True)
+    state = models.CharField(max_length=100, blank=True)
+    postal_code = models.CharField(max_length=20, blank=True)
+    country = models.CharField(max_length=100, blank=True)
+
+    class Meta:
+        managed = False
+        db_table = "customers_customer"
+
+
+class Product(models.Model):
+    name = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    sku = models.CharField(max_length=40, unique=True)
+    price = models.DecimalField(max_digits=12, decimal_places=2)
+    quantity_in_stock = models.PositiveIntegerField(default=0)
+    is_active = models.BooleanField(default=True)
+    created = models.DateTimeField(auto_now_add=True)
+    modified = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        managed = False
+        db_table = "products_product"
+        ordering = ["id"]
+
+    def __str__(self):
+        return self.name
+
+    @property
+    def currency(self):
+        return settings.SHOP_CURRENCY
+
+    @property
+    def in_stock(self):
+        return self.quantity_in_stock > 0
+
+
+class Order(models.Model):
+    customer = models.ForeignKey(Customer, models.PROTECT, related_name="orders")
+    status = models.CharField(max_length=10, default="placed")
+    total_price = models.DecimalField(max_digits=15, decimal_places=2)
+    currency = models.CharField(max_length=3)
+    shipping_address = models.JSONField()
+    idempotency_key = models.CharField(max_length=255, null=True)  # noqa: DJ001
+    fingerprint = models.CharField(max_length=64, default="")
+    created = models.DateTimeField(default=timezone.now)
+    modified = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        managed = False
+        db_table = "orders_order"
+        ordering = ["-id"]
+
+    def __str__(self):
+        return f"Order {self.pk}"
+
+
+class OrderItem(models.Model):
+    order = models.ForeignKey(Order, models.CASCADE, related_name="items")
+    product = models.ForeignKey(Product, models.PROTECT, related_name="+")
+    name = models.CharField(max_length=200)
+    sku = models.CharField(max_length=40)
+    unit_price = models.DecimalField(max_digits=12, decimal_places=2)
+    quantity = models.PositiveIntegerField()
+    line_total = models.DecimalField(max_digits=15, decimal_places=2)
+
+    class Meta:
+        managed = False
+        db_table = "orders_orderitem"
+        ordering = ["id"]
+
+    def __str__(self):
+        return self.name
+
+
+class OrderEvent(models.Model):
+    order = models.ForeignKey(Order, models.CASCADE, related_name="events")
+    status = models.CharField(max_length=10)
+    at = models.DateTimeField()
+    by = models.ForeignKey(Customer, models.PROTECT, related_name="+")
+    note = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        managed = False
+        db_table = "orders_orderevent"
+        ordering = ["id"]
+
+    def __str__(self):
+        return self.status
