@@ -94,7 +94,7 @@ class Seed:
 
     def __init__(self, command, products, customers, orders):
         self.progress = command.progress
-        self.random = random.Random("shopply")
+        self.random = random.Random("shopply")  # noqa: S311  no secret, the same each time
         self.products = ids(Product, products)
         self.clerk, *self.customers = ids(get_user_model(), customers + 1)
         self.orders = ids(Order, orders)
@@ -166,7 +166,7 @@ class Seed:
                         copy.write_row(row)
             else:
                 marks = ", ".join(["%s"] * len(columns))
-                cursor.executemany(f"INSERT INTO {into} VALUES ({marks})", rows)
+                cursor.executemany(f"INSERT INTO {into} VALUES ({marks})", rows)  # noqa: S608  of our own
 
 
 def ids(model, number):
@@ -179,6 +179,6 @@ def restart_sequence(model):
     """Have the next row that the shop writes follow those that brought their ids."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT setval(pg_get_serial_sequence('{model._meta.db_table}', 'id'), max(id))"
+            f"SELECT setval(pg_get_serial_sequence('{model._meta.db_table}', 'id'), max(id))"  # noqa: S608
             f" FROM {model._meta.db_table}"
         )
