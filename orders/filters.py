@@ -58,11 +58,5 @@ class OrderFilter(filters.FilterSet):
         fields = ()
         form = NoEmptyValues
 
-    def filter_queryset(self, queryset):
-        self.form.cleaned_data["customer"] = (
-            self.form.cleaned_data["customer"] or self.request.user.pk
-        )
-        return super().filter_queryset(queryset)
-
     def filter_customer(self, orders, name, whose):
         return orders if whose == "all" else orders.of(whose)

@@ -113,7 +113,8 @@ class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
             order.fingerprint = fingerprint
             order.save(force_insert=True)
             OrderItem.objects.bulk_create(order.lines)
-            order.events.create(status=order.status, at=order.created, by=customer)
+            event = order.events.create(status=order.status, at=order.created, by=customer)
+        order.history = [event]
         return order
 
     def _placed_by(self, customer, key, fingerprint):
@@ -164,7 +165,8 @@ class Order(models.Model):
     # What a parcel cannot do without.
     ADDRESS_NEEDS = ("street_1", "city", "country")
 
-    lines = ()  # of a draft: its OrderItems, not yet saved
+    lines = ()  # of a draft, and of one just placed: its OrderItems
+    history = ()  # of one just placed: its OrderEvents
     replayed = False
 
     def __str__(self):
@@ -260,6 +262,7 @@ class Order(models.Model):
                 if move.is_last:
                     self._forget_closed_account()
         self.refresh_from_db()
+        self.history = ()
         if not moved:
             raise IllegalTransition(name, self.status)
 

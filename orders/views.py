@@ -71,10 +71,15 @@ class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
         return "order" if self.action == "create" else None
 
     def get_queryset(self):
-        return super().get_queryset().visible_to(self.request.user)
+        orders = super().get_queryset()
+        if self.action == "list" and "customer" not in self.request.query_params:
+            return orders.of(self.request.user.pk)
+        return orders.visible_to(self.request.user)
 
-    def filter_queryset(self, queryset):
-        return super().filter_queryset(queryset) if self.action == "list" else queryset
+    def filter_queryset(self, orders):
+        # A form to find no filters in takes a tenth of the time of the list.
+        filtered = OrderFilter.base_filters.keys() & self.request.query_params.keys()
+        return super().filter_queryset(orders) if self.action == "list" and filtered else orders
 
     @extend_schema(
         summary="Place an order",

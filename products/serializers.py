@@ -93,6 +93,25 @@ class ProductSerializer(serializers.ModelSerializer):
         )
         read_only_fields = ("id", "created", "modified")
 
+    def to_representation(self, product):
+        """The fields above, spelled out: DRF builds them anew for each answer, and asks each one.
+
+        That took half the time of a list. Every test holds answers against the document.
+        """
+        return {
+            "id": product.pk,
+            "name": product.name,
+            "description": product.description,
+            "sku": product.sku,
+            "price": f"{product.price:.2f}",
+            "currency": product.currency,
+            "quantity_in_stock": product.quantity_in_stock,
+            "in_stock": product.in_stock,
+            "is_active": product.is_active,
+            "created": product.created,
+            "modified": product.modified,
+        }
+
     def validate_quantity_in_stock(self, quantity):
         if quantity != self.instance.quantity_in_stock:
             raise serializers.ValidationError(

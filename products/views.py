@@ -1,10 +1,17 @@
 from django.db.models import ProtectedError
 from django_filters.rest_framework import DjangoFilterBackend
-from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    extend_schema_view,
+)
 from rest_framework import permissions, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
+from products import catalogue
 from products.filters import BoundedSearch, ProductFilter
 from products.models import Product, StockOutOfBounds
 from products.refusals import Refusal
@@ -16,6 +23,22 @@ from products.serializers import (
 )
 
 STAFF_ONLY = {"x-problems": ["permission_denied"]}
+REVALIDATION = [
+    OpenApiParameter(
+        "If-None-Match",
+        str,
+        OpenApiParameter.HEADER,
+        description="The `ETag` of the answer you have: if it still holds, you get a 304.",
+    ),
+    OpenApiParameter(
+        "ETag",
+        str,
+        OpenApiParameter.HEADER,
+        response=[200, 304],
+        description="Names this very content. Send it with `If-None-Match` the next time.",
+    ),
+]
+NOT_MODIFIED = OpenApiResponse(description="What you have is still what there is.")
 
 
 @extend_schema(tags=["products"])
@@ -24,10 +47,14 @@ STAFF_ONLY = {"x-problems": ["permission_denied"]}
         summary="List products",
         description="The catalogue, 5 to a page, by id unless `ordering` says otherwise. Anyone "
         "may read it. Retired products (`is_active` false) are listed for staff only.",
+        parameters=REVALIDATION,
+        responses={200: ProductSerializer(many=True), 304: NOT_MODIFIED},
     ),
     retrieve=extend_schema(
         summary="Get a product",
         description="Anyone may. A retired product is found by staff only.",
+        parameters=REVALIDATION,
+        responses={200: ProductSerializer, 304: NOT_MODIFIED},
     ),
     create=extend_schema(
         summary="Add a product",
@@ -99,6 +126,16 @@ class ProductViewSet(viewsets.ModelViewSet):
 
     def get_queryset(self):
         return super().get_queryset().visible_to(self.request.user)
+
+    def list(self, request):
+        return self.kept(super().list)
+
+    def retrieve(self, request, pk):
+        return self.kept(super().retrieve)
+
+    def kept(self, make):
+        key = self.request.user.is_staff, self.request.build_absolute_uri()
+        return catalogue.answer(self.request, key, lambda: make(self.request).data)
 
     def get_permissions(self):
         if self.request.method in permissions.SAFE_METHODS:

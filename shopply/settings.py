@@ -60,7 +60,6 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     DATABASES["default"] |= {
         "CONN_MAX_AGE": env.int("CONN_MAX_AGE", default=60),  # seconds
-        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             "options": f"-c lock_timeout={env.int('LOCK_TIMEOUT', default=5)}s "
             f"-c statement_timeout={env.int('STATEMENT_TIMEOUT', default=30)}s",
@@ -104,11 +103,11 @@ MIDDLEWARE = [
     "shopply.api.requests.methods_of_pages",
     "shopply.api.requests.no_nul",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "shopply.pages.Sessions",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "shopply.pages.Authentication",
+    "shopply.pages.Messages",
 ]
 
 TEMPLATES = [

@@ -1,0 +1,145 @@
+"""The catalogue is answered from memory while nothing is written, and never when something was."""
+
+import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from products import catalogue
+from products.models import Product
+from tests import factories
+from tests.servers import Server
+
+LIST = "/api/products/"
+
+
+def seen_by_every_worker(client, path):
+    """What forty requests get, of which each of the four workers answers some."""
+    return [client.call("GET", path).body for _ in range(40)]
+
+
+CHANGES = {
+    "a new price": lambda staff, pk, product: staff.call(
+        "PATCH", f"{LIST}{pk}/", {"price": "99.00"}
+    ),
+    "retirement": lambda staff, pk, product: staff.call(
+        "PATCH", f"{LIST}{pk}/", {"is_active": False}
+    ),
+    "a sale": lambda staff, pk, product: staff.order({pk: 3}),
+    "an adjustment": lambda staff, pk, product: staff.call(
+        "POST", f"{LIST}{pk}/adjust-stock/", {"delta": -5, "reason": "damaged"}
+    ),
+    "a new product": lambda staff, pk, product: staff.call(
+        "POST", LIST, {"name": "Mocha", "sku": "M-1", "price": "9.00"}
+    ),
+    "a write past the API": lambda staff, pk, product: product.revise(name="Renamed"),
+    "its deletion": lambda staff, pk, product: staff.call("DELETE", f"{LIST}{pk}/"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_change_is_seen_in_the_next_request_on_every_worker(change, shop, clerk, product):
+    anyone, staff = shop.client(), shop.client(clerk)
+    before = seen_by_every_worker(anyone, LIST)
+    assert all(body == before[0] for body in before)
+    change(staff, product.pk, product)
+    after = seen_by_every_worker(anyone, LIST)
+    assert all(body == after[0] for body in after)
+    assert after[0] != before[0]
+    found = Product.objects.for_sale().order_by("pk").values_list("name", "quantity_in_stock")
+    assert [(p["name"], p["quantity_in_stock"]) for p in after[0]["results"]] == list(found)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_catalogue_that_minds_no_writes_is_seen_to_be_stale(clerk, product):
+    server = Server(module="tests.products.stale").start()
+    try:
+        anyone = server.client()
+        seen_by_every_worker(anyone, LIST)
+        server.client(clerk).call("PATCH", f"{LIST}{product.pk}/", {"price": "99.00"})
+        prices = {body["results"][0]["price"] for body in seen_by_every_worker(anyone, LIST)}
+    finally:
+        server.stop()
+    assert "12.50" in prices
+
+
+@pytest.fixture
+def committed(transactional_db):
+    """Rows are committed, and nothing is left in memory from before."""
+    vars(catalogue.kept).clear()
+
+
+def queries_of(client, path, **headers):
+    with CaptureQueriesContext(connection) as queries:
+        assert client.get(path, headers=headers).status_code in (200, 304)
+    return len(queries)
+
+
+def test_second_answer_asks_nothing_of_the_tables(committed, api, product):
+    for path in (LIST, f"{LIST}?search=coffee", f"{LIST}{product.pk}/"):
+        assert queries_of(api, path) > 0
+        assert queries_of(api, path) == 0
+
+
+def test_what_is_uncommitted_is_neither_kept_nor_hidden(committed, api, product):
+    api.get(LIST)
+    with transaction.atomic():
+        product.revise(name="Not for good")
+        assert b"Not for good" in api.get(LIST).content
+        transaction.set_rollback(True)
+    assert b"Not for good" not in api.get(LIST).content
+
+
+def test_staff_and_customers_are_not_given_each_others_pages(committed, api, as_clerk, as_alice):
+    retired = factories.products.make(is_active=False)
+    for _ in range(2):
+        assert as_clerk.get(LIST).json()["count"] == 1
+        assert as_alice.get(LIST).json()["count"] == 0
+        assert api.get(LIST).json()["count"] == 0
+        assert as_clerk.get(f"{LIST}{retired.pk}/").status_code == 200
+        assert api.get(f"{LIST}{retired.pk}/").status_code == 404
+
+
+def test_links_of_a_page_lead_to_the_host_that_was_asked(committed, api, settings):
+    settings.ALLOWED_HOSTS = ["one.example", "two.example"]
+    factories.products.make(_quantity=6)
+    for host in ("one.example", "two.example"):
+        following = api.get(LIST, headers={"Host": host}).json()["next"]
+        assert following.startswith(f"http://{host}/")
+
+
+def test_memory_of_pages_has_an_end(committed, api, product, monkeypatch):
+    monkeypatch.setattr(catalogue, "MOST", 3)
+    for number in range(1, 10):
+        assert api.get(f"{LIST}?items_per_page={number}").json()["count"] == 1
+    assert len(catalogue.kept.answers) <= 3
+
+
+@pytest.mark.parametrize("path", [LIST, LIST + "{pk}/"])
+def test_client_that_has_the_answer_gets_a_304(committed, path, api, product):
+    path = path.format(pk=product.pk)
+    answer = api.get(path)
+    assert answer["Cache-Control"] == "no-cache"
+    assert "Authorization" in answer["Vary"]
+    again = api.get(path, headers={"If-None-Match": answer["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again["ETag"] == answer["ETag"]
+    product.revise(price="99.00")
+    changed = api.get(path, headers={"If-None-Match": answer["ETag"]})
+    assert changed.status_code == 200
+    assert changed["ETag"] != answer["ETag"]
+
+
+def test_etag_names_the_content_and_not_the_moment(committed, api, as_alice, product):
+    etag = api.get(LIST)["ETag"]
+    as_alice.patch("/api/customers/me/", {"city": "Ribe"})  # a write that is none of the list's
+    assert api.get(LIST)["ETag"] == etag
+
+
+@pytest.mark.parametrize("etag", ["*", 'W/"{etag}", "other"', '"{etag}"'])
+def test_if_none_match_is_read_as_http_has_it(committed, etag, api, product):
+    given = etag.format(etag=api.get(LIST)["ETag"].strip('"'))
+    assert api.get(LIST, headers={"If-None-Match": given}).status_code == 304
+
+
+def test_absent_product_is_no_304(committed, api):
+    assert api.get(f"{LIST}1/", headers={"If-None-Match": "*"}).status_code == 404
