@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import models, transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db import connection, models, transaction
+from django.db.models import F, Q
 from django.utils import timezone
 
 from products.retries import retried
@@ -110,10 +110,16 @@ class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
         self._move_stock(quantities)
 
     def _move_stock(self, deltas):
-        delta = Case(*(When(pk=pk, then=Value(n)) for pk, n in deltas.items()))
-        self.filter(pk__in=deltas).update(
-            quantity_in_stock=F("quantity_in_stock") + delta, modified=timezone.now()
-        )
+        """In SQL: to have the ORM build as many cases takes longer than all the order's writes."""
+        cases, places = " WHEN %s THEN %s" * len(deltas), ", ".join(["%s"] * len(deltas))
+        now = connection.ops.adapt_datetimefield_value(timezone.now())
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE products_product SET modified = %s,"  # noqa: S608  no value is in the text
+                f" quantity_in_stock = quantity_in_stock + CASE id{cases} END"
+                f" WHERE id IN ({places})",
+                [now, *(part for case in deltas.items() for part in case), *deltas],
+            )
 
 
 class Product(models.Model):
