@@ -6,8 +6,9 @@ from django.urls import path
 from django.utils.html import format_html_join
 from django.views.decorators.http import require_POST
 
-from orders.models import Order, OrderEvent, OrderItem
+from orders.models import Order
 from orders.moves import MOVES, IllegalTransition
+from orders.parts import OrderEvent, OrderItem
 from products.admin import Record
 
 

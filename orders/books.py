@@ -3,8 +3,8 @@
 from django.db.models import BigIntegerField, F, OuterRef, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 
-from orders.models import OrderEvent, OrderItem
 from orders.moves import Status
+from orders.parts import OrderEvent, OrderItem
 from products.models import Product, StockAdjustment
 
 

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 from django.db.models import F
 
-from orders.models import OrderEvent
+from orders.parts import OrderEvent
 from orders.serializers import OrderSerializer
 from products.models import StockAdjustment
 

@@ -5,8 +5,9 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 
-from orders.models import MAX_LINES, MAX_QUANTITY, Order, OrderEvent, OrderItem
+from orders.models import MAX_LINES, MAX_QUANTITY, Order
 from orders.moves import MOVES
+from orders.parts import OrderEvent, OrderItem
 from products.serializers import JSONIntegerField, MoneyField
 
 MAX_ID = 2**63 - 1

@@ -5,8 +5,9 @@ from django.core.management import CommandError, call_command
 
 from customers.models import Customer
 from orders.books import unbalanced
-from orders.models import Order, OrderEvent, OrderItem
+from orders.models import Order
 from orders.moves import MOVES
+from orders.parts import OrderEvent, OrderItem
 from products.models import Product
 from tests import factories
 

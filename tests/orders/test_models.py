@@ -1,7 +1,8 @@
 import pytest
 from django.db import IntegrityError, transaction
 
-from orders.models import Order, OrderEvent, OrderItem
+from orders.models import Order
+from orders.parts import OrderEvent, OrderItem
 from tests import factories
 
 

@@ -4,7 +4,8 @@ import pytest
 from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 
-from orders.models import MAX_TOTAL, Order, OrderItem
+from orders.models import MAX_TOTAL, Order
+from orders.parts import OrderItem
 from tests import factories
 
 ADDRESS = {
