@@ -7,7 +7,7 @@ from tests import factories
 
 @pytest.fixture(autouse=True)
 def three_failures(settings):
-    settings.RATES = settings.RATES | {"log_in_account": (3, 900)}
+    settings.RATES = settings.RATES | {"log_in_account": (3, 1_000_000_000)}
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_failures_at_all_doors_count_together(client, clerk, last):
         assert door(client, "wrong").status_code == status
     answer = last(client, factories.PASSWORD)
     assert answer.status_code == 429
-    assert 0 < int(answer["Retry-After"]) <= 900
+    assert 0 < int(answer["Retry-After"]) <= 1_000_000_000
 
 
 def test_locked_log_in_says_how_long_to_wait(client, clerk):
