@@ -8,10 +8,8 @@ from rest_framework import serializers
 from orders.models import MAX_LINES, MAX_QUANTITY, Order
 from orders.moves import MOVES
 from orders.parts import OrderEvent, OrderItem
+from products.models import MAX_ID
 from products.serializers import JSONIntegerField, MoneyField
-
-MAX_ID = 2**63 - 1
-
 
 ORDERED = [
     {

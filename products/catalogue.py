@@ -1,4 +1,4 @@
-"""Answers about the catalogue, kept in memory for as long as nothing is written to the database."""
+"""Pages of the catalogue, kept in memory for as long as nothing is written to the database."""
 
 import hashlib
 import threading
@@ -8,8 +8,36 @@ from django.http import HttpResponse
 from django.utils.cache import get_conditional_response
 from rest_framework.renderers import JSONRenderer
 
-MOST = 1_000
-kept = threading.local()  # as connections are: SQLite counts changes by connection
+
+class Memory(threading.local):
+    """`{key: content}`, of this thread, as its connection is: SQLite counts by connection."""
+
+    MOST = 16 * 2**20  # bytes: whoever asks for ever new pages is not to fill the memory
+
+    state = None
+    pages = {}
+    size = 0
+
+    def forget(self, state=None):
+        self.state, self.pages, self.size = state, {}, 0
+
+    def page(self, key, make):
+        """What `make()` returned for the key; it is called if anything was written since."""
+        if connection.in_atomic_block:  # which sees what nobody else does
+            return make()
+        now = state()
+        if self.state != now:
+            self.forget(now)
+        if key not in self.pages:
+            content = make()
+            if self.size + len(content) > self.MOST:
+                self.forget(now)
+            self.pages[key] = content
+            self.size += len(content)
+        return self.pages[key]
+
+
+memory = Memory()
 
 
 def state():
@@ -26,26 +54,13 @@ def state():
         return link, link.execute("PRAGMA data_version").fetchone(), link.total_changes
 
 
-def answer(request, key, make):
-    """The 200 whose JSON is what `make()` returns, or a 304 to who has it already.
+def render(data):
+    return JSONRenderer().render(data)
 
-    `make` is not called if it was since the database last changed, for the same `key`.
-    """
-    answers = {} if connection.in_atomic_block else unchanged()
-    if key not in answers:
-        if len(answers) >= MOST:
-            answers.clear()
-        content = JSONRenderer().render(make())
-        answers[key] = content, f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    content, etag = answers[key]
+
+def respond(request, content):
+    """The 200 with this JSON, or a 304 to who has it already."""
+    etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     headers = {"ETag": etag, "Cache-Control": "no-cache", "Vary": "Authorization"}
     response = HttpResponse(content, "application/json", headers=headers)
     return get_conditional_response(request, etag, response=response)
-
-
-def unchanged():
-    """`{key: (content, etag)}` of the answers made since the database last changed."""
-    now = state()
-    if getattr(kept, "state", None) != now:
-        kept.state, kept.answers = now, {}
-    return kept.answers

@@ -7,7 +7,7 @@ from drf_spectacular.utils import (
     extend_schema,
     extend_schema_view,
 )
-from rest_framework import permissions, status, viewsets
+from rest_framework import exceptions, permissions, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
@@ -128,14 +128,16 @@ class ProductViewSet(viewsets.ModelViewSet):
         return super().get_queryset().visible_to(self.request.user)
 
     def list(self, request):
-        return self.kept(super().list)
+        make = super().list
+        key = request.user.is_staff, request.build_absolute_uri()
+        content = catalogue.memory.page(key, lambda: catalogue.render(make(request).data))
+        return catalogue.respond(request, content)
 
     def retrieve(self, request, pk):
-        return self.kept(super().retrieve)
-
-    def kept(self, make):
-        key = self.request.user.is_staff, self.request.build_absolute_uri()
-        return catalogue.answer(self.request, key, lambda: make(self.request).data)
+        product = Product.objects.shown(pk, request.user)
+        if product is None:
+            raise exceptions.NotFound
+        return catalogue.respond(request, catalogue.render(self.get_serializer(product).data))
 
     def get_permissions(self):
         if self.request.method in permissions.SAFE_METHODS:
