@@ -15,6 +15,7 @@ from orders import books
 from orders.filters import OrderFilter
 from orders.models import Order
 from orders.moves import IllegalTransition, NotYours
+from orders.parts import complete
 from orders.refusals import refusals_told
 from orders.serializers import (
     MoveSerializer,
@@ -59,7 +60,7 @@ REPLAYED = OpenApiParameter(
     ),
 )
 class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet):
-    queryset = Order.objects.whole()
+    queryset = Order.objects.all()
     serializer_class = OrderSerializer
     pagination_class = import_string(settings.CURSOR_PAGINATION_CLASS)
     filter_backends = (DjangoFilterBackend,)
@@ -80,6 +81,9 @@ class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
         # A form to find no filters in takes a tenth of the time of the list.
         filtered = OrderFilter.base_filters.keys() & self.request.query_params.keys()
         return super().filter_queryset(orders) if self.action == "list" and filtered else orders
+
+    def paginate_queryset(self, orders):
+        return complete(super().paginate_queryset(orders))
 
     @extend_schema(
         summary="Place an order",
