@@ -33,18 +33,19 @@ class LogIn(ModelBackend):
     def authenticate(self, request, username=None, password=None, **kwargs):
         if username is None or password is None:
             return None
-        customer = Customer.objects.filter(username__iexact=username[:151]).first()
-        if customer and customer.is_active and right_passwords.has(customer, password):
-            return customer
         # None in commands of the shop's own machine.
         address = request.META.get("REMOTE_ADDR", "") if request else "this machine"
+        caller = network(address)
+        customer = Customer.objects.filter(username__iexact=username[:151]).first()
+        if customer and customer.is_active and right_passwords.has(customer, password, caller):
+            return customer
         attempts = [
-            count_attempt("address", network(address), address),
+            count_attempt("address", caller, address),
             count_attempt("account", username[:151].upper(), address),
         ]
         customer = super().authenticate(request, username, password, **kwargs)
         if customer:
-            right_passwords.add(customer, password)
+            right_passwords.add(customer, password, caller)
             for limit, key in attempts:
                 limit.count(key, -1)
         return customer
@@ -69,7 +70,8 @@ class RightPasswords:
     safe because it cannot be stolen with the database: it is keyed by a secret that this process
     made for itself, and both live in its memory alone and not for long. It tells what was right,
     and nothing of what was wrong; wrong passwords go the slow way, each time, and are counted. The
-    stored hash is part of it, so that a changed password is forgotten at once.
+    stored hash is part of it, so that a changed password is forgotten at once; and the caller's
+    network, so that others who guess are not told by being let in when they should be refused.
     """
 
     SECONDS = 300
@@ -79,17 +81,17 @@ class RightPasswords:
         self.secret = secrets.token_bytes(32)
         self.until = {}
 
-    def digest(self, customer, password):
-        told = f"{customer.pk}\n{customer.password}\n{password}".encode(errors="surrogatepass")
-        return hmac.digest(self.secret, told, hashlib.sha256)
+    def digest(self, customer, password, caller):
+        told = f"{customer.pk}\n{customer.password}\n{caller}\n{password}"
+        return hmac.digest(self.secret, told.encode(errors="surrogatepass"), hashlib.sha256)
 
-    def has(self, customer, password):
-        return self.until.get(self.digest(customer, password), 0) > time.monotonic()
+    def has(self, *log_in):
+        return self.until.get(self.digest(*log_in), 0) > time.monotonic()
 
-    def add(self, customer, password):
+    def add(self, *log_in):
         if len(self.until) >= self.SIZE:
             self.until.clear()
-        self.until[self.digest(customer, password)] = time.monotonic() + self.SECONDS
+        self.until[self.digest(*log_in)] = time.monotonic() + self.SECONDS
 
 
 right_passwords = RightPasswords()

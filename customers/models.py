@@ -43,6 +43,10 @@ class AccountClosed(Exception):
     """The account was closed in the meantime."""
 
 
+class LastSuperuser(Exception):
+    """Without this account, nobody could run the shop."""
+
+
 class Customer(AbstractUser):
     username = models.CharField(
         "user name",
@@ -127,7 +131,7 @@ class Customer(AbstractUser):
             },
             "token": token and {"created": token.created, "expires": token.expires},
             "admin_log": list(
-                LogEntry.objects.filter(user=self).values(
+                (LogEntry.objects.filter(user=self) | self._told_in_the_admin()).values(
                     "action_time", "object_repr", "change_message"
                 )
             ),
@@ -148,14 +152,26 @@ class Customer(AbstractUser):
             raise AccountClosed
 
     def change_password(self, password):
+        """Also revokes the token. Raises AccountClosed: to hash it takes long enough for that."""
         self.set_password(password)
-        self.save(update_fields=["password"])
+        with transaction.atomic():
+            self.revise(password=self.password)
+            AccessToken.revoke(self)
+        self._password = None  # as `save` does: it is changed, and not to be
 
     def close(self):
         """Shut the account for good, and erase what it and other apps tell of the person.
 
-        The row stays, since orders are records and point at it.
+        The row stays, since orders are records and point at it. Raises LastSuperuser.
         """
+        with transaction.atomic():
+            # Locked together and first: the last two may be about to close each other.
+            superusers = type(self).objects.filter(is_superuser=True, is_active=True)
+            if [*superusers.select_for_update(no_key=True).order_by("pk")] == [self]:
+                raise LastSuperuser
+            self._erase()
+
+    def _erase(self):
         self.username = f"closed {self.pk}"  # a blank: nobody can register it
         for field in self.PERSONAL:
             setattr(self, field, "")
@@ -163,15 +179,17 @@ class Customer(AbstractUser):
         self.closed = timezone.now()
         self.is_active = self.is_staff = self.is_superuser = False
         self.set_unusable_password()
-        with transaction.atomic():
-            self.save()
-            self.groups.clear()
-            self.user_permissions.clear()
-            # The admin's history names the rows it tells of.
-            LogEntry.objects.filter(
-                content_type__app_label=self._meta.app_label, object_id=self.pk
-            ).update(object_repr=str(self))
-            self.closing.send(type(self), customer=self)
+        self.save()
+        self.groups.clear()
+        self.user_permissions.clear()
+        self._told_in_the_admin().update(object_repr=str(self))
+        self.closing.send(type(self), customer=self)
+
+    def _told_in_the_admin(self):
+        """The history of this account, which names it, and of its token."""
+        return LogEntry.objects.filter(
+            content_type__app_label=self._meta.app_label, object_id=self.pk
+        )
 
 
 class Counter(models.Model):

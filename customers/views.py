@@ -12,7 +12,7 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
-from customers.models import AccountClosed, Customer
+from customers.models import AccountClosed, Customer, LastSuperuser
 from customers.serializers import (
     EXPORT,
     EXPORTED,
@@ -105,7 +105,10 @@ class CustomerViewSet(
 
     @property
     def throttle_scope(self):
-        return "password" if self.action in ("create", "password") else None
+        if self.action in ("create", "password", "export"):
+            return "account"
+        # To be told that an address is taken costs as much here as by registering.
+        return "account" if self.action == "update_me" and "email" in self.request.data else None
 
     def get_queryset(self):
         return super().get_queryset().visible_to(self.request.user)
@@ -145,10 +148,18 @@ class CustomerViewSet(
         "your name and address; those under way lose them when they are delivered or cancelled. "
         "`GET /api/customers/me/export/` before that, if you want to keep a copy.",
         responses={204: None},
+        extensions={"x-problems": ["last_superuser"]},
     )
     @me.mapping.delete
     def close_me(self, request):
-        request.user.close()
+        try:
+            request.user.close()
+        except LastSuperuser:
+            refusal = exceptions.APIException(
+                "Make another account a superuser first.", "last_superuser"
+            )
+            refusal.status_code = status.HTTP_409_CONFLICT
+            raise refusal from None
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(
@@ -162,7 +173,10 @@ class CustomerViewSet(
     def password(self, request):
         form = self.get_serializer(data=request.data)
         form.is_valid(raise_exception=True)
-        request.user.change_password(form.validated_data["new_password"])
+        try:
+            request.user.change_password(form.validated_data["new_password"])
+        except AccountClosed:
+            raise exceptions.AuthenticationFailed("The account is closed.") from None
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(

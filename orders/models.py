@@ -65,9 +65,12 @@ class OrderQuerySet(models.QuerySet):
     def forget_person(self):
         """Erase who ordered and where to; but the country, which taxes depend on."""
         OrderEvent.objects.filter(order__in=self).update(note="")
-        countries = self.order_by().values_list("shipping_address__country", flat=True).distinct()
-        for country in list(countries):
-            self.filter(shipping_address__country=country).update(
+        countries = {}
+        for pk, address in self.values_list("pk", "shipping_address"):
+            countries.setdefault(address["country"], []).append(pk)
+        # Not found by a look-up into the JSON: SQLite would read the country as JSON itself.
+        for country, pks in countries.items():
+            self.model.objects.filter(pk__in=pks).update(
                 shipping_address=dict.fromkeys(Order.ADDRESS, "") | {"country": country},
                 idempotency_key=None,
                 fingerprint="",

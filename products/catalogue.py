@@ -12,7 +12,9 @@ from rest_framework.renderers import JSONRenderer
 class Memory(threading.local):
     """`{key: content}`, of this thread, as its connection is: SQLite counts by connection."""
 
-    MOST = 16 * 2**20  # bytes: whoever asks for ever new pages is not to fill the memory
+    # Bytes: whoever asks for ever new pages is not to fill the memory.
+    MOST = 16 * 2**20
+    EACH = 500  # that Python takes for a page, beside its address and its content
 
     state = None
     pages = {}
@@ -30,10 +32,11 @@ class Memory(threading.local):
             self.forget(now)
         if key not in self.pages:
             content = make()
-            if self.size + len(content) > self.MOST:
+            weight = self.EACH + len(key[-1]) + len(content)
+            if self.size + weight > self.MOST:
                 self.forget(now)
             self.pages[key] = content
-            self.size += len(content)
+            self.size += weight
         return self.pages[key]
 
 

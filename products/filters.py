@@ -36,15 +36,21 @@ class PatternFilter(filters.CharFilter):
 class BoundedSearch(SearchFilter):
     """DRF's search; each word of it is a condition, and SQLite takes but a thousand."""
 
-    MAX_LENGTH = 200
-    search_description = f"Words of the name, description or SKU, at most {MAX_LENGTH} characters."
+    MAX_LENGTH, MAX_WORDS = 200, 10
+    search_description = (
+        f"Words of the name, description or SKU: at most {MAX_WORDS}, of {MAX_LENGTH} characters."
+    )
 
     def get_search_terms(self, request):
         text = request.query_params.get(self.search_param, "")
         if len(text) > self.MAX_LENGTH:
             message = f"At most {self.MAX_LENGTH} characters."
             raise ValidationError({self.search_param: message}, "max_length")
-        return super().get_search_terms(request)
+        words = [*dict.fromkeys(super().get_search_terms(request))]
+        if len(words) > self.MAX_WORDS:
+            message = f"At most {self.MAX_WORDS} words."
+            raise ValidationError({self.search_param: message}, "too_many_words")
+        return words
 
     def get_schema_operation_parameters(self, view):
         (search,) = super().get_schema_operation_parameters(view)

@@ -1,8 +1,10 @@
-"""Django's middleware for the pages of the admin. The API goes without: it looks at no cookie."""
+"""What Django has for the pages of the admin. The API goes without: it looks at no cookie."""
 
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
+from django.core.exceptions import RequestDataTooBig
+from django.core.files.uploadhandler import FileUploadHandler
 
 
 class PagesOnly:
@@ -22,3 +24,10 @@ class Authentication(PagesOnly, AuthenticationMiddleware):
 
 class Messages(PagesOnly, MessageMiddleware):
     pass
+
+
+class NoFiles(FileUploadHandler):
+    """No form has a file. Django would write one to the disk before anything looks at it."""
+
+    def new_file(self, *args, **kwargs):
+        raise RequestDataTooBig("There are no uploads.")

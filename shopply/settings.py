@@ -54,6 +54,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
             "init_command": "PRAGMA journal_mode=WAL",
             "timeout": 5,  # seconds
         },
+        "CONN_MAX_AGE": None,  # for ever: it is a file
         # A file, as in production: threads of a test then have connections of their own.
         "TEST": {"NAME": BASE_DIR / "test.sqlite3"},
     }
@@ -66,6 +67,7 @@ else:
         },
     }
 
+FILE_UPLOAD_HANDLERS = ["shopply.pages.NoFiles"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 FIXTURE_DIRS = [BASE_DIR / "fixtures"]
 
@@ -188,7 +190,7 @@ RATES = {
     "anonymous": rate("ANONYMOUS_RATE", "600/m"),
     "customer": rate("CUSTOMER_RATE", "1200/m"),
     "order": rate("ORDER_RATE", "60/m"),
-    "password": rate("PASSWORD_RATE", "30/h"),
+    "account": rate("ACCOUNT_RATE", "30/h"),
 }
 
 TOKEN_TTL = timedelta(days=env.int("TOKEN_TTL", default=0))

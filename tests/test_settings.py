@@ -76,9 +76,9 @@ def test_rate_that_is_none_is_refused(rate):
 
 
 def test_rates_are_so_many_in_so_many_seconds():
-    rates = {"ORDER_RATE": "7/s", "PASSWORD_RATE": "5/2d", "CUSTOMER_RATE": "9/h"}
+    rates = {"ORDER_RATE": "7/s", "ACCOUNT_RATE": "5/2d", "CUSTOMER_RATE": "9/h"}
     assert setting("RATES['order']", **rates) == "(7, 1)"
-    assert setting("RATES['password']", **rates) == "(5, 172800)"
+    assert setting("RATES['account']", **rates) == "(5, 172800)"
     assert setting("RATES['customer']", **rates) == "(9, 3600)"
     assert setting("RATES['log_in_account']", **rates) == "(10, 900)"
 

@@ -4,11 +4,27 @@ from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import authentication, exceptions
 
+from customers.limits import network
+from customers.log_ins import TooManyFailures
 from customers.models import Customer
 from customers.tokens import AccessToken
+from shopply.api.throttling import CallerThrottle
 
 
-class TokenAuthentication(authentication.TokenAuthentication):
+class Counted:
+    """A log-in that fails counts as a request without one: else trying would cost nothing."""
+
+    def authenticate(self, request):
+        try:
+            return super().authenticate(request)
+        except (exceptions.AuthenticationFailed, TooManyFailures):
+            throttle = CallerThrottle()
+            if not throttle.allows("anonymous", network(request.META["REMOTE_ADDR"])):
+                raise exceptions.Throttled(throttle.wait()) from None
+            raise
+
+
+class TokenAuthentication(Counted, authentication.TokenAuthentication):
     """`Authorization: Token <TOKEN>`"""
 
     def authenticate_credentials(self, key):
@@ -25,7 +41,7 @@ class TokenAuthentication(authentication.TokenAuthentication):
         return customer, key
 
 
-class BasicAuthentication(authentication.BasicAuthentication):
+class BasicAuthentication(Counted, authentication.BasicAuthentication):
     """`Authorization: Basic <base64 of username:password>`"""
 
     def authenticate_credentials(self, userid, password, request=None):

@@ -114,6 +114,12 @@ PROBLEMS = {
         "The adjustment would leave less than nothing in stock, or more than the shop can count.",
         "Get the product, count again and send another delta.",
     ),
+    "last_superuser": Problem(
+        409,
+        "The last superuser",
+        "Without this account, nobody could run the shop.",
+        "Make another account a superuser, in the admin, and then close this one.",
+    ),
     "product_in_use": Problem(
         409,
         "Product was ordered",

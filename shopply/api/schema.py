@@ -125,11 +125,8 @@ def problems_of(path, operation):
             yield "not_authenticated"
     if "{" in path:
         yield "not_found"
-    own = operation.get("x-problems", [])
-    # Staff are not limited. Others get as far as a limit only where they may do something.
-    if "permission_denied" not in own or "illegal_transition" in own:
-        yield "throttled"
-    yield from own
+    yield "throttled"
+    yield from operation.get("x-problems", [])
 
 
 def field_of(operation, schemas):

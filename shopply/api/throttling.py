@@ -53,8 +53,9 @@ class CallerThrottle(BaseThrottle):
 
     def allow_request(self, request, view):
         rate, who = self.scope(request, view)
-        if rate is None or request.user.is_staff:
-            return True
+        return rate is None or request.user.is_staff or self.allows(rate, who)
+
+    def allows(self, rate, who):
         name = (rate, *settings.RATES[rate])
         self.meter = self.meters.get(name) or self.meters.setdefault(name, Meter(Limit(*name)))
         return self.meter.allows(who)
@@ -74,6 +75,6 @@ class ScopeThrottle(CallerThrottle):
 
     def scope(self, request, view):
         rate = getattr(view, "throttle_scope", None)
-        if rate == "password":  # else each new account could register the next ones
+        if rate == "account":  # else each new account could register the next ones
             return rate, network(request.META["REMOTE_ADDR"])
         return rate, super().scope(request, view)[1]

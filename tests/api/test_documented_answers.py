@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from customers.models import Customer
 from orders.models import Order
 from tests import factories
 from tests.contract import document, operations
@@ -116,7 +117,9 @@ def test_promised_answer_is_given(method, path, outcome, send, clerk, settings):
             who, extra = "anyone", {"headers": {"Authorization": WRONG}}
         case "throttled":
             settings.RATES = dict.fromkeys(settings.RATES, (0, 60))
-            who = "alice" if who == "clerk" else who  # staff are not limited
+            who = "stranger"  # staff are not limited
+        case "last_superuser":
+            Customer.objects.filter(username="alice").update(is_superuser=True)
         case "permission_denied":
             who = "alice"
         case "not_found" if "{id}" in path:

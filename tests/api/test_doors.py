@@ -3,8 +3,10 @@
 import json
 import re
 import socket
+import tempfile
 from contextlib import suppress
 from http.client import HTTPResponse
+from pathlib import Path
 
 import pytest
 
@@ -143,3 +145,17 @@ def test_failure_tells_nothing_of_the_inside(failing_shop):
     for _, headers, body in (in_api, page):
         assert not re.search("SELECT|secret|Traceback|RuntimeError|/products/views", body)
         assert headers["Content-Security-Policy"].startswith("default-src 'none'")
+
+
+def test_file_is_refused_before_it_is_written_anywhere(running_shop, tmp_path):
+    head = b'--x\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n'
+    body = head + b"x" * 5_000_000 + b"\r\n--x--\r\n"
+    before = set(Path(tempfile.gettempdir()).glob("*.upload*"))
+    status, _, _ = tell(
+        running_shop,
+        b"POST /admin/login/ HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        b"Content-Type: multipart/form-data; boundary=x\r\n"
+        b"Content-Length: %d\r\n\r\n%s" % (len(body), body),
+    )
+    assert status == 400
+    assert set(Path(tempfile.gettempdir()).glob("*.upload*")) == before

@@ -59,13 +59,33 @@ def register(client, number):
 
 
 def test_registration_is_limited_by_address_also_for_who_is_logged_in(api, as_alice, as_bob, rates):
-    rates(password=(2, LONG + 4))
+    rates(account=(2, LONG + 4))
     clients = (api, as_alice, as_bob)
     assert [register(client, number) for number, client in enumerate(clients)] == [201, 201, 429]
 
 
+def test_failed_log_ins_are_limited_by_address_too(api, as_alice, rates):
+    rates(anonymous=(3, LONG + 9))
+    stranger = {"headers": {"Authorization": "Token 0123456789"}}
+    ask = lambda: api.get("/api/products/", **stranger)  # noqa: E731
+    assert statuses(ask, 5) == [401, 401, 401, 429, 429]
+    assert as_alice.get("/api/products/").status_code == 200
+
+
+def test_addresses_of_others_cannot_be_listed_by_changing_ones_own(as_alice, bob, rates):
+    rates(account=(2, LONG + 10))
+    guess = lambda: as_alice.patch("/api/customers/me/", {"email": bob.email})  # noqa: E731
+    assert statuses(guess, 3) == [400, 400, 429]
+    assert as_alice.patch("/api/customers/me/", {"city": "Ribe"}).status_code == 200
+
+
+def test_exports_are_limited(as_alice, rates):
+    rates(account=(1, LONG + 11))
+    assert statuses(lambda: as_alice.get("/api/customers/me/export/"), 2) == [200, 429]
+
+
 def test_staff_are_not_limited(as_clerk, rates, product):
-    rates(customer=(1, LONG + 5), order=(1, LONG + 5), password=(1, LONG + 5))
+    rates(customer=(1, LONG + 5), order=(1, LONG + 5), account=(1, LONG + 5))
     assert [register(as_clerk, number) for number in range(3)] == [201, 201, 201]
     order = {"items": [{"product": product.pk, "quantity": 1}]}
     assert statuses(lambda: as_clerk.post(ORDER, order), 3) == [201, 201, 201]
@@ -90,7 +110,7 @@ def test_few_requests_cost_a_query_for_being_counted(api, rates):
 
 
 def test_password_changes_share_the_limit_of_registrations(api, as_alice, alice, rates):
-    rates(password=(1, LONG + 8))
+    rates(account=(1, LONG + 8))
     assert register(api, 0) == 201
     body = {"current_password": factories.PASSWORD, "new_password": "my-bee-loud-glade"}
     assert as_alice.post("/api/customers/me/password/", body).status_code == 429

@@ -171,6 +171,15 @@ def test_basic_hashes_once_and_not_with_every_request(api, alice, hashed):
     assert hashed() == before
 
 
+def test_others_are_not_spared_for_a_password_that_is_remembered(api, alice, limits):
+    assert basic(api, "alice", factories.PASSWORD).status_code == 200
+    elsewhere = {"REMOTE_ADDR": "10.0.0.7"}
+    for _ in range(3):
+        assert basic(api, "alice", WRONG, **elsewhere).status_code == 401
+    assert basic(api, "alice", factories.PASSWORD, **elsewhere).status_code == 429
+    assert basic(api, "alice", factories.PASSWORD).status_code == 200
+
+
 def test_remembered_password_ends_with_the_password(api, alice):
     assert basic(api, "alice", factories.PASSWORD).status_code == 200
     alice.change_password("my-bee-loud-glade")
@@ -202,7 +211,7 @@ def test_wrong_password_is_never_remembered(api, alice, hashed):
 def test_memory_of_passwords_has_an_end(alice, monkeypatch):
     monkeypatch.setattr(right_passwords, "SIZE", 10)
     for number in range(100):
-        right_passwords.add(alice, f"password {number}")
+        right_passwords.add(alice, f"password {number}", "10.0.0.1")
     assert len(right_passwords.until) <= 10
 
 

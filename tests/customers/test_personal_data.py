@@ -7,7 +7,7 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Group, Permission
 from django.db import connection
 
-from customers.models import Customer
+from customers.models import AccountClosed, Customer
 from orders.models import Order
 from tests import factories
 from tests.contract import ContractClient
@@ -78,6 +78,7 @@ def test_closed_account_opens_nothing_and_holds_no_powers(as_clerk, clerk):
     clerk.change_password(factories.PASSWORD)
     clerk.save()
     clerk.user_permissions.set(Permission.objects.all()[:3])
+    factories.customers.make(is_superuser=True)
     as_clerk = ContractClient().of(clerk)
     assert as_clerk.delete(ME).status_code == 204
     assert as_clerk.get(ME).status_code == 401
@@ -86,6 +87,25 @@ def test_closed_account_opens_nothing_and_holds_no_powers(as_clerk, clerk):
     assert not any((clerk.is_active, clerk.is_staff, clerk.is_superuser))
     assert not clerk.user_permissions.exists()
     assert clerk.closed
+
+
+def test_last_superuser_is_not_closed(api, clerk):
+    Customer.objects.filter(pk=clerk.pk).update(is_superuser=True)
+    factories.customers.make(is_superuser=True, is_active=False)
+    refusal = api.of(clerk).delete(ME)
+    assert (refusal.status_code, refusal.json()["code"]) == (409, "last_superuser")
+    assert api.of(clerk).get(ME).json()["username"] == "clerk"
+
+
+def test_password_set_while_the_account_is_closed_brings_nothing_back(alice):
+    """To hash it takes a while; the row may be another one then."""
+    meanwhile = Customer.objects.get(pk=alice.pk)
+    alice.close()
+    with pytest.raises(AccountClosed):
+        meanwhile.change_password("my-bee-loud-glade")
+    alice.refresh_from_db()
+    assert (alice.username, alice.email) == (f"closed {alice.pk}", "")
+    assert not alice.has_usable_password()
 
 
 @pytest.mark.parametrize(
@@ -110,6 +130,18 @@ def test_parcel_under_way_keeps_its_address_until_it_is_there(state, moves, alic
     order.refresh_from_db()
     assert "".join(order.shipping_address.values()) == "Denmark"
     assert not order.events.exclude(note="").exists()
+
+
+@pytest.mark.parametrize("country", ["276", '"Germany"', "NaN", "true", "null", "[1", "Perú"])
+def test_address_is_erased_whatever_the_country_is_called(country, alice, clerk):
+    alice.country = country
+    alice.save()
+    delivered, on_the_way = order_in("delivered", alice, clerk), order_in("shipped", alice, clerk)
+    alice.close()
+    on_the_way.deliver(by=clerk)
+    for order in (delivered, on_the_way):
+        order.refresh_from_db()
+        assert "".join(order.shipping_address.values()) == country
 
 
 def test_order_of_a_deactivated_account_keeps_its_address(alice, clerk):

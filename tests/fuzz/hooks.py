@@ -30,6 +30,8 @@ BEYOND_SCHEMA = {
     "unique",
     "does_not_exist",
     "unknown_cursor",
+    # A search: how its words are told apart is no matter of a pattern.
+    "too_many_words",
     "idempotency_key_reused",
     # Passwords.
     "authorization",

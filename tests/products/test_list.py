@@ -122,3 +122,11 @@ def test_page_after_the_last_is_not_found(api, shelf):
 def test_search_that_is_none_is_named(api, shelf, search):
     answer = api.get(f"/api/products/?search={search}")
     assert [error["parameter"] for error in answer.json()["errors"]] == ["search"]
+
+
+def test_search_takes_ten_words_each_once(api, product):
+    assert api.get("/api/products/?search=" + "coffee," * 28).json()["count"] == 1
+    refusal = api.get("/api/products/?search=a,b,c,d,e,f,g,h,i,j,k")
+    assert refusal.json()["errors"] == [
+        {"parameter": "search", "code": "too_many_words", "detail": "At most 10 words."}
+    ]
