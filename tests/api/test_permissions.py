@@ -72,7 +72,7 @@ ROLES = {
 
 @pytest.fixture
 def superuser(db):
-    customer = factories.customers.make(is_staff=True, is_superuser=True)
+    customer, _ = factories.customers.make(is_staff=True, is_superuser=True, _quantity=2)
     customer.change_password(factories.PASSWORD)
     return customer
 
