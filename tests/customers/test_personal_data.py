@@ -13,7 +13,7 @@ from tests import factories
 from tests.contract import ContractClient
 
 # Words of alice, as tests.factories makes her.
-TELLING = ("alice", "example.com", "Ada", "Brandt", "Kattesundet", "Aarhus", "8000", "+45 5550")
+TELLING = ("alice", "example.com", "'Ada'", "Brandt", "Kattesundet", "Aarhus", "+45 5550")
 EXPORT = "/api/customers/me/export/"
 ME = "/api/customers/me/"
 
