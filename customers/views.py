@@ -108,7 +108,9 @@ class CustomerViewSet(
         if self.action in ("create", "password", "export"):
             return "account"
         # To be told that an address is taken costs as much here as by registering.
-        return "account" if self.action == "update_me" and "email" in self.request.data else None
+        if self.action == "update_me" and isinstance(self.request.data, dict):
+            return "account" if "email" in self.request.data else None
+        return None
 
     def get_queryset(self):
         return super().get_queryset().visible_to(self.request.user)

@@ -97,6 +97,12 @@ def test_body_that_is_no_json_is_a_parse_error(send, body):
 DEPTHS = (50, 200, 500, 700, 800, *range(850, 1_000, 10), 1_500, 5_000)
 
 
+@pytest.mark.parametrize("body", [b"null", b"true", b"7", b'"text"', b"[]", b'["email"]'])
+@pytest.mark.parametrize("key", WITH_BODY, ids=" ".join)
+def test_body_that_is_no_object_is_refused(send, key, body):
+    refused(send(*key, body), 400, "validation_error")
+
+
 @pytest.mark.parametrize(("opening", "closing"), ["[]", ('{"a":', "}")])
 @pytest.mark.parametrize("key", WITH_BODY, ids=" ".join)
 def test_deep_body_is_refused_at_any_depth(send, key, opening, closing):
