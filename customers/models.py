@@ -18,6 +18,10 @@ class CustomerQuerySet(models.QuerySet):
             return self
         return self.filter(pk=user.pk) if user.is_authenticated else self.none()
 
+    def running_the_shop(self):
+        """The superusers who can log in, in the order in which to lock them: by their ids."""
+        return self.filter(is_superuser=True, is_active=True).order_by("pk")
+
 
 class CustomerManager(UserManager.from_queryset(CustomerQuerySet)):
     def bearing(self, key):
@@ -166,8 +170,8 @@ class Customer(AbstractUser):
         """
         with transaction.atomic():
             # Locked together and first: the last two may be about to close each other.
-            superusers = type(self).objects.filter(is_superuser=True, is_active=True)
-            if [*superusers.select_for_update(no_key=True).order_by("pk")] == [self]:
+            superusers = type(self).objects.running_the_shop().select_for_update(no_key=True)
+            if [*superusers] == [self]:
                 raise LastSuperuser
             self._erase()
 

@@ -123,7 +123,7 @@ class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
 
     def _placed_by(self, customer, key, fingerprint):
         """The order this key placed, as it was then; None without a key or before it was used."""
-        order = key and self.whole().of(customer.pk).filter(idempotency_key=key).first()
+        order = key and self.of(customer.pk).filter(idempotency_key=key).first()
         if not order:
             return None
         if order.fingerprint != fingerprint:
@@ -169,8 +169,9 @@ class Order(models.Model):
     # What a parcel cannot do without.
     ADDRESS_NEEDS = ("street_1", "city", "country")
 
-    lines = ()  # of a draft, and of one just placed: its OrderItems
-    history = ()  # of one just placed: its OrderEvents
+    # What an answer tells, where it is at hand already; else it is looked up.
+    lines = ()  # OrderItems, of a draft not yet saved
+    history = ()  # OrderEvents
     replayed = False
 
     def __str__(self):
@@ -215,7 +216,7 @@ class Order(models.Model):
         """This order as its first answer told it, whatever became of it since."""
         self.status = Status.PLACED
         self.modified = self.created
-        self._prefetched_objects_cache["events"] = self.events.filter(status=Status.PLACED)
+        self.history = self.events.filter(status=Status.PLACED)
         self.replayed = True
         return self
 

@@ -4,11 +4,10 @@ from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import authentication, exceptions
 
-from customers.limits import network
 from customers.log_ins import TooManyFailures
 from customers.models import Customer
 from customers.tokens import AccessToken
-from shopply.api.throttling import CallerThrottle
+from shopply.api.throttling import CallerThrottle, network_of
 
 
 class Counted:
@@ -19,7 +18,7 @@ class Counted:
             return super().authenticate(request)
         except (exceptions.AuthenticationFailed, TooManyFailures):
             throttle = CallerThrottle()
-            if not throttle.allows("anonymous", network(request.META["REMOTE_ADDR"])):
+            if not throttle.allows("anonymous", network_of(request)):
                 raise exceptions.Throttled(throttle.wait()) from None
             raise
 

@@ -46,6 +46,10 @@ class Meter:
             logger.warning("Requests are counted by each process: the shared store is away.")
 
 
+def network_of(request):
+    return network(request.META["REMOTE_ADDR"])
+
+
 class CallerThrottle(BaseThrottle):
     """What a customer, or an address without a log-in, may ask for in all."""
 
@@ -67,7 +71,7 @@ class CallerThrottle(BaseThrottle):
         """The name of the rate, and who is counted."""
         if request.user.is_authenticated:
             return "customer", request.user.pk
-        return "anonymous", network(request.META["REMOTE_ADDR"])
+        return "anonymous", network_of(request)
 
 
 class ScopeThrottle(CallerThrottle):
@@ -76,5 +80,5 @@ class ScopeThrottle(CallerThrottle):
     def scope(self, request, view):
         rate = getattr(view, "throttle_scope", None)
         if rate == "account":  # else each new account could register the next ones
-            return rate, network(request.META["REMOTE_ADDR"])
+            return rate, network_of(request)
         return rate, super().scope(request, view)[1]
