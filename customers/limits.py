@@ -5,6 +5,7 @@ import hmac
 import ipaddress
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 
 from django.conf import settings
 from django.core.cache import cache
@@ -71,6 +72,7 @@ class Limit:
         return count
 
 
+@lru_cache(1024)
 def network(address):
     """What one caller has of the address space: an IPv4 address, or 64 bits of IPv6."""
     try:

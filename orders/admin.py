@@ -7,7 +7,7 @@ from django.utils.html import format_html_join
 from django.views.decorators.http import require_POST
 
 from orders.models import Order
-from orders.moves import MOVES, IllegalTransition
+from orders.moves import MOVES, IllegalTransition, moves_of
 from orders.parts import OrderEvent, OrderItem
 from products.admin import Record
 
@@ -95,5 +95,5 @@ class OrderAdmin(Record, admin.ModelAdmin):
 
     def render_change_form(self, request, context, obj=None, **kwargs):
         if self.has_move_permission(request):
-            context["moves"] = obj.moves_of(request.user)
+            context["moves"] = moves_of(request.user, obj)
         return super().render_change_form(request, context, obj=obj, **kwargs)

@@ -220,17 +220,6 @@ class Order(models.Model):
         self.replayed = True
         return self
 
-    def moves_of(self, user):
-        """The names of the moves that this user may make now."""
-        return [
-            name
-            for name, move in MOVES.items()
-            if self.status in move.sources and self._is_for(user, move)
-        ]
-
-    def _is_for(self, user, move):
-        return user.is_staff or (not move.staff_only and user.pk == self.customer_id)
-
     def confirm(self, *, by, note=""):
         self._move("confirm", by, note)
 
@@ -252,7 +241,7 @@ class Order(models.Model):
     def _move(self, name, by, note):
         """Make the move and write its event. Raises NotYours, IllegalTransition."""
         move = MOVES[name]
-        if not self._is_for(by, move):
+        if not move.is_for(by, self):
             raise NotYours
         now = timezone.now()
         with transaction.atomic():

@@ -19,6 +19,9 @@ class Move:
     target: Status
     staff_only: bool = True
 
+    def is_for(self, user, order):
+        return user.is_staff or (not self.staff_only and user.pk == order.customer_id)
+
     @property
     def is_last(self):
         return not any(self.target in move.sources for move in MOVES.values())
@@ -30,6 +33,15 @@ MOVES = {
     "deliver": Move((Status.SHIPPED,), Status.DELIVERED),
     "cancel": Move((Status.PLACED, Status.CONFIRMED), Status.CANCELLED, staff_only=False),
 }
+
+
+def moves_of(user, order):
+    """The names of the moves that this user may make now with the order."""
+    return [
+        name
+        for name, move in MOVES.items()
+        if order.status in move.sources and move.is_for(user, order)
+    ]
 
 
 class IllegalTransition(Exception):

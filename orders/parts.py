@@ -66,28 +66,3 @@ class OrderEvent(models.Model):
 
     def __str__(self):
         return f"{self.status} {self.at:%Y-%m-%d %H:%M}"
-
-
-def complete(orders):
-    """The list of these orders, each with its `lines` and `history`, in two queries.
-
-    In SQL: `prefetch_related` takes longer to build them than PostgreSQL to find them.
-    """
-    by_id = {order.pk: order for order in orders}
-    for order in orders:
-        order.lines, order.history = [], []
-    for line in parts(OrderItem, by_id):
-        by_id[line.order_id].lines.append(line)
-    for event in parts(OrderEvent, by_id):
-        by_id[event.order_id].history.append(event)
-    return orders
-
-
-def parts(model, order_ids):
-    if not order_ids:
-        return ()
-    places = ", ".join(["%s"] * len(order_ids))
-    return model.objects.raw(
-        f"SELECT * FROM {model._meta.db_table} WHERE order_id IN ({places}) ORDER BY id",  # noqa: S608
-        [*order_ids],
-    )

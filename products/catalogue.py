@@ -4,13 +4,13 @@ import hashlib
 import threading
 
 from django.db import connection
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseNotModified
 from django.utils.cache import get_conditional_response
 from rest_framework.renderers import JSONRenderer
 
 
 class Memory(threading.local):
-    """`{key: content}`, of this thread, as its connection is: SQLite counts by connection."""
+    """`{key: Page}`, of this thread, as its connection is: SQLite counts by connection."""
 
     # Bytes: whoever asks for ever new pages is not to fill the memory.
     MOST = 16 * 2**20
@@ -31,11 +31,11 @@ class Memory(threading.local):
         if self.state != now:
             self.forget(now)
         if key not in self.pages:
-            content = make()
-            weight = self.EACH + len(key[-1]) + len(content)
+            page = make()
+            weight = self.EACH + len(key[-1]) + len(page.content)
             if self.size + weight > self.MOST:
                 self.forget(now)
-            self.pages[key] = content
+            self.pages[key] = page
             self.size += weight
         return self.pages[key]
 
@@ -57,13 +57,20 @@ def state():
         return link, link.execute("PRAGMA data_version").fetchone(), link.total_changes
 
 
-def render(data):
-    return JSONRenderer().render(data)
+class Page:
+    """An answer as JSON, and the ETag that names it."""
 
+    def __init__(self, data):
+        self.content = JSONRenderer().render(data)
+        self.etag = f'"{hashlib.sha256(self.content).hexdigest()[:32]}"'
 
-def respond(request, content):
-    """The 200 with this JSON, or a 304 to who has it already."""
-    etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    headers = {"ETag": etag, "Cache-Control": "no-cache", "Vary": "Authorization"}
-    response = HttpResponse(content, "application/json", headers=headers)
-    return get_conditional_response(request, etag, response=response)
+    def answer(self, request):
+        """The 200, or a 304 to who has it already."""
+        headers = {"ETag": self.etag, "Cache-Control": "no-cache", "Vary": "Authorization"}
+        known = request.META.get("HTTP_IF_NONE_MATCH")
+        if known == self.etag:
+            return HttpResponseNotModified(headers=headers)
+        response = HttpResponse(self.content, "application/json", headers=headers)
+        if known or "HTTP_IF_MATCH" in request.META:
+            return get_conditional_response(request, self.etag, response=response)
+        return response

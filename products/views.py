@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from products import catalogue
 from products.filters import BoundedSearch, ProductFilter
 from products.models import Product, StockOutOfBounds
+from products.records import product_shown
 from products.refusals import Refusal
 from products.serializers import (
     EXAMPLE,
@@ -128,16 +129,18 @@ class ProductViewSet(viewsets.ModelViewSet):
         return super().get_queryset().visible_to(self.request.user)
 
     def list(self, request):
-        make = super().list
-        key = request.user.is_staff, request.build_absolute_uri()
-        content = catalogue.memory.page(key, lambda: catalogue.render(make(request).data))
-        return catalogue.respond(request, content)
+        make, asked = super().list, request.META
+        # Links in the answer begin with how the shop was called.
+        where = request.is_secure(), asked.get("HTTP_HOST"), asked["QUERY_STRING"]
+        key = request.user.is_staff, *where
+        page = catalogue.memory.page(key, lambda: catalogue.Page(make(request).data))
+        return page.answer(request)
 
     def retrieve(self, request, pk):
-        product = Product.objects.shown(pk, request.user)
+        product = product_shown(pk, request.user)
         if product is None:
             raise exceptions.NotFound
-        return catalogue.respond(request, catalogue.render(self.get_serializer(product).data))
+        return catalogue.Page(self.get_serializer(product).data).answer(request)
 
     def get_permissions(self):
         if self.request.method in permissions.SAFE_METHODS:

@@ -62,6 +62,10 @@ else:
     DATABASES["default"] |= {
         "CONN_MAX_AGE": env.int("CONN_MAX_AGE", default=60),  # seconds
         "OPTIONS": {
+            # Parameters apart from the text, and texts that come again prepared: it parses and
+            # plans each once.
+            "server_side_binding": True,
+            "prepare_threshold": 1,
             "options": f"-c lock_timeout={env.int('LOCK_TIMEOUT', default=5)}s "
             f"-c statement_timeout={env.int('STATEMENT_TIMEOUT', default=30)}s",
         },
@@ -210,6 +214,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": ["shopply.api.parsing.JSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "shopply.api.negotiation.ContentNegotiation",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "shopply.api.pagination.Pages",
     "DEFAULT_METADATA_CLASS": "shopply.api.options.NoMetadata",

@@ -21,9 +21,9 @@ class Root(APIRootView):
 router = DefaultRouter(use_regex_path=False)
 router.APIRootView = Root
 router.include_format_suffixes = False
-router.register("customers", CustomerViewSet)
 router.register("products", ProductViewSet)
 router.register("orders", OrderViewSet)
+router.register("customers", CustomerViewSet)
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="docs")),

@@ -17,7 +17,7 @@ def request_id(get_response):
     """Give the request an id, the caller's `X-Request-ID` if that is sane, and answer with it."""
 
     def middleware(request):
-        given = request.headers.get("X-Request-ID", "")
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
         request.id = given if SANE_ID.fullmatch(given) else uuid.uuid4().hex
         response = get_response(request)
         response["X-Request-ID"] = request.id
@@ -83,8 +83,9 @@ def written(request):
     """The texts that may stand for others in cookies, query and form: where, its name, the text."""
     for name, value in request.COOKIES.items():
         yield "header", "Cookie", name + value
-    for name, values in request.GET.lists():
-        yield "parameter", name, "".join((name, *values))
+    if request.META["QUERY_STRING"]:
+        for name, values in request.GET.lists():
+            yield "parameter", name, "".join((name, *values))
     if not request.path.startswith("/api/"):
         for name, values in request.POST.lists():
             yield "field", name, "".join((name, *values))
