@@ -9,7 +9,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from orders.moves import MOVES, IllegalTransition, NotYours, Status
-from orders.parts import OrderEvent, OrderItem
+from orders.parts import OrderEvent
+from orders.records import EventRecord, LineRecord, write
 from products.models import Product
 from products.retries import retried
 
@@ -115,9 +116,8 @@ class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
             order = Order.draft(customer, products, quantities, shipping_address, expected_total)
             order.idempotency_key = key
             order.fingerprint = fingerprint
-            order.save(force_insert=True)
-            OrderItem.objects.bulk_create(order.lines)
-            event = order.events.create(status=order.status, at=order.created, by=customer)
+            event = EventRecord(order.status, order.created, customer.pk, note="")
+            write(order, event)
         order.history = [event]
         return order
 
@@ -170,8 +170,8 @@ class Order(models.Model):
     ADDRESS_NEEDS = ("street_1", "city", "country")
 
     # What an answer tells, where it is at hand already; else it is looked up.
-    lines = ()  # OrderItems, of a draft not yet saved
-    history = ()  # OrderEvents
+    lines = ()  # LineRecords, of a draft not yet saved
+    history = ()  # EventRecords
     replayed = False
 
     def __str__(self):
@@ -191,7 +191,7 @@ class Order(models.Model):
         if customer.is_authenticated:
             order.customer = customer
             order.shipping_address = cls.address_for(customer, shipping_address)
-        order.lines = [OrderItem.copy_of(order, products[pk], n) for pk, n in quantities.items()]
+        order.lines = [LineRecord.copy_of(products[pk], n) for pk, n in quantities.items()]
         order.total_price = sum(line.line_total for line in order.lines)
         if order.total_price > MAX_TOTAL:
             raise TotalTooLarge

@@ -35,19 +35,6 @@ class OrderItem(models.Model):
     def __str__(self):
         return f"{self.quantity} × {self.name}"
 
-    @classmethod
-    def copy_of(cls, order, product, quantity):
-        """A line of so many of the product, unsaved."""
-        return cls(
-            order=order,
-            product=product,
-            name=product.name,
-            sku=product.sku,
-            unit_price=product.price,
-            quantity=quantity,
-            line_total=product.price * quantity,
-        )
-
 
 class OrderEvent(models.Model):
     """That an order was placed or moved on: when, and by whom."""

@@ -10,7 +10,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from products.records import asked, moment
+from django.db import connection
+
+from products.records import asked, moment, places
 
 
 class LineRecord(NamedTuple):
@@ -20,6 +22,17 @@ class LineRecord(NamedTuple):
     unit_price: Decimal
     quantity: int
     line_total: Decimal
+
+    @classmethod
+    def copy_of(cls, product, quantity):
+        return cls(
+            product.pk,
+            product.name,
+            product.sku,
+            product.price,
+            quantity,
+            product.price * quantity,
+        )
 
 
 class EventRecord(NamedTuple):
@@ -79,16 +92,15 @@ def whole(rows):
     if not rows:
         return []
     ids, lines, events = [row[0] for row in rows], defaultdict(list), defaultdict(list)
-    places = ", ".join(["%s"] * len(ids))
     for order_id, *line in asked(
         "SELECT order_id, product_id, name, sku, unit_price, quantity, line_total"  # noqa: S608
-        f" FROM orders_orderitem WHERE order_id IN ({places}) ORDER BY id",
+        f" FROM orders_orderitem WHERE order_id IN ({places(ids)}) ORDER BY id",
         ids,
     ):
         lines[order_id].append(LineRecord._make(line))
     for order_id, status, at, by, note in asked(
         "SELECT order_id, status, at, by_id, note"  # noqa: S608
-        f" FROM orders_orderevent WHERE order_id IN ({places}) ORDER BY id",
+        f" FROM orders_orderevent WHERE order_id IN ({places(ids)}) ORDER BY id",
         ids,
     ):
         events[order_id].append(EventRecord(status, moment(at), by, note))
@@ -104,3 +116,30 @@ def whole(rows):
         )
         for pk, *told, address, created, modified in rows
     ]
+
+
+def write(order, event):
+    """Insert a new Order, which gets its id, with its `lines` and an EventRecord."""
+    at = connection.ops.adapt_datetimefield_value(order.created)
+    ((order.pk,),) = asked(
+        "INSERT INTO orders_order (customer_id, status, total_price, currency, shipping_address,"
+        " idempotency_key, fingerprint, created, modified)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id",
+        [
+            *(order.customer_id, order.status, order.total_price, order.currency),
+            *(json.dumps(order.shipping_address), order.idempotency_key, order.fingerprint, at, at),
+        ],
+    )
+    order._state.adding = False
+    rows = ", ".join(["(%s, %s, %s, %s, %s, %s, %s)"] * len(order.lines))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO orders_orderitem"  # noqa: S608
+            f" (order_id, product_id, name, sku, unit_price, quantity, line_total) VALUES {rows}",
+            [value for line in order.lines for value in (order.pk, *line)],
+        )
+        cursor.execute(
+            "INSERT INTO orders_orderevent (order_id, status, at, by_id, note)"
+            " VALUES (%s, %s, %s, %s, %s)",
+            [order.pk, event.status, at, event.by_id, event.note],
+        )

@@ -8,7 +8,7 @@ from rest_framework import serializers
 from orders.models import MAX_LINES, MAX_QUANTITY, Order
 from orders.moves import MOVES, moves_of
 from orders.parts import OrderEvent, OrderItem
-from products.models import MAX_ID
+from products.records import MAX_ID
 from products.serializers import JSONIntegerField, MoneyField
 
 ORDERED = [

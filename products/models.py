@@ -8,17 +8,17 @@ from django.db import connection, models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from products.records import ProductRecord, places, product_records
 from products.retries import retried
 
 MAX_STOCK = 1_000_000_000
-MAX_ID = 2**63 - 1
 
 
 @dataclass(frozen=True)
 class Shortage:
     """A line that cannot be met: `available` is 0 for a product that was retired."""
 
-    product: "Product"
+    product: ProductRecord
     requested: int
     available: int
 
@@ -59,14 +59,14 @@ class ProductQuerySet(models.QuerySet):
         """Staff see retired products too."""
         return self if user.is_staff else self.for_sale()
 
-    def supplying(self, quantities):
-        """`{product id: Product}` for `{product id: quantity}`, in the order of the ids.
+
+class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
+    def supplying(self, quantities, *, locked=False):
+        """`{product id: ProductRecord}` for `{product id: quantity}`, in the order of the ids.
 
         Raises UnknownProducts, OutOfStock.
         """
-        products = {
-            product.pk: product for product in self.filter(pk__in=quantities).order_by("pk")
-        }
+        products = product_records(quantities, locked=locked)
         unknown = [pk for pk in quantities if pk not in products]
         if unknown:
             raise UnknownProducts(unknown)
@@ -84,41 +84,31 @@ class ProductQuerySet(models.QuerySet):
             raise OutOfStock(shortages, available)
         return products
 
-    def locked(self):
-        """Each row locked until the transaction ends; read them in the order of their ids.
-
-        Two takers of the same rows then queue up instead of each waiting for the other. (SQLite
-        has no row locks: its transactions begin by locking the database.)
-        """
-        return self.select_for_update(no_key=True)
-
-
-class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
     def take(self, quantities):
         """Take `{product id: quantity}` out of stock, all of it or nothing.
 
         Call it inside the transaction that records where the stock went. Returns
-        `{product id: Product}` as the rows were under the lock, so prices are those of the moment.
-        Raises UnknownProducts, OutOfStock.
+        `{product id: ProductRecord}` as the rows were under the lock, so prices are those of the
+        moment. Raises UnknownProducts, OutOfStock.
         """
-        products = self.locked().supplying(quantities)
+        products = self.supplying(quantities, locked=True)
         self._move_stock({pk: -quantity for pk, quantity in quantities.items()})
         return products
 
     def put_back(self, quantities):
         """Put `{product id: quantity}` back, inside the transaction that undoes their order."""
-        list(self.locked().filter(pk__in=quantities).order_by("pk").values_list("pk"))
+        product_records(quantities, locked=True)
         self._move_stock(quantities)
 
     def _move_stock(self, deltas):
         """In SQL: to have the ORM build as many cases takes longer than all the order's writes."""
-        cases, places = " WHEN %s THEN %s" * len(deltas), ", ".join(["%s"] * len(deltas))
+        cases = " WHEN %s THEN %s" * len(deltas)
         now = connection.ops.adapt_datetimefield_value(timezone.now())
         with connection.cursor() as cursor:
             cursor.execute(
                 "UPDATE products_product SET modified = %s,"  # noqa: S608  no value is in the text
                 f" quantity_in_stock = quantity_in_stock + CASE id{cases} END"
-                f" WHERE id IN ({places})",
+                f" WHERE id IN ({places(deltas)})",
                 [now, *(part for case in deltas.items() for part in case), *deltas],
             )
 
@@ -162,18 +152,9 @@ class Product(models.Model):
     def __str__(self):
         return f"{self.name} ({self.sku})"
 
-    @property
-    def currency(self):
-        return settings.SHOP_CURRENCY
-
-    @property
-    def in_stock(self):
-        return self.quantity_in_stock > 0
-
-    @property
-    def available(self):
-        """How many can be ordered now: none of a retired product."""
-        return self.quantity_in_stock if self.is_active else 0
+    currency = ProductRecord.currency
+    in_stock = ProductRecord.in_stock
+    available = ProductRecord.available
 
     def introduce(self, *, by):
         """Save a new product, its stock booked as an opening adjustment made by the user `by`."""
