@@ -6,7 +6,7 @@ import threading
 from django.db import connection
 from django.http import HttpResponse, HttpResponseNotModified
 from django.utils.cache import get_conditional_response
-from rest_framework.renderers import JSONRenderer
+from rest_framework.settings import api_settings
 
 
 class Memory(threading.local):
@@ -61,7 +61,7 @@ class Page:
     """An answer as JSON, and the ETag that names it."""
 
     def __init__(self, data):
-        self.content = JSONRenderer().render(data)
+        self.content = api_settings.DEFAULT_RENDERER_CLASSES[0]().render(data)
         self.etag = f'"{hashlib.sha256(self.content).hexdigest()[:32]}"'
 
     def answer(self, request):

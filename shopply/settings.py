@@ -215,7 +215,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": ["shopply.api.parsing.JSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "shopply.api.negotiation.ContentNegotiation",
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["shopply.api.rendering.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "shopply.api.pagination.Pages",
     "DEFAULT_METADATA_CLASS": "shopply.api.options.NoMetadata",
     "DEFAULT_SCHEMA_CLASS": "shopply.api.schema.AutoSchema",

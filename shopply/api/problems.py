@@ -23,12 +23,12 @@ from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions, views
 from rest_framework.permissions import SAFE_METHODS
-from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from customers.log_ins import TooManyFailures
 from shopply.api.codes import MEDIA_TYPE, PROBLEMS, problem_document
+from shopply.api.rendering import JSONRenderer
 
 logger = logging.getLogger("django.request")
 

@@ -1,0 +1,13 @@
+"""Answers as JSON."""
+
+import orjson
+from rest_framework import renderers
+
+
+class JSONRenderer(renderers.JSONRenderer):
+    """DRF's, written by orjson: of a list of 25 orders, a fifth of the time went into it."""
+
+    def render(self, data, accepted_media_type=None, renderer_context=None):
+        if data is None or ";" in (accepted_media_type or ""):  # `application/json; indent=4`
+            return super().render(data, accepted_media_type, renderer_context)
+        return orjson.dumps(data, default=self.encoder_class().default, option=orjson.OPT_UTC_Z)
