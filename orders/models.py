@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from orders.moves import MOVES, IllegalTransition, NotYours, Status
 from orders.parts import OrderEvent
-from orders.records import EventRecord, LineRecord, write
+from orders.records import EventRecord, LineRecord, Records, write
 from products.models import Product
 from products.retries import retried
 
@@ -54,10 +54,6 @@ class OrderQuerySet(models.QuerySet):
 
     def of(self, customer_id):
         return self.filter(customer_id=customer_id)
-
-    def whole(self):
-        """With all that an answer tells of an order, in a fixed number of queries."""
-        return self.prefetch_related("items", "events")
 
     def settled(self):
         """Delivered or cancelled: in a state that no move leads out of."""
@@ -216,7 +212,9 @@ class Order(models.Model):
         """This order as its first answer told it, whatever became of it since."""
         self.status = Status.PLACED
         self.modified = self.created
-        self.history = self.events.filter(status=Status.PLACED)
+        (record,) = Records.shown(self.pk, self.customer).page(1)
+        self.lines = record.lines
+        self.history = [event for event in record.history if event.status == Status.PLACED]
         self.replayed = True
         return self
 
@@ -256,7 +254,6 @@ class Order(models.Model):
                 if move.is_last:
                     self._forget_closed_account()
         self.refresh_from_db()
-        self.history = ()
         if not moved:
             raise IllegalTransition(name, self.status)
 

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from django.db.models import F
 
 from orders.parts import OrderEvent
+from orders.records import Records
 from orders.serializers import OrderSerializer
 from products.models import StockAdjustment
 
@@ -15,9 +16,9 @@ def export(sender, customer, **kwargs):
     events = OrderEvent.objects.filter(by=customer).exclude(order__in=orders)
     adjustments = StockAdjustment.objects.filter(actor=customer)
     keys = orders.exclude(idempotency_key=None)
-    context = {"request": SimpleNamespace(user=customer)}  # whose `actions` are told
+    told = OrderSerializer(context={"request": SimpleNamespace(user=customer)})  # whose `actions`
     return {
-        "orders": OrderSerializer(orders.whole(), many=True, context=context).data,
+        "orders": [told.to_representation(order) for order in Records.of(customer.pk)],
         "idempotency_keys": list(keys.values("idempotency_key", order=F("id"))),
         "order_events": list(events.values("order", "status", "at", "note")),
         "stock_adjustments": list(

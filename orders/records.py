@@ -72,6 +72,20 @@ class Records:
         sql, values = orders.order_by().values("pk").query.sql_with_params()
         return cls(f"id IN ({sql})", values)
 
+    @classmethod
+    def shown(cls, pk, user):
+        """The one with this id, if the user may see it."""
+        if user.is_staff:
+            return cls("id = %s", (pk,))
+        return cls("id = %s AND customer_id = %s", (pk, user.pk))
+
+    def __iter__(self):
+        """All of them, newest first."""
+        page = self.page(100)
+        while page:
+            yield from page
+            page = self.page(100, before=page[-1].pk)
+
     def page(self, most, before=None, after=None):
         """At most so many, newest first: the newest, those next before or next after an id."""
         condition, values, order = self.condition, self.values, "DESC"

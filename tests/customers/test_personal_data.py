@@ -66,7 +66,7 @@ def test_closed_account_leaves_no_word_of_the_person(as_alice, alice, clerk, bob
         # Only bob, who is another, shares some of her words.
         assert all("'bob'" in line or "clerk" in line for line in told), word
     for order, state in zip(orders, states, strict=True):
-        order = Order.objects.whole().get(pk=order.pk)
+        order = Order.objects.prefetch_related("items", "events").get(pk=order.pk)
         assert (order.status, order.customer_id) == (state, alice.pk)
         assert order.shipping_address["country"] == "Denmark"
         assert order.items.get().quantity == 2

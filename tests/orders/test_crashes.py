@@ -109,7 +109,10 @@ def moments(crashes):
 
 
 def assert_books_have_just(acknowledged):
-    orders = {(order.customer_id, order.idempotency_key): order for order in Order.objects.whole()}
+    orders = {
+        (order.customer_id, order.idempotency_key): order
+        for order in Order.objects.prefetch_related("items", "events")
+    }
     assert Order.objects.count() == len(orders) == len(acknowledged)
     for wish, answer in acknowledged:
         order = orders[wish.customer, wish.key]
