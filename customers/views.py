@@ -115,12 +115,13 @@ class CustomerViewSet(
     def get_queryset(self):
         return super().get_queryset().visible_to(self.request.user)
 
-    def paginate_queryset(self, customers):
-        """Of customers, the one row was read along with their token."""
-        caller = self.request.user
-        if not caller.is_staff:
-            customers = [caller] if caller.is_authenticated else []
-        return super().paginate_queryset(customers)
+    def list(self, request):
+        if request.user.is_staff:
+            return super().list(request)
+        # The only row there is was read along with the token.
+        page = self.paginate_queryset([request.user] if request.user.is_authenticated else [])
+        told = self.get_serializer()
+        return self.get_paginated_response([told.to_representation(each) for each in page])
 
     def get_permissions(self):
         if self.action in ("list", "create"):

@@ -26,6 +26,7 @@ router.register("orders", OrderViewSet)
 router.register("customers", CustomerViewSet)
 
 urlpatterns = [
+    path("api/", include(router.urls)),  # first, since most are on their way there
     path("", RedirectView.as_view(pattern_name="docs")),
     path("admin/", admin.site.urls),
     path("api/obtain-token/", ObtainToken.as_view(), name="obtain-token"),
@@ -41,7 +42,6 @@ urlpatterns = [
     path("api/problems/", problems.problem_list, name="problems"),
     path("api/problems/<slug:code>/", problems.problem_page, name="problem"),
     path("api/products/<int:pk>/stock-history/", StockHistory.as_view(), name="stock-history"),
-    path("api/", include(router.urls)),
     path("api/<path:path>", problems.unknown_path),
 ]
 

@@ -85,10 +85,14 @@ class LinkedPages(Pages):
             "last": self.page.paginator.num_pages,
         }
         url = self.request.build_absolute_uri()
+        targets = {
+            number: pagination.replace_query_param(url, self.page_query_param, number)
+            for number in pages.values()
+            if number
+        }
         for relation, number in pages.items():
             if number:
-                target = pagination.replace_query_param(url, self.page_query_param, number)
-                yield f'<{target}>; rel="{relation}"'
+                yield f'<{targets[number]}>; rel="{relation}"'
 
     def get_paginated_response_schema(self, schema):
         return schema
