@@ -49,7 +49,7 @@ class Plan:
     warm_up: int  # seconds before each measurement, dropped
 
 
-FULL = Plan(products=10_000, customers=1_000, orders=50_000, rounds=5, seconds=5, warm_up=1)
+FULL = Plan(products=10_000, customers=1_000, orders=50_000, rounds=5, seconds=3, warm_up=1)
 QUICK = Plan(products=1_000, customers=100, orders=5_000, rounds=1, seconds=1, warm_up=0)
 
 

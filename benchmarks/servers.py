@@ -51,7 +51,7 @@ def environment_of(name, port):
         return {"COUNT": "kept"}
     if name != SHOP:
         return {}
-    limits = ("ANONYMOUS", "CUSTOMER", "ORDER", "REGISTRATION", "LOG_IN_ACCOUNT", "LOG_IN_ADDRESS")
+    limits = ("ANONYMOUS", "CUSTOMER", "ORDER", "ACCOUNT", "LOG_IN_ACCOUNT", "LOG_IN_ADDRESS")
     return {
         **{f"{limit}_RATE": RATE for limit in limits},
         "PATH": f"{ROOT / '.venv/bin'}{os.pathsep}{os.environ['PATH']}",
