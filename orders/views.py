@@ -46,6 +46,9 @@ REPLAYED = OpenApiParameter(
     description="Sent if this is the first answer again, and no new order was placed.",
 )
 
+# Made once: to build its fields takes as long as to check with them, which leaves nothing behind.
+WISH = PlaceOrderSerializer()
+
 
 @extend_schema(tags=["orders"])
 @extend_schema_view(
@@ -120,14 +123,13 @@ class OrderViewSet(viewsets.GenericViewSet):
     )
     def create(self, request):
         key = idempotency_key(request)
-        form = PlaceOrderSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        with refusals_told(form.initial_data["items"]):
+        wish = WISH.run_validation(request.data)
+        with refusals_told(request.data["items"]):
             order = Order.objects.place(
                 customer=request.user,
                 key=key,
                 fingerprint=fingerprint(request.data),
-                **form.validated_data,
+                **wish,
             )
         headers = {"Idempotent-Replayed": "true"} if order.replayed else {}
         told = self.get_serializer().to_representation(order)
@@ -144,10 +146,9 @@ class OrderViewSet(viewsets.GenericViewSet):
     )
     @action(detail=False, methods=["post"], permission_classes=[permissions.AllowAny])
     def quote(self, request):
-        form = PlaceOrderSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        with refusals_told(form.initial_data["items"]):
-            draft = Order.objects.quote(customer=request.user, **form.validated_data)
+        wish = WISH.run_validation(request.data)
+        with refusals_told(request.data["items"]):
+            draft = Order.objects.quote(customer=request.user, **wish)
         return Response(QuoteSerializer(draft).data)
 
     def move(self, request, verb):
