@@ -1,0 +1,443 @@
+"""How the worker serves many clients at once: who keep connections, stop half way, do not read."""
+
+import os
+import signal
+import socket
+import threading
+import time
+from contextlib import ExitStack, suppress
+from http.client import HTTPResponse
+from pathlib import Path
+
+import pytest
+
+from tests.api.answering import SIZE
+from tests.servers import Server
+
+LIMIT = 2_621_440
+
+
+def get(path, version="1.1", *headers):
+    lines = (f"GET {path} HTTP/{version}", "Host: 127.0.0.1", *headers, "", "")
+    return "\r\n".join(lines).encode()
+
+
+def post(body, *headers):
+    head = ("POST /echo HTTP/1.1", "Host: 127.0.0.1", f"Content-Length: {len(body)}", *headers)
+    return "\r\n".join((*head, "", "")).encode() + body
+
+
+CHUNKED = post(b"").replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+
+
+class Reader:
+    """What HTTPResponse wants of a socket, so that it reads no further than its answer ends."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def makefile(self, mode):
+        return self
+
+    def __getattr__(self, name):
+        return getattr(self.file, name)
+
+    def close(self):
+        pass
+
+
+class Peer:
+    """A client on one connection."""
+
+    def __init__(self, server, timeout=20, **options):
+        self.socket = socket.socket()
+        for name, value in options.items():
+            self.socket.setsockopt(socket.SOL_SOCKET, getattr(socket, name), value)
+        self.socket.settimeout(timeout)
+        try:
+            self.socket.connect(("127.0.0.1", server.port))
+        except OSError:
+            self.socket.close()
+            raise
+        self.file = self.socket.makefile("rb")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.file.close()
+        self.socket.close()
+
+    def send(self, sent):
+        self.socket.sendall(sent)
+        return self
+
+    def answer(self, method="GET"):
+        response = HTTPResponse(Reader(self.file), method=method)
+        response.begin()
+        return response.status, response.headers, response.read()
+
+    def ask(self, sent):
+        return self.send(sent).answer()
+
+    @property
+    def is_closed(self):
+        return self.file.read(1) == b""
+
+
+def served(*options, **named):
+    server = Server(*options, **{"module": "tests.api.answering"} | named)
+    return server.start()
+
+
+@pytest.fixture(scope="module")
+def server():
+    server = served(workers=1)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def start():
+    """Start a server with such options for one test."""
+    servers = []
+
+    def start(*options, **named):
+        servers.append(served(*options, **named))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        if server.process.poll() is None:
+            server.stop()
+
+
+@pytest.fixture
+def peer(server):
+    with Peer(server) as peer:
+        yield peer
+
+
+# --- Connections are kept ---------------------------------------------------------------------
+
+
+def test_connection_is_kept_for_the_next_request(peer):
+    for name in ("alice", "bob"):
+        status, headers, body = peer.ask(get(f"/hello/{name}"))
+        assert (status, body) == (200, f"hello {name}".encode())
+        assert headers["Connection"] == "keep-alive"
+        assert len(headers.get_all("Date")) == len(headers.get_all("Server")) == 1
+
+
+def test_pipelined_requests_are_answered_in_order(peer):
+    peer.send(get("/hello/1") + post(b"2") + get("/hello/3") + get("/hello/4")[:9])
+    assert [peer.answer()[2] for _ in range(3)] == [b"hello 1", b"2", b"hello 3"]
+    assert peer.ask(get("/hello/4")[9:])[2] == b"hello 4"
+
+
+@pytest.mark.parametrize(
+    "sent", [get("/hello", "1.0"), get("/hello", "1.1", "Connection: close"), get("/short")[:0]]
+)
+def test_connection_is_closed_when_the_client_wants_it(peer, sent):
+    if not sent:
+        peer.socket.shutdown(socket.SHUT_WR)
+    else:
+        _, headers, body = peer.ask(sent)
+        assert (headers["Connection"], body) == ("close", b"hello ")
+    assert peer.is_closed
+
+
+def test_connection_of_http_1_0_is_kept_on_request(peer):
+    for _ in range(2):
+        _, headers, _ = peer.ask(get("/hello", "1.0", "Connection: keep-alive"))
+        assert headers["Connection"] == "keep-alive"
+
+
+def test_what_follows_a_refused_request_is_not_read(peer):
+    assert peer.ask(b"GET nonsense\r\n\r\n" + get("/hello"))[0] == 400
+    assert peer.is_closed
+
+
+def test_what_follows_a_body_that_is_too_large_is_not_read(peer):
+    head = post(b"").replace(b"Length: 0", b"Length: %d" % (LIMIT + 1))
+    assert peer.ask(head + get("/hello"))[0] == 413
+    assert peer.is_closed
+
+
+def test_connection_without_requests_is_closed(start):
+    server = start("--keep-alive", "1", "--timeout", "2", workers=1)
+    with Peer(server) as kept, Peer(server) as silent:
+        kept.ask(get("/hello"))
+        begun = time.monotonic()
+        assert kept.is_closed
+        assert silent.is_closed
+        assert 1 < time.monotonic() - begun < 5
+
+
+# --- Bodies and answers -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        post(b"slow " * 20),
+        CHUNKED + b"5;a=b\r\nslow \r\n" * 20 + b"0\r\nX: y\r\n\r\n",
+    ],
+    ids=["length", "chunks"],
+)
+def test_body_may_come_byte_by_byte(peer, sent):
+    peer.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for place in range(len(sent)):
+        peer.send(sent[place : place + 1])
+        time.sleep(0.0005)
+    assert peer.answer()[2] == b"slow " * 20
+    assert peer.ask(get("/hello"))[2] == b"hello "
+
+
+def test_body_is_asked_for(peer):
+    body = b"x" * LIMIT
+    head = post(body, "Expect: 100-continue")[: -len(body)]
+    peer.send(head)
+    assert peer.file.readline() == b"HTTP/1.1 100 Continue\r\n"
+    assert peer.file.readline() == b"\r\n"
+    status, _, echoed = peer.ask(body)
+    assert (status, echoed == body) == (200, True)
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [("/stream", b"in pieces"), ("/large", b"x" * SIZE), ("/file", b"x" * SIZE), ("/nothing", b"")],
+)
+def test_answer_has_an_end(peer, path, told):
+    assert peer.ask(get(path))[2] == told
+    peer.send(get(path).replace(b"GET", b"HEAD", 1))
+    _, headers, _ = peer.answer("HEAD")
+    assert headers["Content-Length"] in (None, str(len(told)))
+    assert peer.ask(get("/hello"))[2] == b"hello "
+    assert peer.ask(get(path, "1.0"))[2] == told
+    assert peer.is_closed
+
+
+def test_answer_shorter_than_it_says_is_the_last(peer):
+    peer.send(get("/short") + get("/hello"))
+    assert peer.file.read().endswith(b"\r\n\r\nshort")
+
+
+@pytest.mark.parametrize("path", ["/fail", "/header"])
+def test_failure_is_a_problem(peer, path):
+    status, headers, body = peer.ask(get(path))
+    assert (status, headers["Content-Type"]) == (500, "application/problem+json")
+    assert b"secret" not in body
+    assert b"evil" not in body.lower()
+
+
+def test_static_file_is_served(start):
+    server = start(module="shopply.wsgi", workers=1, DEBUG="true")
+    path = "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"
+    with Peer(server) as peer:
+        _, headers, body = peer.ask(get(path))
+        assert len(body) == int(headers["Content-Length"]) > 500_000
+        peer.send(get(path).replace(b"GET", b"HEAD", 1))
+        assert peer.answer("HEAD")[1]["Content-Length"] == headers["Content-Length"]
+        etag = headers["ETag"] or headers["Last-Modified"]
+        name = "If-None-Match" if headers["ETag"] else "If-Modified-Since"
+        assert peer.ask(get(path, "1.1", f"{name}: {etag}"))[0] == 304
+        assert peer.ask(get("/api/products/"))[0] in (200, 503)
+
+
+# --- Nobody waits for another -----------------------------------------------------------------
+
+HALF_WAY = [
+    b"",
+    b"GET /hel",
+    get("/hello")[:-2],
+    post(b"x" * 1000)[:-1],
+    CHUNKED + b"5\r\nslo",
+]
+
+
+def stopped_half_way(stack, server, clients=50):
+    for n in range(clients):
+        peer = stack.enter_context(Peer(server))
+        peer.send(HALF_WAY[n % len(HALF_WAY)])
+    time.sleep(0.2)
+
+
+def test_clients_that_stop_half_way_keep_nobody_waiting(start):
+    server = start(workers=2)
+    with ExitStack() as stack:
+        stopped_half_way(stack, server)
+        for _ in range(20):
+            with Peer(server, timeout=1) as peer:
+                assert peer.ask(get("/hello"))[0] == 200
+
+
+def test_under_the_sync_worker_they_do(start):
+    server = start("--worker-class", "sync", workers=2)
+    with ExitStack() as stack:
+        stopped_half_way(stack, server)
+        with Peer(server, timeout=1) as peer, pytest.raises(TimeoutError):
+            peer.ask(get("/hello"))
+
+
+@pytest.mark.parametrize("path", ["/large", "/file"])
+def test_client_that_does_not_read_keeps_nobody_waiting(start, path):
+    server = start("--timeout", "2", workers=1)
+    with ExitStack() as stack:
+        begun = time.monotonic()
+        idle = [stack.enter_context(Peer(server, SO_RCVBUF=4096)) for _ in range(20)]
+        for peer in idle:
+            peer.send(get(path) * 50)
+        with Peer(server, timeout=1) as other:
+            for _ in range(20):
+                assert other.ask(get("/hello"))[0] == 200
+        # It is dropped, having got what the system keeps for it of the first answer.
+        for peer in idle:
+            got = 0
+            time.sleep(max(0, begun + 5 - time.monotonic()))
+            with suppress(ConnectionResetError):
+                while piece := peer.socket.recv(65_536):
+                    got += len(piece)
+            assert got < SIZE
+
+
+def test_slow_reader_gets_all_of_its_answer(peer):
+    peer.send(get("/large") + get("/file"))
+    for _ in range(20):
+        peer.file.peek()
+        time.sleep(0.02)
+    assert [len(peer.answer()[2]) for _ in range(2)] == [SIZE, SIZE]
+
+
+def test_over_the_limit_the_connection_that_waits_longest_is_closed(start):
+    server = start("--worker-connections", "10", workers=1)
+    with ExitStack() as stack:
+        peers = [stack.enter_context(Peer(server)) for _ in range(30)]
+        with Peer(server, timeout=1) as other:
+            assert other.ask(get("/hello"))[0] == 200
+        assert peers[0].is_closed
+        assert peers[-1].ask(get("/hello"))[0] == 200
+
+
+def memory(server):
+    """Bytes that the one worker of a server has in memory."""
+    tasks = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
+    if not tasks.exists():
+        pytest.skip("There is no /proc to read it from.")
+    status = Path(f"/proc/{tasks.read_text().split()[0]}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) * 1024
+
+
+def test_what_clients_send_is_kept_within_bounds(start):
+    server = start(workers=1)
+    before = memory(server)
+    with ExitStack() as stack:
+        for _ in range(60):
+            peer = stack.enter_context(Peer(server))
+            with suppress(OSError):
+                peer.send(post(b"x" * LIMIT)[:-1])
+        with Peer(server, timeout=2) as other:
+            assert other.ask(get("/hello"))[0] == 200
+        assert memory(server) - before < 100_000_000
+
+
+def test_call_that_hangs_is_ended_and_others_are_answered(start):
+    server = start("--timeout", "2", workers=1)
+    with Peer(server) as stuck, Peer(server) as other:
+        stuck.send(get("/hang/60"))
+        time.sleep(0.2)
+        other.send(get("/hello"))
+        status, _, body = stuck.answer()
+        assert (status, b"internal_error" in body) == (500, True)
+        assert other.answer()[2] == b"hello "
+
+
+def test_call_that_takes_long_makes_nobody_late(start):
+    server = start("--timeout", "2", workers=1)
+    with Peer(server) as slow, Peer(server) as other:
+        slow.send(get("/hang/1.5") + get("/hang/1.5"))
+        other.send(post(b"xyz")[:-2])
+        time.sleep(1)
+        other.send(b"yz")
+        assert other.answer()[2] == b"xyz"
+        assert [slow.answer()[0] for _ in range(2)] == [200, 200]
+
+
+# --- Workers come and go ----------------------------------------------------------------------
+
+
+def test_server_that_stops_loses_no_request(start):
+    server = start(workers=2)
+    answered, lost = [], []
+
+    def shop():
+        while True:
+            try:
+                peer = Peer(server)
+            except OSError:
+                return  # nothing was sent
+            with peer:
+                while True:
+                    try:
+                        status, headers, _ = peer.ask(get("/hang/0.002"))
+                        answered.append(status)
+                    except OSError as exc:
+                        lost.append(exc)
+                        return
+                    if headers["Connection"] == "close":
+                        break
+
+    def stutter():
+        """Send a request in two parts, the second when the server has been told to stop."""
+        with Peer(server) as peer:
+            peer.send(post(b"half")[:-2])
+            stopping.wait()
+            time.sleep(0.5)
+            answered.append(peer.ask(b"lf")[0])
+
+    stopping = threading.Event()
+    threads = [threading.Thread(target=shop) for _ in range(8)]
+    threads += [threading.Thread(target=stutter) for _ in range(2)]
+    with Peer(server) as idle:
+        idle.ask(get("/hello"))
+        for thread in threads:
+            thread.start()
+        time.sleep(1)
+        os.kill(server.process.pid, signal.SIGTERM)
+        stopping.set()
+        assert idle.ask(get("/hello"))[1]["Connection"] == "close"
+        for thread in threads:
+            thread.join(timeout=20)
+    server.process.wait(timeout=10)
+    assert lost == []
+    assert set(answered) == {200}
+    assert len(answered) > 100
+
+
+def test_idle_connections_hold_up_no_stop(start):
+    server = start(workers=1)
+    with Peer(server) as idle:
+        idle.ask(get("/hello"))
+        os.kill(server.process.pid, signal.SIGTERM)
+        assert idle.is_closed
+        server.process.wait(timeout=6)
+
+
+def test_workers_that_are_replaced_lose_no_request(start):
+    server = start("--max-requests", "25", workers=2)
+    for _ in range(10):
+        with Peer(server) as peer:
+            for n in range(20):
+                _, headers, body = peer.ask(get(f"/hello/{n}"))
+                assert body == f"hello {n}".encode()
+                if headers["Connection"] == "close":
+                    break
+
+
+def test_server_quits_at_once_when_told(start):
+    server = start(workers=2)
+    with Peer(server) as stuck:
+        stuck.send(get("/hang/20"))
+        time.sleep(0.2)
+        os.kill(server.process.pid, signal.SIGQUIT)
+        server.process.wait(timeout=4)
