@@ -7,5 +7,6 @@ from shopply.worker import Worker
 bind = f"0.0.0.0:{os.environ.get('PORT', 8000)}"
 control_socket_disable = True
 forwarded_allow_ips = ""
+http_parser = "python"  # whatever is installed: the one in C, gunicorn_h1c, takes folded headers
 keepalive = 75  # seconds: load balancers leave a connection idle for up to 60, and close it first
 worker_class = Worker

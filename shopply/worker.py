@@ -65,9 +65,9 @@ class Worker(BaseWorker):
         """Answer what has begun to arrive."""
         self.is_free = False
         for listener in self.sockets:
+            self.poller.unregister(listener)
             while self.accept(listener):  # whom the system has let in already
                 pass
-            self.poller.unregister(listener)
             listener.close()
         now = time.monotonic()
         for connection in self.connections:
@@ -234,6 +234,7 @@ class Worker(BaseWorker):
             )
             environ["wsgi.input"] = body
             content = self.wsgi(environ, response.start_response)
+            response._omits_body_warned = True  # Django answers HEAD as GET, which is no news
             if not (self.alive and self.options.keepalive):
                 response.force_close()
             connection.response = response

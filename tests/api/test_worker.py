@@ -1,12 +1,15 @@
 """How the worker serves many clients at once: who keep connections, stop half way, do not read."""
 
 import os
+import random
+import re
 import signal
 import socket
 import threading
 import time
 from contextlib import ExitStack, suppress
 from http.client import HTTPResponse
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -245,6 +248,45 @@ def test_static_file_is_served(start):
         assert peer.ask(get("/api/products/"))[0] in (200, 503)
 
 
+def drawn(draw):
+    """A request of any kind, or what is none."""
+    body = bytes(draw.choices(b"GET {0}\r\n", k=draw.choice([0, 1, 9, 300])))
+    chunks = b"".join(b"%x;a=b\r\n%s\r\n" % (len(part), part) for part in (body, b"x") if part)
+    return draw.choice(
+        [
+            get(f"/hello/{draw.randrange(99)}"),
+            get("/hello").replace(b"GET", b"HEAD", 1),
+            b"\r\n" + get("/stream", "1.1", f"X: {'y' * draw.randrange(2000)}"),
+            post(body),
+            CHUNKED + chunks + b"0\r\n\r\n",
+            CHUNKED + chunks + b"0\r\nX: y\r\n\r\n",
+            CHUNKED + b"2\r\nabc\r\n0\r\n\r\n",
+            get("/hello", "1.1", "Connection: close"),
+        ]
+    )
+
+
+def conversation(server, pieces):
+    """All that is answered, but for what differs from one answer to the next."""
+    with Peer(server) as peer:
+        peer.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with suppress(OSError):  # it may be refused before all is sent
+            for piece in pieces:
+                peer.send(piece)
+                time.sleep(0.001)
+        return re.sub(rb"[0-9a-f]{32}|Date: [^\r]*", b"", peer.file.read())
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_however_requests_are_cut_they_are_answered_alike(server, seed):
+    draw = random.Random(seed)
+    sent = b"".join(drawn(draw) for _ in range(draw.randint(1, 6)))
+    sent += get("/hello/end", "1.1", "Connection: close")
+    cuts = sorted(draw.sample(range(1, len(sent)), k=min(len(sent) - 1, draw.choice([1, 5, 40]))))
+    pieces = [sent[start:end] for start, end in pairwise([0, *cuts, len(sent)])]
+    assert conversation(server, pieces) == conversation(server, [sent])
+
+
 # --- Nobody waits for another -----------------------------------------------------------------
 
 HALF_WAY = [
@@ -366,52 +408,71 @@ def test_call_that_takes_long_makes_nobody_late(start):
 # --- Workers come and go ----------------------------------------------------------------------
 
 
+class Shoppers:
+    """Clients that send one request after the other, on connections that they keep if they may.
+
+    When it is enough, they make no new ones.
+    """
+
+    def __init__(self, server, leave_at_once, clients=8):
+        self.server = server
+        self.leave_at_once = leave_at_once
+        self.answered, self.lost = [], []
+        self.enough = threading.Event()
+        self.threads = [threading.Thread(target=self.shop) for _ in range(clients)]
+        for thread in self.threads:
+            thread.start()
+
+    def shop(self):
+        while not self.enough.is_set():
+            with Peer(self.server) as peer:
+                try:
+                    self.use(peer)
+                except OSError as exc:
+                    self.lost.append(exc)
+
+    def use(self, peer):
+        headers = {}
+        while headers.get("Connection") != "close":
+            status, headers, _ = peer.ask(get("/hang/0.002"))
+            self.answered.append(status)
+            if self.enough.is_set() and self.leave_at_once:
+                return
+
+    def leave(self):
+        self.enough.set()
+        for thread in self.threads:
+            thread.join(timeout=20)
+        assert self.lost == []
+        assert set(self.answered) == {200}
+        assert len(self.answered) > 100
+
+
 def test_server_that_stops_loses_no_request(start):
     server = start(workers=2)
-    answered, lost = [], []
-
-    def shop():
-        while True:
-            try:
-                peer = Peer(server)
-            except OSError:
-                return  # nothing was sent
-            with peer:
-                while True:
-                    try:
-                        status, headers, _ = peer.ask(get("/hang/0.002"))
-                        answered.append(status)
-                    except OSError as exc:
-                        lost.append(exc)
-                        return
-                    if headers["Connection"] == "close":
-                        break
-
-    def stutter():
-        """Send a request in two parts, the second when the server has been told to stop."""
-        with Peer(server) as peer:
-            peer.send(post(b"half")[:-2])
-            stopping.wait()
-            time.sleep(0.5)
-            answered.append(peer.ask(b"lf")[0])
-
-    stopping = threading.Event()
-    threads = [threading.Thread(target=shop) for _ in range(8)]
-    threads += [threading.Thread(target=stutter) for _ in range(2)]
-    with Peer(server) as idle:
+    with Peer(server) as idle, Peer(server) as half:
+        half.send(post(b"half")[:-2])
         idle.ask(get("/hello"))
-        for thread in threads:
-            thread.start()
+        shoppers = Shoppers(server, leave_at_once=False)
         time.sleep(1)
+        shoppers.enough.set()  # a new connection may come just as nobody accepts them any more
         os.kill(server.process.pid, signal.SIGTERM)
-        stopping.set()
         assert idle.ask(get("/hello"))[1]["Connection"] == "close"
-        for thread in threads:
-            thread.join(timeout=20)
+        time.sleep(0.5)
+        assert half.ask(b"lf")[2] == b"half"
+        shoppers.leave()
     server.process.wait(timeout=10)
-    assert lost == []
-    assert set(answered) == {200}
-    assert len(answered) > 100
+
+
+@pytest.mark.parametrize("options", [(), ("--max-requests", "50")], ids=["reload", "max_requests"])
+def test_workers_that_are_replaced_lose_no_request(start, options):
+    server = start(*options, workers=2)
+    shoppers = Shoppers(server, leave_at_once=True)
+    for _ in range(0 if options else 2):
+        time.sleep(0.5)
+        os.kill(server.process.pid, signal.SIGHUP)
+    time.sleep(2)
+    shoppers.leave()
 
 
 def test_idle_connections_hold_up_no_stop(start):
@@ -421,17 +482,6 @@ def test_idle_connections_hold_up_no_stop(start):
         os.kill(server.process.pid, signal.SIGTERM)
         assert idle.is_closed
         server.process.wait(timeout=6)
-
-
-def test_workers_that_are_replaced_lose_no_request(start):
-    server = start("--max-requests", "25", workers=2)
-    for _ in range(10):
-        with Peer(server) as peer:
-            for n in range(20):
-                _, headers, body = peer.ask(get(f"/hello/{n}"))
-                assert body == f"hello {n}".encode()
-                if headers["Connection"] == "close":
-                    break
 
 
 def test_server_quits_at_once_when_told(start):
