@@ -1,3 +1,5 @@
+from decimal import Decimal
+
 from django import forms
 from django.core.validators import RegexValidator
 from django_filters import rest_framework as filters
@@ -52,6 +54,9 @@ class BoundedSearch(SearchFilter):
             raise ValidationError({self.search_param: message}, "too_many_words")
         return words
 
+    def filter_queryset(self, request, products, view):
+        return products.containing(self.get_search_terms(request))
+
     def get_schema_operation_parameters(self, view):
         (search,) = super().get_schema_operation_parameters(view)
         search["schema"]["maxLength"] = self.MAX_LENGTH
@@ -59,8 +64,8 @@ class BoundedSearch(SearchFilter):
 
 
 class ProductFilter(filters.FilterSet):
-    min_price = PatternFilter("price", "gte", **PRICE, label="At this price or dearer.")
-    max_price = PatternFilter("price", "lte", **PRICE, label="At this price or cheaper.")
+    min_price = PatternFilter(method="filter_price", **PRICE, label="At this price or dearer.")
+    max_price = PatternFilter(method="filter_price", **PRICE, label="At this price or cheaper.")
     in_stock = filters.TypedChoiceFilter(
         choices=[("true", "true"), ("false", "false")],
         coerce=lambda text: text == "true",
@@ -86,11 +91,11 @@ class ProductFilter(filters.FilterSet):
         }
     )
     def filter_in_stock(self, products, name, value):
-        return (
-            products.filter(quantity_in_stock__gt=0)
-            if value
-            else products.filter(quantity_in_stock=0)
-        )
+        return products.stocked() if value else products.sold_out()
+
+    def filter_price(self, products, name, value):
+        bound = products.at_least if name == "min_price" else products.at_most
+        return bound(Decimal(value))
 
     def filter_queryset(self, queryset):
         """Products alike in what they are ordered by come by id, so that pages do not overlap."""

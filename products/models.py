@@ -6,10 +6,14 @@ from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import connection, models, transaction
 from django.db.models import F, Q
+from django.db.models.functions import Cast
+from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 from django.utils import timezone
 
+from products.pages import PagedQuerySet
 from products.records import ProductRecord, places, product_records
 from products.retries import retried
+from products.words import contains, indexed
 
 MAX_STOCK = 1_000_000_000
 
@@ -51,9 +55,32 @@ class StockOutOfBounds(Exception):
         self.stock = stock
 
 
-class ProductQuerySet(models.QuerySet):
+class ProductQuerySet(PagedQuerySet):
     def for_sale(self):
         return self.filter(is_active=True)
+
+    def at_least(self, price):
+        return self._priced(GreaterThanOrEqual, price)
+
+    def at_most(self, price):
+        return self._priced(LessThanOrEqual, price)
+
+    def _priced(self, compares, price):
+        # SQLite would take the index of prices even to sort by name all that it finds there.
+        unindexed = Cast("price", models.DecimalField(max_digits=12, decimal_places=2))
+        return self.filter(compares(unindexed, price)).clued("price", compares(F("price"), price))
+
+    def stocked(self):
+        return self.filter(sold_out=False).clued("stock", Q(sold_out__in=[False]))
+
+    def sold_out(self):
+        return self.filter(sold_out=True).clued("stock", Q(sold_out__in=[True]))
+
+    def containing(self, words):
+        """Those that have each of the words in their name, description or SKU."""
+        products = self.filter(*map(contains, words))
+        clue = indexed(words)
+        return products.clued("words", clue) if clue else products
 
     def visible_to(self, user):
         """Staff see retired products too."""
@@ -132,6 +159,10 @@ class Product(models.Model):
     quantity_in_stock = models.PositiveIntegerField(
         default=0, validators=[MaxValueValidator(MAX_STOCK)]
     )
+    # For an index: one of the stock itself would have each sale of PostgreSQL write to all indexes.
+    sold_out = models.GeneratedField(
+        expression=Q(quantity_in_stock=0), output_field=models.BooleanField(), db_persist=True
+    )
     is_active = models.BooleanField(
         "for sale", default=True, help_text="Off: retired, seen by staff only."
     )
@@ -142,6 +173,17 @@ class Product(models.Model):
 
     class Meta:
         ordering = ("pk",)
+        # In any order products alike come by id. Pages far from both ends are counted off in these.
+        indexes = [
+            models.Index(fields=("id", "is_active"), name="product_by_id"),
+            models.Index(fields=("name", "id", "is_active"), name="product_by_name"),
+            models.Index(fields=("-name", "id", "is_active"), name="product_by_name_down"),
+            models.Index(fields=("price", "id", "is_active"), name="product_by_price"),
+            models.Index(fields=("-price", "id", "is_active"), name="product_by_price_down"),
+            models.Index(fields=("created", "id", "is_active"), name="product_by_created"),
+            models.Index(fields=("-created", "id", "is_active"), name="product_by_created_down"),
+            models.Index(fields=("sold_out", "id", "is_active"), name="product_by_stock"),
+        ]
         constraints = [
             models.CheckConstraint(name="product_price_not_negative", condition=Q(price__gte=0)),
             models.CheckConstraint(

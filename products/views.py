@@ -122,7 +122,6 @@ class ProductViewSet(viewsets.ModelViewSet):
     serializer_class = ProductSerializer
     filter_backends = (DjangoFilterBackend, BoundedSearch)
     filterset_class = ProductFilter
-    search_fields = ("name", "description", "sku")
     lookup_value_converter = "int"
 
     def get_queryset(self):

@@ -5,6 +5,7 @@ No list is unbounded: `items_per_page` sets the size of every list's page, up to
 
 import re
 
+from django.core.paginator import EmptyPage, Paginator
 from rest_framework import exceptions, pagination
 from rest_framework.response import Response
 
@@ -50,10 +51,27 @@ class ItemsPerPage:
         return parameters
 
 
+class PagesOfTheirOwn(Paginator):
+    """Has a queryset that can cut its own pages do so: it knows how to do it at any length."""
+
+    def page(self, number):
+        if not hasattr(self.object_list, "page"):
+            return super().page(number)
+        rows, self.count, more = self.object_list.page(number, self.per_page)
+        if number > 1 and not rows:
+            raise EmptyPage
+        self.num_pages = number + more
+        return self._get_page(rows, number, self)
+
+
 class Pages(ItemsPerPage, pagination.PageNumberPagination):
     """`{count, next, previous, results}`"""
 
+    django_paginator_class = PagesOfTheirOwn
     page_size = 5
+    count_description = (
+        "Of all pages. Of what a search or filter finds, 10000 means that many or more."
+    )
     page_query_description = "Which page, counting from 1."
     invalid_page_message = "There is no page {page_number}."
 
@@ -62,7 +80,7 @@ class Pages(ItemsPerPage, pagination.PageNumberPagination):
 
     def get_paginated_response_schema(self, schema):
         fields = {
-            "count": {"type": "integer", "description": "Of all pages.", "example": 28},
+            "count": {"type": "integer", "description": self.count_description, "example": 28},
             **neighbours("page=3", "page=1"),
             "results": schema,
         }
