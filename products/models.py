@@ -6,14 +6,11 @@ from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import connection, models, transaction
 from django.db.models import F, Q
-from django.db.models.functions import Cast
-from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 from django.utils import timezone
 
-from products.pages import PagedQuerySet
+from products.narrowing import NarrowedQuerySet
 from products.records import ProductRecord, places, product_records
 from products.retries import retried
-from products.words import contains, indexed
 
 MAX_STOCK = 1_000_000_000
 
@@ -55,32 +52,9 @@ class StockOutOfBounds(Exception):
         self.stock = stock
 
 
-class ProductQuerySet(PagedQuerySet):
+class ProductQuerySet(NarrowedQuerySet):
     def for_sale(self):
         return self.filter(is_active=True)
-
-    def at_least(self, price):
-        return self._priced(GreaterThanOrEqual, price)
-
-    def at_most(self, price):
-        return self._priced(LessThanOrEqual, price)
-
-    def _priced(self, compares, price):
-        # SQLite would take the index of prices even to sort by name all that it finds there.
-        unindexed = Cast("price", models.DecimalField(max_digits=12, decimal_places=2))
-        return self.filter(compares(unindexed, price)).clued("price", compares(F("price"), price))
-
-    def stocked(self):
-        return self.filter(sold_out=False).clued("stock", Q(sold_out__in=[False]))
-
-    def sold_out(self):
-        return self.filter(sold_out=True).clued("stock", Q(sold_out__in=[True]))
-
-    def containing(self, words):
-        """Those that have each of the words in their name, description or SKU."""
-        products = self.filter(*map(contains, words))
-        clue = indexed(words)
-        return products.clued("words", clue) if clue else products
 
     def visible_to(self, user):
         """Staff see retired products too."""

@@ -207,3 +207,15 @@ def test_order_is_that_of_an_index(db, ordering, reverse):
     assert f"product_by_{ordering.strip('-')}" in plan
     assert "Sort" not in plan
     assert "B-TREE" not in plan
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_last_piece_sold_is_out_of_the_next_list_in_stock(db, alice, many, request):
+    if many:
+        request.getfixturevalue("few_are_many")
+    product, *others = factories.products.make(_quantity=8)
+    available = Product.objects.order_by("pk").stocked().containing(["coffee"])
+    assert available.page(1, 100).rows == [product, *others]
+    factories.place(alice, {product: 100})
+    assert available.page(1, 100).rows == others
+    assert Product.objects.order_by("pk").sold_out().page(1, 5).rows == [product]
