@@ -2,11 +2,31 @@
 
 import hashlib
 import threading
+from typing import NamedTuple
 
 from django.db import connection
 from django.http import HttpResponse, HttpResponseNotModified
 from django.utils.cache import get_conditional_response
 from rest_framework.settings import api_settings
+
+from products.pages import Census
+from products.records import product_records_of
+
+
+class Outline(NamedTuple):
+    """Which products a page has, in their order, and what is around them in the answer.
+
+    It holds as long as the catalogue is the same edition: whatever is sold meanwhile.
+    """
+
+    edition: int
+    ids: list
+    frame: dict
+
+    def filled(self, tell):
+        """The whole answer as of now, each product as `tell` tells it; None if it may differ."""
+        products = product_records_of(self.edition, self.ids)
+        return products and self.frame | {"results": [tell(products[pk]) for pk in self.ids]}
 
 
 class Memory(threading.local):
@@ -16,9 +36,11 @@ class Memory(threading.local):
     MOST = 16 * 2**20
     EACH = 500  # that Python takes for a page, beside its address and its content
 
-    state = None
-    pages = {}
-    size = 0
+    OUTLINES = 500
+
+    def __init__(self):
+        self.outlines = {}
+        self.forget()
 
     def forget(self, state=None):
         self.state, self.pages, self.size = state, {}, 0
@@ -38,6 +60,21 @@ class Memory(threading.local):
             self.pages[key] = page
             self.size += weight
         return self.pages[key]
+
+    def filled(self, key, tell):
+        """What is known of the answer, filled with what is in stock now; None if too little is."""
+        return key in self.outlines and self.outlines[key].filled(tell)
+
+    def outline(self, key, make):
+        """What `make()` returned, of which the outline is kept."""
+        edition = Census.now().edition
+        answer = make()
+        if answer["results"] and Census.now().edition == edition:
+            if len(self.outlines) >= self.OUTLINES:
+                self.outlines = {}
+            ids = [product["id"] for product in answer["results"]]
+            self.outlines[key] = Outline(edition, ids, {**answer, "results": None})
+        return answer
 
 
 memory = Memory()

@@ -62,6 +62,9 @@ class ProductRecord(NamedTuple):
         return self.quantity_in_stock if self.is_active else 0
 
 
+COLUMNS = "id, name, description, sku, price, quantity_in_stock, is_active, created, modified"
+
+
 def product_records(ids, *, locked=False):
     """`{id: ProductRecord}` of those there are, in the order of their ids.
 
@@ -73,17 +76,28 @@ def product_records(ids, *, locked=False):
     if not ids:
         return {}
     lock = "FOR NO KEY UPDATE" if locked and connection.features.has_select_for_update else ""
+    found = f"FROM products_product WHERE id IN ({places(ids)}) ORDER BY id {lock}"
+    return {row[0]: record(*row) for row in asked(f"SELECT {COLUMNS} {found}", ids)}  # noqa: S608
+
+
+def product_records_of(edition, ids):
+    """The same, or None if the catalogue is another edition by now (migration `0004_census`).
+
+    One statement reads both, so that no change can come between them.
+    """
     rows = asked(
-        "SELECT id, name, description, sku, price, quantity_in_stock, is_active, created, modified"  # noqa: S608  no value is in the text
-        f" FROM products_product WHERE id IN ({places(ids)}) ORDER BY id {lock}",
+        f"SELECT (SELECT edition FROM products_census), {COLUMNS}"  # noqa: S608
+        f" FROM products_product WHERE id IN ({places(ids)})",
         ids,
     )
-    return {
-        pk: ProductRecord(
-            pk, name, description, sku, money(price), *stock, moment(created), moment(modified)
-        )
-        for pk, name, description, sku, price, *stock, created, modified in rows
-    }
+    if any(now != edition for now, *_ in rows) or len(rows) < len(ids):
+        return None
+    return {row[1]: record(*row[1:]) for row in rows}
+
+
+def record(pk, name, description, sku, price, stock, is_active, created, modified):
+    times = moment(created), moment(modified)
+    return ProductRecord(pk, name, description, sku, money(price), stock, is_active, *times)
 
 
 def product_shown(pk, user):

@@ -128,12 +128,17 @@ class ProductViewSet(viewsets.ModelViewSet):
         return super().get_queryset().visible_to(self.request.user)
 
     def list(self, request):
-        make, asked = super().list, request.META
         # Links in the answer begin with how the shop was called.
-        where = request.is_secure(), asked.get("HTTP_HOST"), asked["QUERY_STRING"]
-        key = request.user.is_staff, *where
-        page = catalogue.memory.page(key, lambda: catalogue.Page(make(request).data))
-        return page.answer(request)
+        host, query = request.META.get("HTTP_HOST"), request.META["QUERY_STRING"]
+        key = request.user.is_staff, request.is_secure(), host, query
+        return catalogue.memory.page(key, lambda: self.make_page(request, key)).answer(request)
+
+    def make_page(self, request, key):
+        make, memory = super().list, catalogue.memory
+        if "in_stock" in request.query_params:  # what is sold changes which products there are
+            return catalogue.Page(make(request).data)
+        answer = memory.filled(key, self.get_serializer().to_representation)
+        return catalogue.Page(answer or memory.outline(key, lambda: make(request).data))
 
     def retrieve(self, request, pk):
         product = product_shown(pk, request.user)

@@ -6,6 +6,8 @@ from django.test.utils import CaptureQueriesContext
 
 from products import catalogue
 from products.models import Product
+from products.pages import Census
+from products.records import product_records_of
 from tests import factories
 from tests.servers import Server
 
@@ -66,6 +68,7 @@ def test_catalogue_that_minds_no_writes_is_seen_to_be_stale(clerk, product):
 def committed(transactional_db):
     """Rows are committed, and nothing is left in memory from before."""
     catalogue.memory.forget()
+    catalogue.memory.outlines = {}
 
 
 def queries_of(client, path, **headers):
@@ -79,6 +82,44 @@ def test_second_answer_asks_nothing_of_the_tables(committed, api, product):
         assert queries_of(api, path) > 0
         # PostgreSQL counts transactions of all its databases, so others may write in between.
         assert any(queries_of(api, path) == 0 for _ in range(100))
+
+
+@pytest.mark.parametrize("query", ["", "?search=coffee", "?ordering=-price&items_per_page=100"])
+def test_after_a_sale_one_query_fills_in_the_stock(committed, api, alice, query):
+    products = factories.products.make(name="coffee", quantity_in_stock=9, _quantity=30)
+    first = api.get(LIST + query).json()
+    factories.place(alice, {products[0]: 4})
+    assert queries_of(api, LIST + query) == 1
+    after = api.get(LIST + query).json()
+    stocks = {product["id"]: product["quantity_in_stock"] for product in after["results"]}
+    assert stocks.pop(products[0].pk, 5) == 5
+    assert set(stocks.values()) == {9}
+    assert [product["id"] for product in after["results"]] == [
+        product["id"] for product in first["results"]
+    ]
+    assert (after["count"], after["next"]) == (first["count"], first["next"])
+
+
+def test_outline_of_another_edition_is_not_filled(committed, api, product):
+    edition = Census.now().edition
+    assert product_records_of(edition, [product.pk])[product.pk].name == product.name
+    product.revise(name="Renamed")
+    assert product_records_of(edition, [product.pk]) is None
+
+
+def test_what_sells_out_leaves_the_list_of_what_is_in_stock(committed, api, alice):
+    one, other = factories.products.make(quantity_in_stock=1, _quantity=2)
+    path = f"{LIST}?in_stock=true"
+    assert api.get(path).json()["count"] == 2
+    factories.place(alice, {one: 1})
+    assert [product["id"] for product in api.get(path).json()["results"]] == [other.pk]
+
+
+def test_outlines_have_an_end(committed, api, product, monkeypatch):
+    monkeypatch.setattr(catalogue.Memory, "OUTLINES", 3)
+    for number in range(1, 10):
+        api.get(f"{LIST}?items_per_page={number}")
+        assert 1 <= len(catalogue.memory.outlines) <= 3
 
 
 def test_what_is_uncommitted_is_neither_kept_nor_hidden(committed, api, product):
