@@ -53,7 +53,7 @@ class Connection:
 
     @property
     def held(self):
-        return len(self.received) + len(self.unsent)
+        return len(self.received) + len(self.unsent.obj)  # of which it is the end
 
     def look(self, cfg):
         """See whether the request is whole; raise what is wrong with it."""

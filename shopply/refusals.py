@@ -9,6 +9,10 @@ from gunicorn.http import errors
 from shopply.api.codes import MEDIA_TYPE, PROBLEMS, problem_document
 
 
+class TooLate(Exception):
+    """The rest of a request did not come."""
+
+
 def problem_of(exc):
     """What kept the worker from answering: the code of a problem, and its detail or None."""
     match exc:
@@ -26,7 +30,7 @@ def problem_of(exc):
             return "bad_request", None
         case RequestDataTooBig():
             return "request_too_large", str(exc)
-        case TimeoutError():
+        case TooLate():
             return "request_timeout", None
     return "internal_error", None
 

@@ -20,7 +20,7 @@ from gunicorn.http.wsgi import FileWrapper, create
 from gunicorn.workers.base import Worker as BaseWorker
 
 from shopply.connection import Connection
-from shopply.refusals import problem_of, refusal
+from shopply.refusals import TooLate, problem_of, refusal
 
 PIECE = 65_536  # bytes that are read at once, or of a file
 MOST_HELD = 64 * 2**20  # bytes of requests and answers that are kept for all clients together
@@ -105,7 +105,7 @@ class Worker(BaseWorker):
             if connection.unsent or connection.ended:
                 self.close(connection)
             elif connection.received or connection.request:
-                self.refuse(connection, TimeoutError("The rest of the request did not come."))
+                self.refuse(connection, TooLate("the rest of a request did not come"))
             else:
                 self.end(connection)
 
@@ -113,8 +113,6 @@ class Worker(BaseWorker):
 
     def accept(self, listener):
         """Take one client, if there is one: of many that come at once, others get their share."""
-        if len(self.connections) >= self.options.worker_connections and not self.make_room():
-            return False
         if self.is_free:  # the worker with fewer clients is up first, and takes the next one
             time.sleep(min(len(self.connections), 10) * 0.00005)
         try:
@@ -124,6 +122,8 @@ class Worker(BaseWorker):
                 self.make_room()
             return False
         client.setblocking(False)
+        if len(self.connections) >= self.options.worker_connections:
+            self.make_room()
         connection = Connection(client, address, listener.getsockname())
         connection.deadline = time.monotonic() + self.patience
         connection.watched = EVENT_READ, self.receive
@@ -132,12 +132,10 @@ class Worker(BaseWorker):
         return True
 
     def make_room(self):
-        """Close the connection that is to be closed first anyhow; False if all are being served."""
+        """Close the connection that is to be closed first anyhow, unless all are being served."""
         first = min(self.connections, key=lambda each: each.deadline, default=None)
-        if first is None or first.deadline == math.inf:
-            return False
-        self.close(first)
-        return True
+        if first and first.deadline < math.inf:
+            self.close(first)
 
     def hold(self, size):
         """Close the connection that holds most, when all together hold too much."""
@@ -246,8 +244,8 @@ class Worker(BaseWorker):
             else:
                 connection.unsent = memoryview(b"".join(connection.content))
         except BaseException as exc:
-            if isinstance(exc, SystemExit) and not exc.code:
-                raise  # told to quit; the master's end of a call that takes too long has a code
+            if isinstance(exc, SystemExit) and not (exc.code or self.alive):
+                raise  # told to quit; a call that the master ends for its length has a code
             self.refuse(connection, exc)
         else:
             self.hold(len(connection.unsent))
@@ -298,6 +296,7 @@ class Worker(BaseWorker):
         """Wait for the next request of a client, unless there can be none."""
         if self.logs_access and connection.response:
             connection.log()
+            connection.log = None  # it knows the body
         if connection.is_last:
             self.end(connection)
             return
