@@ -1,9 +1,12 @@
 import select
+import sqlite3
+import time
 
 from django.apps import AppConfig
 from django.contrib.admin import apps
 from django.core.signals import request_started
-from django.db import connections
+from django.db import OperationalError, connections
+from django.db.backends.signals import connection_created
 from rest_framework.serializers import CharField
 
 
@@ -13,6 +16,7 @@ class ShopplyConfig(AppConfig):
     def ready(self):
         CharField.to_internal_value = strict(CharField.to_internal_value)
         request_started.connect(drop_dead_connections)
+        connection_created.connect(have_writers_take_turns)
 
 
 def drop_dead_connections(**kwargs):
@@ -29,6 +33,36 @@ def drop_dead_connections(**kwargs):
                 poll.register(link.fileno(), select.POLLIN)
             if link.closed or poll.poll(0):
                 connection.close()
+
+
+def have_writers_take_turns(connection, **kwargs):
+    if connection.vendor == "sqlite" and take_a_turn not in connection.execute_wrappers:
+        connection.execute_wrappers.append(take_a_turn)
+
+
+def take_a_turn(execute, sql, params, many, context):
+    """Begin a transaction of SQLite as soon as the one before it ends.
+
+    By itself SQLite looks for that after 1, 2, 5 and up to 100 ms, and whoever comes just then goes
+    first: with two processes that write, one order in a hundred waited four times as long.
+    """
+    if not sql.startswith("BEGIN"):
+        return execute(sql, params, many, context)
+    link = context["connection"].connection
+    (patience,) = link.execute("PRAGMA busy_timeout").fetchone()  # in ms
+    deadline = time.monotonic() + patience / 1000
+    link.execute("PRAGMA busy_timeout = 0")
+    try:
+        while True:
+            try:
+                return execute(sql, params, many, context)
+            except OperationalError as error:
+                busy = error.__cause__.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+                if not busy or time.monotonic() >= deadline:
+                    raise
+            time.sleep(0.0005)
+    finally:
+        link.execute(f"PRAGMA busy_timeout = {patience}")
 
 
 def strict(to_internal_value):
