@@ -22,7 +22,7 @@ DEV := .venv/.dev-packages
 PROOFS := $(patsubst %,tests/orders/test_%.py,races crashes state_machine)
 
 .DEFAULT_GOAL := help
-.PHONY: help run setupdb rebuild test test-postgres test-long fuzz bench bench-quick check audit lock
+.PHONY: help run setupdb rebuild test test-postgres test-long fuzz bench bench-quick growth check audit lock
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "%-15s %s\n", $$1, $$2 }'
@@ -63,6 +63,9 @@ bench: .venv/.packages benchmarks/.venv/.packages ## Measure the shop beside its
 
 bench-quick: .venv/.packages benchmarks/.venv/.packages ## See that all of that works (3 minutes).
 	POSTGRES_URL=$(POSTGRES_URL) benchmarks/.venv/bin/python -m benchmarks --quick
+
+growth: .venv/.packages ## Measure how costs grow from a thousand products to a million (10 minutes).
+	POSTGRES_URL=$(POSTGRES_URL) $(BIN)python -m benchmarks.growth
 
 check: $(DEV) ## Lint, format, lock, migrations, schema, deploy check.
 	.venv/bin/ruff check .

@@ -1,5 +1,7 @@
 """However products are written, lists know how many there are, and that they were edited."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
@@ -126,3 +128,28 @@ def test_migration_goes_back_and_counts_what_is_there(transactional_db):
     assert Census.now()[1:] == (3, 1)
     assert Product.objects.containing(["kenya"]).page(1, 5).count == 3
     assert Product.objects.sold_out().count() == 1
+
+
+def test_census_adds_up_when_many_write_at_once(transactional_db):
+    def write(number):
+        try:
+            for each in range(8):
+                product = factories.products.make(sku=f"{number}-{each}")
+                product.revise(is_active=each % 2 == 0)
+            product.delete()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    assert Census.now()[1:] == (16, 12)
+
+
+def test_new_name_is_found_at_once_by_every_worker(shop, clerk, product):
+    def found():
+        return {anyone.call("GET", path).body["count"] for _ in range(40)}
+
+    anyone, path = shop.client(), "/api/products/?search=yemen"
+    assert found() == {0}
+    shop.client(clerk).call("PATCH", f"/api/products/{product.pk}/", {"name": "Yemen Haraz"})
+    assert found() == {1}
