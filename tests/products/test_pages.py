@@ -199,7 +199,10 @@ def test_order_is_that_of_an_index(db, ordering, reverse):
     sql, params = (products.reverse() if reverse else products)[:5].query.sql_with_params()
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute("SET LOCAL enable_seqscan = off")  # which a table of no rows would get
+            # Which a table of no rows would get as well.
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            cursor.execute("SET LOCAL enable_incremental_sort = off")
+            cursor.execute("SET LOCAL enable_sort = off")
             cursor.execute(f"EXPLAIN {sql}", params)
         else:
             cursor.execute(f"EXPLAIN QUERY PLAN {sql}", params)
