@@ -66,6 +66,12 @@ else:
             # plans each once.
             "server_side_binding": True,
             "prepare_threshold": 1,
+            # A host that is gone without a word is given up before a caller gives us up.
+            "connect_timeout": 2,  # seconds
+            "tcp_user_timeout": 1500,  # milliseconds
+            "keepalives_idle": 5,  # seconds
+            "keepalives_interval": 1,
+            "keepalives_count": 3,
             "options": f"-c lock_timeout={env.int('LOCK_TIMEOUT', default=5)}s "
             f"-c statement_timeout={env.int('STATEMENT_TIMEOUT', default=30)}s",
         },
@@ -110,7 +116,7 @@ MIDDLEWARE = [
     "shopply.api.requests.no_nul",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "shopply.pages.Sessions",
-    "django.middleware.common.CommonMiddleware",
+    "shopply.pages.Common",
     "django.middleware.csrf.CsrfViewMiddleware",
     "shopply.pages.Authentication",
     "shopply.pages.Messages",
@@ -169,6 +175,7 @@ if not DEBUG:
 # --- HTTPS, all on in production ----------------------------------------------------------------
 
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=not DEBUG)
+SECURE_REDIRECT_EXEMPT = ["^(healthz|readyz)$"]  # who probes speaks plain HTTP
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=0 if DEBUG else 365 * 24 * 3600)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_HSTS_SECONDS > 0
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT

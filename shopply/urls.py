@@ -9,6 +9,7 @@ from rest_framework.routers import APIRootView, DefaultRouter
 from customers.views import CustomerViewSet, ObtainToken, RevokeToken
 from orders.views import OrderViewSet, StockHistory
 from products.views import ProductViewSet
+from shopply import health
 from shopply.api import problems
 
 
@@ -28,6 +29,8 @@ router.register("customers", CustomerViewSet)
 urlpatterns = [
     path("api/", include(router.urls)),  # first, since most are on their way there
     path("", RedirectView.as_view(pattern_name="docs")),
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
     path("admin/", admin.site.urls),
     path("api/obtain-token/", ObtainToken.as_view(), name="obtain-token"),
     path("api/revoke-token/", RevokeToken.as_view(), name="revoke-token"),

@@ -2,6 +2,7 @@ import pytest
 from django.core.management import call_command
 
 from tests import factories
+from tests.clusters import cluster  # noqa: F401  a fixture
 from tests.contract import ContractClient
 from tests.servers import GENEROUS, Server
 

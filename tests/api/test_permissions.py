@@ -24,6 +24,8 @@ LOG_IN = {"username": "alice", "password": factories.PASSWORD}
 TABLE = [
     # method, path,                      body,                anon alice bob  staff dead
     ("GET",    "/",                        None,                (302, 302, 302, 302, 302)),
+    ("GET",    "/healthz",                 None,                (200, 200, 200, 200, 200)),
+    ("GET",    "/readyz",                  None,                (200, 200, 200, 200, 200)),
     ("GET",    "/api/",                    None,                (200, 200, 200, 200, 200)),
     ("POST",   "/api/obtain-token/",       LOG_IN,              (200, 200, 200, 200, 200)),
     ("POST",   "/api/revoke-token/",       None,                (401, 204, 204, 204, 401)),

@@ -1,0 +1,63 @@
+"""PostgreSQL servers of a test's own, which may be stopped."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+
+class Cluster:
+    """A PostgreSQL server of the test's own, with its data in `folder`, on a free port."""
+
+    INITDB = max(Path("/usr/lib/postgresql").glob("*/bin/initdb"), default=None)
+
+    def __init__(self, folder):
+        self.folder = folder
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.user = []
+        if os.geteuid() == 0:  # as whom PostgreSQL refuses to run
+            shutil.chown(folder, "postgres")
+            self.user = ["runuser", "-u", "postgres", "--"]
+        self.address = {"HOST": "127.0.0.1", "PORT": self.port, "NAME": "postgres"}
+        self.address |= {"USER": "postgres", "PASSWORD": ""}
+        self.run("initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale")
+
+    def run(self, program, *arguments):
+        command = [*self.user, self.INITDB.with_name(program), "--pgdata=data", *arguments]
+        subprocess.run(command, cwd=self.folder, stdout=subprocess.DEVNULL, check=True, timeout=60)
+
+    def start(self):
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''"
+        self.run("pg_ctl", "start", "--log=log", f"--options={options}")
+
+    def kill(self):
+        self.run("pg_ctl", "stop", "--mode=immediate")
+
+
+@pytest.fixture
+def cluster(transactional_db):
+    """Django's database for this test, in a cluster that may be killed."""
+    if connection.vendor != "postgresql":
+        pytest.skip("the suite does not run on PostgreSQL")
+    if not Cluster.INITDB:
+        pytest.skip("no PostgreSQL server is installed in /usr/lib/postgresql")
+    connection.close()
+    with tempfile.TemporaryDirectory() as folder:
+        cluster = Cluster(folder)
+        cluster.start()
+        try:
+            with patch.dict(connection.settings_dict, cluster.address):
+                call_command("migrate", verbosity=0)
+                yield cluster
+                connection.close()
+        finally:
+            cluster.kill()
