@@ -6,7 +6,7 @@ from queue import Empty, SimpleQueue
 
 from django.db import DEFAULT_DB_ALIAS, Error, connections
 from django.db.migrations.executor import MigrationExecutor
-from django.http import HttpResponse
+from django.http import JsonResponse
 from django.views.decorators.http import require_safe
 
 from shopply.api import problems
@@ -19,7 +19,7 @@ logger = logging.getLogger("shopply.health")
 @require_safe
 def healthz(request):
     """The process lives. Whatever else is broken, a restart would not mend it."""
-    return HttpResponse("ok\n", "text/plain")
+    return JsonResponse({"status": "ok"})
 
 
 @require_safe
@@ -27,7 +27,7 @@ def readyz(request):
     """Requests can be served: the database answers, and has all the migrations."""
     fault = asked_in_time(fault_of)
     if fault is None:
-        return HttpResponse("ok\n", "text/plain")
+        return JsonResponse({"status": "ok"})
     logger.warning("Not ready: %s", fault)
     response = problems.answer(request, "service_unavailable", fault)
     response["Retry-After"] = "1"

@@ -3,6 +3,7 @@
 With nothing set, the shop runs in debug on localhost with SQLite beside this folder.
 """
 
+import logging
 import re
 import sys
 from datetime import timedelta
@@ -107,6 +108,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "shopply.api.requests.request_id",
+    "shopply.logs.requests",
     "shopply.api.requests.client_address",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -145,10 +147,17 @@ USE_TZ = True
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "formatters": {"plain": {}, "lines": {"()": "shopply.logs.Lines"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "plain" if DEBUG else "lines",
+        }
+    },
     "loggers": {"django": {"handlers": ["console"], "level": "INFO", "propagate": False}},
     "root": {"handlers": ["console"], "level": "WARNING"},
 }
+logging.captureWarnings(not DEBUG)
 
 AUTH_USER_MODEL = "customers.Customer"
 AUTHENTICATION_BACKENDS = ["customers.log_ins.LogIn"]

@@ -45,7 +45,9 @@ class Answer(NamedTuple):
 class Server:
     """The shop as production runs it: a master and worker processes, on a free port."""
 
-    def __init__(self, *options, workers=4, module="shopply.wsgi", log=None, **environment):
+    def __init__(
+        self, *options, workers=4, module="shopply.wsgi", out=None, log=None, **environment
+    ):
         self.environment = PRODUCTION | RATES | environment
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -55,7 +57,7 @@ class Server:
             *("--bind", f"127.0.0.1:{self.port}", "--workers", str(workers)),
             *("--log-level", "critical", *options),
         ]
-        self.log = log
+        self.out, self.log = out, log
         self.process = None
 
     def start(self):
@@ -64,6 +66,7 @@ class Server:
             self.command,
             cwd=settings.BASE_DIR,
             env=os.environ | {"DATABASE_URL": database_url()} | self.environment,
+            stdout=self.out,
             stderr=self.log,
             start_new_session=True,
         )

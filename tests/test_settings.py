@@ -123,7 +123,7 @@ def test_production_tells_browsers_to_keep_to_https():
         "print(ask(True)['Strict-Transport-Security'], ask(False)['Location'])"
     )
     outcome = python("-c", code, DJANGO_SETTINGS_MODULE="shopply.settings", **PRODUCTION)
-    policy, _, address = outcome.stdout.strip().rpartition(" ")
+    policy, _, address = outcome.stdout.splitlines()[-1].rpartition(" ")
     assert policy == "max-age=31536000; includeSubDomains; preload"
     assert address == "https://shop.example/api/"
 
