@@ -1,10 +1,9 @@
 """How gunicorn serves the shop: `gunicorn --config python:shopply.gunicorn shopply.wsgi`."""
 
-import os
-
+from shopply.knobs import Env
 from shopply.worker import Worker
 
-bind = f"0.0.0.0:{os.environ.get('PORT', 8000)}"
+bind = f"0.0.0.0:{Env().int('PORT', default=8000, least=1, most=65_535)}"
 control_socket_disable = True
 forwarded_allow_ips = ""
 http_parser = "python"  # whatever is installed: the one in C, gunicorn_h1c, takes folded headers

@@ -5,29 +5,20 @@ With nothing set, the shop runs in debug on localhost with SQLite beside this fo
 
 import logging
 import re
-import sys
 from datetime import timedelta
 from pathlib import Path
 
-import environ
+from shopply.knobs import Env, refuse_to_start
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.Env()
+env = Env()
 if (BASE_DIR / ".env").exists():
     env.read_env(BASE_DIR / ".env")
 
 # --- What a production server must be told ------------------------------------------------------
 
 DEBUG = env.bool("DEBUG", default=True)
-
-
-def refuse_to_start(sentence):
-    """Not a traceback: whoever reads this is configuring a server."""
-    sys.stderr.write(f"shopply does not start {sentence}\n")
-    sys.exit(3)  # which gunicorn takes as a failure to boot, instead of trying again for ever
-
-
 _missing = [name for name in ("SECRET_KEY", "ALLOWED_HOSTS") if not env(name, default="")]
 if _missing and not DEBUG:
     refuse_to_start(
@@ -45,7 +36,7 @@ if not re.fullmatch("[A-Z]{3}", SHOP_CURRENCY):
 
 # --- Database -----------------------------------------------------------------------------------
 
-DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}")}
+DATABASES = {"default": env.database(default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"] |= {
         "OPTIONS": {
@@ -73,10 +64,11 @@ else:
             "keepalives_idle": 5,  # seconds
             "keepalives_interval": 1,
             "keepalives_count": 3,
-            "options": f"-c lock_timeout={env.int('LOCK_TIMEOUT', default=5)}s "
-            f"-c statement_timeout={env.int('STATEMENT_TIMEOUT', default=30)}s",
+            "options": f"-c lock_timeout={env.int('LOCK_TIMEOUT', default=5)}s",
+            **DATABASES["default"].get("OPTIONS", {}),  # such as sslmode, from the URL
         },
     }
+STATEMENT_TIMEOUT = env.int("STATEMENT_TIMEOUT", default=30)  # seconds; set in wsgi.py
 
 FILE_UPLOAD_HANDLERS = ["shopply.pages.NoFiles"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -185,35 +177,28 @@ if not DEBUG:
 
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=not DEBUG)
 SECURE_REDIRECT_EXEMPT = ["^(healthz|readyz)$"]  # who probes speaks plain HTTP
-SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=0 if DEBUG else 365 * 24 * 3600)
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_HSTS_SECONDS > 0
+YEAR = 365 * 24 * 3600
+SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=0 if DEBUG else YEAR, most=10 * YEAR)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_SECONDS > 0
+# Whoever is on the preload list does not get off it for months: a choice, not a default.
+SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_PRELOAD", default=False)
+SILENCED_SYSTEM_CHECKS = ["security.W021"]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT
 if env.bool("TRUST_X_FORWARDED_PROTO", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 # --- Limits -------------------------------------------------------------------------------------
 
-
-def rate(name, default):
-    """`10/15m`, as (10, 900): so many in so many seconds."""
-    given = env(name, default=default)
-    match = re.fullmatch(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,3})?([smhd])", given)
-    if not match:
-        refuse_to_start(f"until {name} is a number in a span of time, such as {default}.")
-    most, spans, unit = match.groups()
-    return int(most), int(spans or 1) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[unit]
-
-
 RATES = {
-    "log_in_account": rate("LOG_IN_ACCOUNT_RATE", "10/15m"),
-    "log_in_address": rate("LOG_IN_ADDRESS_RATE", "100/15m"),
-    "anonymous": rate("ANONYMOUS_RATE", "600/m"),
-    "customer": rate("CUSTOMER_RATE", "1200/m"),
-    "order": rate("ORDER_RATE", "60/m"),
-    "account": rate("ACCOUNT_RATE", "30/h"),
+    "log_in_account": env.rate("LOG_IN_ACCOUNT_RATE", "10/15m"),
+    "log_in_address": env.rate("LOG_IN_ADDRESS_RATE", "100/15m"),
+    "anonymous": env.rate("ANONYMOUS_RATE", "600/m"),
+    "customer": env.rate("CUSTOMER_RATE", "1200/m"),
+    "order": env.rate("ORDER_RATE", "60/m"),
+    "account": env.rate("ACCOUNT_RATE", "30/h"),
 }
 
-TOKEN_TTL = timedelta(days=env.int("TOKEN_TTL", default=0))
+TOKEN_TTL = timedelta(days=env.int("TOKEN_TTL", default=0, most=1_000_000))
 
 # Where log-ins and requests are counted; in the database without one.
 CACHE_URL = env("CACHE_URL", default="")
@@ -240,7 +225,7 @@ REST_FRAMEWORK = {
         "shopply.api.throttling.ScopeThrottle",
     ],
     # Of X-Forwarded-For, the part that so many proxies of ours wrote is believed.
-    "NUM_PROXIES": env.int("NUM_PROXIES", default=0),
+    "NUM_PROXIES": env.int("NUM_PROXIES", default=0, most=100),
     "EXCEPTION_HANDLER": "shopply.api.problems.exception_handler",
     "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",

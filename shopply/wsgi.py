@@ -8,6 +8,11 @@ from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shopply.settings")
 
+if settings.DATABASES["default"]["ENGINE"].endswith("postgresql"):
+    # Here, since it is for requests: a command, such as a migration, takes the time it takes.
+    options = settings.DATABASES["default"]["OPTIONS"]
+    options["options"] += f" -c statement_timeout={settings.STATEMENT_TIMEOUT}s"
+
 django = get_wsgi_application()
 
 

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from django.conf import settings
+from django.db import connection
 
 PRODUCTION = {"DEBUG": "false", "SECRET_KEY": "k" * 60, "ALLOWED_HOSTS": "shop.example"}
 KNOBS = {"DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "DJANGO_SETTINGS_MODULE"}
@@ -124,7 +125,7 @@ def test_production_tells_browsers_to_keep_to_https():
     )
     outcome = python("-c", code, DJANGO_SETTINGS_MODULE="shopply.settings", **PRODUCTION)
     policy, _, address = outcome.stdout.splitlines()[-1].rpartition(" ")
-    assert policy == "max-age=31536000; includeSubDomains; preload"
+    assert policy == "max-age=31536000; includeSubDomains"
     assert address == "https://shop.example/api/"
 
 
@@ -132,6 +133,89 @@ def test_database_url_names_postgresql():
     url = "postgres://clerk:s%40cret@db.example:5433/shop"
     assert setting("DATABASES['default']['HOST']", DATABASE_URL=url) == "db.example"
     assert setting("DATABASES['default']['PASSWORD']", DATABASE_URL=url) == "s@cret"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("CONN_MAX_AGE", "abc", "a whole number from 0 to 2000000"),
+        ("CONN_MAX_AGE", "", "a whole number from 0 to 2000000"),
+        ("LOCK_TIMEOUT", "5s", "a whole number from 0 to 2000000"),
+        ("STATEMENT_TIMEOUT", "9999999999", "a whole number from 0 to 2000000"),
+        ("TOKEN_TTL", "-1", "a whole number from 0 to 1000000"),
+        ("NUM_PROXIES", "one", "a whole number from 0 to 100"),
+        ("SECURE_HSTS_SECONDS", "1.5", "a whole number from 0 to 315360000"),
+        ("DEBUG", "maybe", "true or false"),
+        ("SECURE_SSL_REDIRECT", "", "true or false"),
+        ("DATABASE_URL", "oracle://shop:hush@db/shop", "postgres://user:password@host:5432/name"),
+        ("DATABASE_URL", "postgres://shop:hush@db:x/shop", "postgres://user:password@host"),
+        ("DATABASE_URL", "hush", "postgres://user:password@host:5432/name"),
+        ("CACHE_URL", "nonsense://hush", "redis://host:6379/0"),
+    ],
+)
+def test_value_that_cannot_be_meant_is_a_sentence(name, value, told):
+    outcome = python("manage.py", "check", **{"DATABASE_URL": "postgres://db/shop", name: value})
+    assert outcome.returncode == 3
+    assert outcome.stderr.startswith(f"shopply does not start until {name} is {told}")
+    assert len(outcome.stderr.splitlines()) == 1
+    assert "hush" not in outcome.stderr
+
+
+@pytest.mark.parametrize("port", ["http", "0", "65536", "-1"])
+def test_port_that_is_none_is_a_sentence(port):
+    outcome = python(
+        "-m", "gunicorn", "--config", "python:shopply.gunicorn", "shopply.wsgi", PORT=port
+    )
+    assert outcome.returncode != 0
+    assert "until PORT is a whole number from 1 to 65535." in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+
+
+def test_options_of_the_url_join_those_of_the_shop():
+    url = "postgres://db.example/shop?sslmode=require&connect_timeout=9"
+    options = setting("DATABASES['default']['OPTIONS']", DATABASE_URL=url)
+    assert "'sslmode': 'require'" in options
+    assert "'connect_timeout': 9" in options
+    assert "lock_timeout=5s" in options
+
+
+BEANSTALK = {
+    "RDS_HOSTNAME": "db.example",
+    "RDS_PORT": "5433",
+    "RDS_DB_NAME": "ebdb",
+    "RDS_USERNAME": "clerk",
+    "RDS_PASSWORD": "s@c/r:e%t+# ?",
+}
+
+
+def test_database_of_beanstalk_is_used_unless_a_url_is_given():
+    database = "DATABASES['default']"
+    for key, name in (("HOST", "HOSTNAME"), ("PORT", "PORT"), ("NAME", "DB_NAME")):
+        assert setting(f"{database}['{key}']", **BEANSTALK) == BEANSTALK[f"RDS_{name}"]
+    assert setting(f"{database}['PASSWORD']", **BEANSTALK) == BEANSTALK["RDS_PASSWORD"]
+    both = BEANSTALK | {"DATABASE_URL": "postgres://other.example/shop"}
+    assert setting(f"{database}['HOST']", **both) == "other.example"
+
+
+def test_preload_is_asked_for():
+    assert setting("SECURE_HSTS_PRELOAD", **PRODUCTION) == "False"
+    assert setting("SECURE_HSTS_PRELOAD", **PRODUCTION, SECURE_HSTS_PRELOAD="yes") == "True"
+
+
+def test_statements_are_limited_in_requests_and_not_in_commands():
+    if connection.vendor != "postgresql":
+        pytest.skip("the suite does not run on PostgreSQL")
+    ask = "from django.db import connection as c; k = c.cursor(); k.execute('SHOW {}'); "
+    ask += "print(k.fetchone()[0])"
+    environment = {"DATABASE_URL": os.environ["DATABASE_URL"], "STATEMENT_TIMEOUT": "7"}
+
+    def shown(name, start):
+        environment["DJANGO_SETTINGS_MODULE"] = "shopply.settings"
+        return python("-c", start + ask.format(name), **environment).stdout.strip()
+
+    served, command = "import shopply.wsgi; ", "import django; django.setup(); "
+    assert (shown("statement_timeout", served), shown("lock_timeout", served)) == ("7s", "5s")
+    assert (shown("statement_timeout", command), shown("lock_timeout", command)) == ("0", "5s")
 
 
 def test_forwarded_proto_is_believed_only_when_told():

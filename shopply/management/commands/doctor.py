@@ -1,0 +1,128 @@
+import time
+from typing import NamedTuple
+
+from django.conf import settings
+from django.contrib.staticfiles.storage import staticfiles_storage
+from django.core import checks
+from django.core.cache import cache
+from django.core.management import BaseCommand, CommandError
+from django.db import connection
+from redis import RedisError
+
+from orders import books
+from shopply import health
+
+SECONDS_APART = 2  # that two clocks may be
+# What Django warns of, and with which nobody should serve: no secret, debug, any host.
+SERIOUS = {"security.W009", "security.W018", "security.W020"}
+
+
+class Finding(NamedTuple):
+    serious: bool
+    what: str
+    remedy: str
+
+
+class Command(BaseCommand):
+    help = (
+        "Examines settings, database, cache, clock, static files and the books of the stock. "
+        "Prints a line for each finding, with its remedy; exits with 1 if any is serious."
+    )
+    requires_system_checks = ()  # they are among the findings
+
+    def handle(self, **options):
+        found = [*of_checks(), *of_settings(), *of_statics(), *of_cache(), *of_database()]
+        for finding in found:
+            level = "SERIOUS" if finding.serious else "warning"
+            self.stdout.write(f"{level}  {finding.what} {finding.remedy}")
+        serious = sum(finding.serious for finding in found)
+        if serious:
+            raise CommandError(f"{serious} of {len(found)} findings are serious.")
+        self.stdout.write(f"{len(found)} findings, none of them serious.")
+
+
+def of_checks():
+    """What `check --deploy` finds: debug, a weak secret, demo accounts, cookies without HTTPS."""
+    for message in checks.run_checks(include_deployment_checks=True):
+        if not message.is_silenced():
+            serious = message.is_serious(checks.ERROR) or message.id in SERIOUS
+            yield Finding(serious, f"{message.msg} ({message.id})", message.hint or "")
+
+
+def of_settings():
+    if settings.DEBUG:
+        return
+    if not settings.REST_FRAMEWORK["NUM_PROXIES"]:
+        yield Finding(
+            False,
+            "NUM_PROXIES is 0: behind a proxy, all clients would share the limits of one address.",
+            "Set it to how many proxies add to X-Forwarded-For.",
+        )
+    if connection.vendor == "sqlite":
+        yield Finding(
+            False,
+            "The database is SQLite, a file that only the processes of this one machine share.",
+            "Set DATABASE_URL to a PostgreSQL before there is a second machine.",
+        )
+
+
+def of_statics():
+    manifest = getattr(staticfiles_storage, "manifest_name", None)  # none in debug
+    if manifest and not staticfiles_storage.exists(manifest):
+        yield Finding(
+            True,
+            "The static files are not collected, so the admin fails.",
+            "Run `manage.py collectstatic --noinput`.",
+        )
+
+
+def of_cache():
+    if not settings.CACHE_URL:
+        return  # the database counts
+    if "redis" not in settings.CACHES["default"]["BACKEND"].lower():
+        yield Finding(
+            True,
+            "CACHE_URL names a cache that processes do not share: limits count in each by itself.",
+            "Set it to redis://host:6379/0, or leave it out to count in the database.",
+        )
+        return
+    try:
+        cache.get("doctor")
+    except RedisError as exc:
+        yield Finding(
+            True,
+            f"The cache at CACHE_URL is away ({type(exc).__name__}): limits are not shared.",
+            "Start it, or leave CACHE_URL out to count in the database.",
+        )
+
+
+def of_database():
+    fault = health.asked_in_time(health.fault_of)
+    if fault:
+        remedy = "Start it, or correct DATABASE_URL."
+        if "migrations" in fault:
+            remedy = "Run `manage.py migrate`."
+        yield Finding(True, fault, remedy)
+        return
+    yield from of_clock()
+    wrong = books.unbalanced().count()
+    if wrong:
+        yield Finding(
+            True,
+            f"The stock of {wrong} products is not what adjustments and orders add up to.",
+            "`manage.py verify_stock` names them; correct each by an adjustment.",
+        )
+
+
+def of_clock():
+    if connection.vendor != "postgresql":
+        return  # the database has our own
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT extract(epoch FROM clock_timestamp())::float8")
+        apart = time.time() - cursor.fetchone()[0]
+    if abs(apart) > SECONDS_APART:
+        yield Finding(
+            True,
+            f"The clock is {apart:+.0f} seconds off that of the database.",
+            "Run an NTP client on both machines.",
+        )

@@ -1,0 +1,114 @@
+"""The doctor finds what is wrong, and nothing where nothing is."""
+
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+
+from products.models import Product
+from shopply import health
+from shopply.knobs import Env
+from shopply.management.commands import doctor
+from tests import factories
+from tests.servers import database_url
+from tests.test_settings import PRODUCTION, python
+
+
+@pytest.fixture
+def examine(capsys):
+    """`{line of a finding without its level: level}`."""
+
+    def examine():
+        try:
+            call_command("doctor")
+        except CommandError:
+            failed = True
+        else:
+            failed = False
+        lines = capsys.readouterr().out.splitlines()
+        found = {line[9:]: line[:7] for line in lines if line[7:9] == "  "}
+        assert failed == ("SERIOUS" in found.values())
+        return found
+
+    return examine
+
+
+def level(found, words):
+    levels = [found[line] for line in found if words in line]
+    assert len(levels) <= 1
+    return levels[0] if levels else None
+
+
+def test_shop_in_debug_is_told_what_keeps_it_from_production(db, examine, settings):
+    settings.DEBUG = True
+    found = examine()
+    assert level(found, "DEBUG set to True") == "SERIOUS"
+    assert level(found, "SECRET_KEY") == "SERIOUS"
+    assert level(found, "SECURE_SSL_REDIRECT") == "warning"
+    assert level(found, "NUM_PROXIES") is level(found, "SQLite") is None
+
+
+def test_shop_in_production_is_told_what_to_see_to(db, examine):
+    found = examine()
+    assert level(found, "NUM_PROXIES is 0") == "warning"
+    expected = "warning" if connection.vendor == "sqlite" else None
+    assert level(found, "The database is SQLite") == expected
+
+
+def test_demo_accounts_are_serious(demo_shop, examine, settings):
+    settings.PASSWORD_HASHERS = settings.PASSWORD_HASHERS[1:]
+    assert level(examine(), "The demo account 'admin'") == "SERIOUS"
+
+
+def test_books_that_are_off_are_serious(db, examine):
+    product = factories.stocked()
+    assert level(examine(), "The stock of") is None
+    Product.objects.filter(pk=product.pk).update(quantity_in_stock=99)
+    assert level(examine(), "The stock of 1 products") == "SERIOUS"
+
+
+def test_migrations_that_are_missing_are_serious(db, examine):
+    health.migrated.clear()
+    MigrationRecorder(connection).record_unapplied("orders", "0003_open_the_books")
+    assert level(examine(), "behind on migrations. Run `manage.py migrate`") == "SERIOUS"
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("locmemcache://", "a cache that processes do not share"),
+        ("redis://127.0.0.1:1/0", "The cache at CACHE_URL is away"),
+    ],
+)
+def test_cache_that_does_not_serve_is_serious(db, examine, settings, url, words):
+    settings.CACHE_URL, settings.CACHES = url, {"default": Env.cache_url_config(url)}
+    assert level(examine(), words) == "SERIOUS"
+
+
+def test_clock_that_is_off_is_serious(db, examine, monkeypatch):
+    if connection.vendor != "postgresql":
+        pytest.skip("the suite does not run on PostgreSQL")
+    assert level(examine(), "The clock") is None
+    monkeypatch.setattr(doctor, "SECONDS_APART", -1)
+    assert level(examine(), "The clock") == "SERIOUS"
+
+
+def test_server_that_is_set_up_well_has_no_serious_finding(transactional_db):
+    environment = PRODUCTION | {"SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyz" * 2}
+    environment |= {"DATABASE_URL": database_url(), "NUM_PROXIES": "1"}
+    outcome = python("manage.py", "doctor", **environment)
+    collected = (settings.STATIC_ROOT / "staticfiles.json").exists()
+    serious = [line for line in outcome.stdout.splitlines() if line.startswith("SERIOUS")]
+    assert ["static files are not collected" in line for line in serious] == [True] * (
+        not collected
+    )
+    assert outcome.returncode == (not collected)
+
+
+def test_database_that_is_away_is_serious_and_no_traceback():
+    away = PRODUCTION | {"DATABASE_URL": "postgres://shop@127.0.0.1:1/shop"}
+    outcome = python("manage.py", "doctor", **away)
+    assert outcome.returncode == 1
+    assert "SERIOUS  The database is out of reach." in outcome.stdout
+    assert "Traceback" not in outcome.stderr + outcome.stdout
