@@ -86,7 +86,8 @@ class Shops:
 
     def measure(self, size):
         database = self.databases[size]
-        told = json.loads(in_the_shop(database, "-m", "benchmarks.growth_rows", str(size)))
+        lines = in_the_shop(database, "-m", "benchmarks.growth_rows", str(size)).splitlines()
+        told = json.loads(lines[-1])  # after those of the log
         self.memory[size].append(told["memory"])
         for row, milliseconds in told["rows"].items():
             self.took[size].setdefault(row, []).extend(milliseconds)
