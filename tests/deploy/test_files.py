@@ -1,0 +1,76 @@
+"""What deploys the shop says the same as the shop; `make deploy-check` asks tools about it."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import yaml
+from django.conf import settings
+
+TOP = Path(settings.BASE_DIR)
+
+
+def read(path):
+    return (TOP / path).read_text(encoding="utf-8")
+
+
+def given():
+    """{file: names of what it sets in the environment of the shop}"""
+    compose = yaml.safe_load(read("deploy/compose.yaml"))["x-shop"]["environment"]
+    beanstalk = yaml.safe_load(read(".ebextensions/shop.config"))["option_settings"]
+    pods = [read(f"deploy/kubernetes/{name}.yaml") for name in ("deployment", "migrate")]
+    return {
+        "compose": set(compose),
+        "beanstalk": set(beanstalk["aws:elasticbeanstalk:application:environment"]),
+        "kubernetes": set(re.findall(r"\{name: ([A-Z_]+)", "".join(pods))),
+        "cloudformation": set(
+            re.findall(r"\{Name: ([A-Z_]+),", read("deploy/cloudformation.yaml"))
+        ),
+    }
+
+
+def test_every_variable_that_is_set_is_one_the_shop_reads():
+    settings_told = set(re.findall(r"`([A-Z_]+)`", read("README.md")))
+    others = {"IMAGE"} | {
+        f"RDS_{each}" for each in ("HOSTNAME", "PORT", "DB_NAME", "USERNAME", "PASSWORD")
+    }
+    for file, names in given().items():
+        assert names, file
+        assert names - settings_told - others == set(), file
+
+
+def test_image_and_procfile_start_the_same_server():
+    (command,) = re.findall(r"^CMD (.*)", read("Dockerfile"), re.MULTILINE)
+    assert read("Procfile").strip().endswith(f" && exec {' '.join(json.loads(command))}")
+
+
+def test_beanstalk_serves_static_files_from_where_they_are_collected():
+    options = yaml.safe_load(read(".ebextensions/shop.config"))["option_settings"]
+    served = options["aws:elasticbeanstalk:environment:proxy:staticfiles"]
+    assert served == {settings.STATIC_URL.rstrip("/"): settings.STATIC_ROOT.name}
+
+
+def test_beanstalk_installs_what_the_lock_says(tmp_path):
+    def files(*options):
+        command = ["git", "ls-files", "--cached", *options]
+        return set(subprocess.check_output(command, cwd=TOP, text=True).split())
+
+    bundle = files() - files("--ignored", "--exclude-from=.ebignore")
+    assert {"Procfile", "manage.py", ".ebextensions/shop.config"} <= bundle
+    assert not any(path.startswith(("tests/", "benchmarks/")) for path in bundle)
+    assert "requirements.txt" not in bundle
+    for path in bundle:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(TOP / path, tmp_path / path)
+    for hook in ("hooks", "confighooks"):
+        subprocess.run([tmp_path / f".platform/{hook}/prebuild/requirements.sh"], check=True)
+        pins = (tmp_path / "requirements.txt").read_text(encoding="utf-8").splitlines()
+        (tmp_path / "requirements.txt").unlink()
+        lock = json.loads(read("Pipfile.lock"))["default"]
+        assert len(pins) == len(lock)
+        for (name, pin), line in zip(lock.items(), pins, strict=True):
+            assert line.startswith(name)
+            assert pin["version"] in line
+            assert set(re.findall(r"--hash=(\S+)", line)) == set(pin["hashes"])
