@@ -22,7 +22,8 @@ DEV := .venv/.dev-packages
 PROOFS := $(patsubst %,tests/orders/test_%.py,races crashes state_machine)
 
 .DEFAULT_GOAL := help
-.PHONY: help run setupdb rebuild test test-postgres test-long fuzz bench bench-quick growth check audit lock
+.PHONY: help run setupdb rebuild test test-postgres test-long fuzz bench bench-quick growth check \
+	deploy-check audit lock
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "%-15s %s\n", $$1, $$2 }'
@@ -77,6 +78,10 @@ check: $(DEV) ## Lint, format, lock, migrations, schema, deploy check.
 		SECRET_KEY="$$(.venv/bin/python -c 'import secrets; print(secrets.token_urlsafe(50))')" \
 		.venv/bin/python manage.py check --deploy --fail-level WARNING
 
+deploy-check: $(DEV) deploy/.venv/.packages ## Lint what deploys the shop; walk the Dockerfile.
+	deploy/check
+	DATABASE_URL=sqlite:///db.sqlite3 .venv/bin/pytest tests/deploy/dockerfile.py
+
 audit: $(DEV) ## Look what is installed up in the advisories of known vulnerabilities.
 	@found=$$(.venv/bin/pip-audit --strict --progress-spinner off) || { echo \
 		"$${found:-Nothing was audited: the advisory service cannot be reached or lacks a package.}"; exit 1; }
@@ -95,9 +100,9 @@ lock: .tools/bin/pipenv ## Bring Pipfile.lock up to date with Pipfile; the lock 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-benchmarks/.venv/.packages: benchmarks/requirements.txt
-	$(PYTHON) -m venv benchmarks/.venv
-	benchmarks/.venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
+benchmarks/.venv/.packages deploy/.venv/.packages: %/.venv/.packages: %/requirements.txt
+	$(PYTHON) -m venv $*/.venv
+	$*/.venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
 .venv/.packages: Pipfile.lock | .tools/bin/pipenv .venv/bin/python
