@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from http.client import HTTPConnection
 from importlib.metadata import distributions
 from pathlib import Path
@@ -131,6 +132,7 @@ class Image:
             command,
             cwd=self.directory,
             env=self.environment | environment,
+            start_new_session=True,
             **(whom if os.geteuid() == 0 else {}),
         )
 
@@ -184,7 +186,8 @@ def container(image, given):
         assert process.poll() is None
         yield process
     finally:
-        process.terminate()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # whatever became of the one that was started
         process.wait(timeout=30)
 
 
