@@ -1,5 +1,9 @@
 """How gunicorn serves the shop: `gunicorn --config python:shopply.gunicorn shopply.wsgi`."""
 
+import os
+import shutil
+import tempfile
+
 from shopply.knobs import Env
 from shopply.worker import Worker
 
@@ -15,3 +19,12 @@ logconfig_dict = {
     "loggers": {"gunicorn.error": {"handlers": ["console"], "propagate": False}},
 }
 worker_class = Worker
+
+
+def on_starting(server):
+    """Give the workers a place to keep their counts, so that each can tell those of all."""
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="shopply-metrics-")
+
+
+def on_exit(server):
+    shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)

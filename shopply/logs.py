@@ -55,18 +55,23 @@ def requests(get_response):
 
 
 def line(request, response, seconds):
-    match = request.resolver_match
     told = {
         "time": datetime.now(UTC),
         "level": "error" if response.status_code >= 500 else "info",
         "request_id": request.id,
         "method": request.method,
-        "route": f"/{match.route}" if match else None,
+        "route": route_of(request),
         "status": response.status_code,
         "duration_ms": round(1000 * seconds, 3),
         "user": caller(request),
     }
     return orjson.dumps(told, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE)
+
+
+def route_of(request):
+    """The pattern of the path, without ids; None where there is none."""
+    match = request.resolver_match
+    return f"/{match.route}" if match else None
 
 
 def caller(request):

@@ -101,6 +101,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "shopply.api.requests.request_id",
     "shopply.logs.requests",
+    "shopply.metrics.requests",
     "shopply.api.requests.client_address",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -151,6 +152,8 @@ LOGGING = {
 }
 logging.captureWarnings(not DEBUG)
 
+METRICS_TOKEN = env("METRICS_TOKEN", default="")
+
 AUTH_USER_MODEL = "customers.Customer"
 AUTHENTICATION_BACKENDS = ["customers.log_ins.LogIn"]
 AUTH_PASSWORD_VALIDATORS = [
@@ -176,7 +179,7 @@ if not DEBUG:
 # --- HTTPS, all on in production ----------------------------------------------------------------
 
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=not DEBUG)
-SECURE_REDIRECT_EXEMPT = ["^(healthz|readyz)$"]  # who probes speaks plain HTTP
+SECURE_REDIRECT_EXEMPT = ["^(healthz|readyz|metrics)$"]  # who probes speaks plain HTTP
 YEAR = 365 * 24 * 3600
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=0 if DEBUG else YEAR, most=10 * YEAR)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_SECONDS > 0

@@ -9,7 +9,7 @@ from rest_framework.routers import APIRootView, DefaultRouter
 from customers.views import CustomerViewSet, ObtainToken, RevokeToken
 from orders.views import OrderViewSet, StockHistory
 from products.views import ProductViewSet
-from shopply import health
+from shopply import health, metrics
 from shopply.api import problems
 
 
@@ -31,6 +31,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="docs")),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
+    path("metrics", metrics.metrics),
     path("admin/", admin.site.urls),
     path("api/obtain-token/", ObtainToken.as_view(), name="obtain-token"),
     path("api/revoke-token/", RevokeToken.as_view(), name="revoke-token"),

@@ -26,6 +26,7 @@ TABLE = [
     ("GET",    "/",                        None,                (302, 302, 302, 302, 302)),
     ("GET",    "/healthz",                 None,                (200, 200, 200, 200, 200)),
     ("GET",    "/readyz",                  None,                (200, 200, 200, 200, 200)),
+    ("GET",    "/metrics",                 None,                (404, 404, 404, 404, 404)),
     ("GET",    "/api/",                    None,                (200, 200, 200, 200, 200)),
     ("POST",   "/api/obtain-token/",       LOG_IN,              (200, 200, 200, 200, 200)),
     ("POST",   "/api/revoke-token/",       None,                (401, 204, 204, 204, 401)),

@@ -1,0 +1,143 @@
+"""What is counted over several processes, and what the alerts and the dashboard make of it."""
+
+import json
+import re
+import shutil
+import subprocess
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+import yaml
+from django.conf import settings
+
+from products.models import Product
+from tests import factories
+from tests.servers import Server
+
+TOKEN = "a token for whoever scrapes"
+DEPLOY = Path(settings.BASE_DIR) / "deploy"
+
+
+@contextmanager
+def running(**environment):
+    server = Server(workers=3, **{"METRICS_TOKEN": TOKEN} | environment).start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def fetch(server, **headers):
+    peer = HTTPConnection("127.0.0.1", server.port, timeout=20)
+    try:
+        peer.request("GET", "/metrics", headers={"Host": "10.0.0.7"} | headers)
+        answer = peer.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        peer.close()
+
+
+def scrape(server):
+    """`{name with its labels: value}`."""
+    status, text = fetch(server, Authorization=f"Bearer {TOKEN}")
+    assert status == 200
+    lines = [line.rpartition(" ") for line in text.splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, _, value in lines}
+
+
+def requests_to(told, route, method="GET", status=200):
+    labels = f'method="{method}",route="{route}",status="{status}"'
+    return told.get(f"shopply_requests_total{{{labels}}}", 0)
+
+
+def test_counts_are_those_of_all_processes_also_of_killed_ones(transactional_db, alice):
+    product = factories.stocked(quantity_in_stock=5)
+    with running() as server:
+        client = server.client(alice)
+        assert scrape(server)['shopply_orders_total{outcome="placed"}'] == 0
+        for _ in range(60):
+            client.call("GET", f"/api/products/{product.pk}/")
+        client.call("BREW", "/api/products/")
+        key = {"Idempotency_Key": "once"}
+        assert client.order({product.pk: 3}, **key).status == 201
+        assert client.order({product.pk: 3}, **key).status == 201
+        assert client.order({product.pk: 3}).status == 409
+        assert client.order({0: 1}).status == 400
+        told = scrape(server)
+        assert requests_to(told, "/api/products/<int:pk>/") == 60
+        assert requests_to(told, "/api/products/", "OTHER", 403) == 1
+        assert requests_to(told, "/api/orders/", "POST", 201) == 2
+        for outcome in ("placed", "replayed", "out_of_stock", "validation_error"):
+            assert told[f'shopply_orders_total{{outcome="{outcome}"}}'] == 1
+        assert told["shopply_units_sold_total"] == 3
+        assert told["shopply_stock_outs_total"] == 1
+        labels = 'method="GET",route="/api/products/<int:pk>/"'
+        assert told[f"shopply_request_seconds_count{{{labels}}}"] == 60
+        assert told["shopply_database_up"] == 1
+        assert told["shopply_books_off"] == 0
+        children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
+        subprocess.run(["/bin/kill", "-9", *children.read_text().split()], check=True)
+        assert requests_to(scrape(server), "/api/products/<int:pk>/") == 60
+
+
+def test_books_that_are_off_are_told(transactional_db):
+    product = factories.stocked()
+    Product.objects.filter(pk=product.pk).update(quantity_in_stock=99)
+    with running() as server:
+        assert scrape(server)["shopply_books_off"] == 1
+
+
+def test_database_that_is_away_is_told(transactional_db):
+    with running(DATABASE_URL="postgres://shop@127.0.0.1:1/shop") as server:
+        assert server.client().call("GET", "/api/products/").status == 503
+        told = scrape(server)
+        assert told["shopply_database_up"] == 0
+        assert told["shopply_database_errors_total"] == 1
+        assert "shopply_books_off" not in told
+
+
+@pytest.mark.parametrize("token", [TOKEN, ""])
+def test_stranger_finds_nothing(transactional_db, token):
+    with running(METRICS_TOKEN=token) as server:
+        for given in ("Bearer ", "Bearer wrong", "Bearer \xe9", f"Token {TOKEN}", "Bearer None"):
+            assert fetch(server, Authorization=given)[0] == 404
+        assert fetch(server)[0] == 404
+
+
+def alerts():
+    (group,) = yaml.safe_load((DEPLOY / "alerts.yml").read_text())["groups"]
+    return group["rules"]
+
+
+def expressions():
+    yield from (rule["expr"] for rule in alerts())
+    for panel in json.loads((DEPLOY / "dashboard.json").read_text())["panels"]:
+        yield from (target["expr"] for target in panel["targets"])
+
+
+def test_alerts_and_dashboard_name_what_is_exported(transactional_db):
+    named = set(re.findall(r"shopply_\w+", " ".join(expressions())))
+    assert len(named) > 7
+    with running() as server:
+        server.client().call("GET", "/api/")
+        exported = {name.partition("{")[0] for name in scrape(server)}
+    assert named - exported == set()
+
+
+def test_every_alert_is_seen_to_fire_and_to_stay_silent():
+    seen = {}
+    for test in yaml.safe_load((DEPLOY / "alerts_test.yml").read_text())["tests"]:
+        for case in test["alert_rule_test"]:
+            seen.setdefault(case["alertname"], set()).add(bool(case["exp_alerts"]))
+    assert seen == {rule["alert"]: {True, False} for rule in alerts()}
+
+
+def test_alerts_do_what_their_tests_say():
+    promtool = shutil.which("promtool")
+    if not promtool:
+        pytest.skip("no promtool: it is in Debian's package `prometheus`")
+    for check in (("check", "rules", "alerts.yml"), ("test", "rules", "alerts_test.yml")):
+        outcome = subprocess.run([promtool, *check], cwd=DEPLOY, capture_output=True, text=True)
+        assert outcome.returncode == 0, outcome.stdout + outcome.stderr
