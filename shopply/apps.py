@@ -3,6 +3,7 @@ import sqlite3
 import time
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.contrib.admin import apps
 from django.core.signals import request_started
 from django.db import OperationalError, connections
@@ -17,6 +18,10 @@ class ShopplyConfig(AppConfig):
         CharField.to_internal_value = strict(CharField.to_internal_value)
         request_started.connect(drop_dead_connections)
         connection_created.connect(have_writers_take_turns)
+        if settings.SENTRY_DSN:
+            from shopply import sentry  # not before: to load it takes a tenth of a second
+
+            sentry.start()
 
 
 def drop_dead_connections(**kwargs):

@@ -153,6 +153,10 @@ LOGGING = {
 logging.captureWarnings(not DEBUG)
 
 METRICS_TOKEN = env("METRICS_TOKEN", default="")
+VERSION = "1.0.0"
+SENTRY_DSN = env("SENTRY_DSN", default="")
+SENTRY_RELEASE = env("SENTRY_RELEASE", default=f"shopply@{VERSION}")
+SENTRY_ENVIRONMENT = env("SENTRY_ENVIRONMENT", default="debug" if DEBUG else "production")
 
 AUTH_USER_MODEL = "customers.Customer"
 AUTHENTICATION_BACKENDS = ["customers.log_ins.LogIn"]
@@ -240,7 +244,7 @@ LINK_PAGINATION_CLASS = "shopply.api.pagination.LinkedPages"
 
 SPECTACULAR_SETTINGS = {
     "TITLE": "shopply",
-    "VERSION": "1.0.0",
+    "VERSION": VERSION,
     "OAS_VERSION": "3.1.1",
     "DESCRIPTION": (BASE_DIR / "shopply/api/introduction.md").read_text(encoding="utf-8"),
     "SERVE_INCLUDE_SCHEMA": False,

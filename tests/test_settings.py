@@ -151,6 +151,7 @@ def test_database_url_names_postgresql():
         ("DATABASE_URL", "postgres://shop:hush@db:x/shop", "postgres://user:password@host"),
         ("DATABASE_URL", "hush", "postgres://user:password@host:5432/name"),
         ("CACHE_URL", "nonsense://hush", "redis://host:6379/0"),
+        ("SENTRY_DSN", "hush", "https://key@host/project"),
     ],
 )
 def test_value_that_cannot_be_meant_is_a_sentence(name, value, told):

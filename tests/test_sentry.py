@@ -1,0 +1,87 @@
+"""What Sentry gets of a failing server, as a listener in its place reads it."""
+
+import gzip
+import json
+import threading
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from queue import Empty, Queue
+
+import pytest
+
+from tests.servers import Server
+
+
+@pytest.fixture
+def sentry():
+    """A listener for envelopes: where it is, and the queue of what it got."""
+    envelopes = Queue()
+
+    class Listener(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.headers.get("Content-Encoding") == "gzip":
+                body = gzip.decompress(body)
+            envelopes.put(body.decode())
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *args):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Listener) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://public@127.0.0.1:{server.server_port}/1", envelopes
+        server.shutdown()
+
+
+@pytest.fixture
+def failing_shop(sentry, transactional_db):
+    known = {"SENTRY_DSN": sentry[0], "SENTRY_RELEASE": "r17", "SENTRY_ENVIRONMENT": "trial"}
+    server = Server(workers=1, module="tests.api.failing", **known).start()
+    yield server
+    server.stop()
+
+
+def ask(server, path, request_id, customer):
+    peer = HTTPConnection("127.0.0.1", server.port, timeout=20)
+    headers = {
+        **server.client(customer).headers,
+        "Content-Type": "application/json",
+        "Cookie": "sessionid=hush-cookie",
+        "User-Agent": "hush-agent",
+        "X-Hush": "hush-header",
+        "X-Request-ID": request_id,
+    }
+    peer.request("GET", f"{path}?search=hush-query", json.dumps({"a": "hush-body"}), headers)
+    assert peer.getresponse().status == 500
+    peer.close()
+
+
+@pytest.mark.parametrize("path", ["/api/products/", "/"])
+def test_failure_is_told_without_anything_of_the_caller(failing_shop, sentry, alice, path):
+    ask(failing_shop, path, "order-17", alice)
+    envelope = sentry[1].get(timeout=10)
+    event = json.loads(envelope.splitlines()[2])
+    assert (event["release"], event["environment"]) == ("r17", "trial")
+    assert event["tags"] == {"request_id": "order-17"}
+    (failure,) = event["exception"]["values"]
+    assert (failure["type"], failure["value"]) == ("RuntimeError", "SELECT secret FROM secrets")
+    assert failure["stacktrace"]["frames"][-1]["function"] == "fail"
+    token = failing_shop.client(alice).headers["Authorization"].split()[1]
+    for private in ("hush", token, "alice", "127.0.0.1", '"vars"', '"user"', '"cookies"'):
+        assert private not in envelope
+    with pytest.raises(Empty):  # it is told once
+        sentry[1].get(timeout=0.5)
+
+
+def test_what_is_no_failure_is_not_told(sentry, transactional_db):
+    server = Server(workers=1, SENTRY_DSN=sentry[0]).start()
+    try:
+        assert server.client().call("GET", "/api/orders/").status == 401
+        assert server.client().call("POST", "/api/customers/", {}).status == 400
+    finally:
+        server.stop()
+    assert sentry[1].empty()
