@@ -19,6 +19,7 @@ from types import SimpleNamespace
 from gunicorn.http.wsgi import FileWrapper, create
 from gunicorn.workers.base import Worker as BaseWorker
 
+from shopply import logs
 from shopply.connection import Connection
 from shopply.refusals import TooLate, problem_of, refusal
 
@@ -310,10 +311,12 @@ class Worker(BaseWorker):
     def refuse(self, connection, exc):
         """Answer with a problem, as the last: where another request would begin is not known."""
         (code, detail), request_id = problem_of(exc), uuid.uuid4().hex
+        logs.request_id.set(request_id)
         if code == "internal_error":
-            self.log.error("A request failed (request %s)", request_id, exc_info=exc)
+            self.log.error("A request failed", exc_info=exc)
         else:
-            self.log.warning("Refused: %s (request %s)", exc, request_id)
+            self.log.warning("Refused: %s", exc)
+        logs.request_id.set(None)
         connection.forget_request()
         connection.received.clear()
         connection.response = connection.content = None
