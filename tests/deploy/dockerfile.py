@@ -250,9 +250,6 @@ def test_nothing_is_written_but_to_tmp(image, given, container):
     assert image.files() == before
 
 
-@pytest.mark.skipif(
-    "healthz" not in (TOP / "shopply/urls.py").read_text(encoding="utf-8"), reason="no /healthz yet"
-)
 def test_health_check_tells_life_from_death(image, given, container):
     assert get("/healthz", given, host="10.0.0.7") == 200
     assert image.start(image.health, **given).wait(timeout=30) == 0
