@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 from django.conf import settings
+from django.db import OperationalError, connection
 
 from products.models import Product
+from shopply import metrics
 from tests import factories
 from tests.servers import Server
 
@@ -80,6 +82,49 @@ def test_counts_are_those_of_all_processes_also_of_killed_ones(transactional_db,
         children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
         subprocess.run(["/bin/kill", "-9", *children.read_text().split()], check=True)
         assert requests_to(scrape(server), "/api/products/<int:pk>/") == 60
+
+
+def test_single_process_tells_its_own_counts(client, db, settings):
+    settings.METRICS_TOKEN = TOKEN
+    line = 'shopply_requests_total{method="GET",route="/healthz",status="200"} '
+    counts = []
+    for _ in range(2):
+        client.get("/healthz")
+        told = client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+        counts.append(float(told.content.decode().partition(line)[2].split()[0]))
+    assert counts[1] == counts[0] + 1
+    assert "shopply_books_off 0.0" in told.content.decode()
+
+
+def test_orders_are_counted_by_what_became_of_them(as_alice, settings, product):
+    settings.METRICS_TOKEN = TOKEN
+
+    def order(quantity, **headers):
+        counts = [metrics.orders.labels(name) for name in ("placed", "replayed", "out_of_stock")]
+        counts += [metrics.units, metrics.stock_outs]
+        before = [count._value.get() for count in counts]
+        body = {"items": [{"product": product.pk, "quantity": quantity}]}
+        as_alice.post("/api/orders/", body, headers=headers)
+        return [count._value.get() - was for count, was in zip(counts, before, strict=True)]
+
+    assert order(2, **{"Idempotency-Key": "once"}) == [1, 0, 0, 2, 0]
+    assert order(2, **{"Idempotency-Key": "once"}) == [0, 1, 0, 0, 0]
+    assert order(9_999) == [0, 0, 1, 0, 1]
+
+
+def test_request_that_the_database_fails_is_counted(client, db, settings):
+    settings.METRICS_TOKEN = TOKEN
+    client.raise_request_exception = False
+    before = metrics.database_errors._value.get()
+    client.cookies["sessionid"] = "x" * 32
+    with connection.execute_wrapper(away):
+        assert client.get("/api/products/").status_code == 503
+        assert client.get("/admin/").status_code == 500
+    assert metrics.database_errors._value.get() == before + 2
+
+
+def away(execute, sql, params, many, context):
+    raise OperationalError("The database is away.")
 
 
 def test_books_that_are_off_are_told(transactional_db):
