@@ -5,8 +5,10 @@ counts of each process in a file that outlives it, in a directory that `shopply.
 """
 
 import hmac
+import logging
 import os
 import sys
+import threading
 import time
 from time import perf_counter
 
@@ -14,7 +16,7 @@ import orjson
 from django.conf import settings
 from django.core.exceptions import MiddlewareNotUsed
 from django.core.signals import got_request_exception
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, connection
 from django.http import Http404, HttpResponse
 from django.views.decorators.http import require_safe
 from prometheus_client import (
@@ -31,6 +33,8 @@ from prometheus_client.core import GaugeMetricFamily
 from orders import books
 from shopply import health
 from shopply.logs import route_of
+
+logger = logging.getLogger("shopply.metrics")
 
 METHODS = {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"}
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -96,17 +100,27 @@ def count_failure(**kwargs):
 class Live:
     """What only the database knows."""
 
-    books_off, looked = None, -BOOKS_EVERY
+    books_off, look_at = None, 0
 
     def collect(self):
         up = health.asked_in_time(health.fault_of) is None
         yield GaugeMetricFamily("shopply_database_up", "Whether the database serves.", value=up)
-        if up and time.monotonic() - self.looked >= BOOKS_EVERY:
-            self.books_off, self.looked = books.unbalanced().count(), time.monotonic()
+        if up and time.monotonic() >= self.look_at:
+            self.look_at = time.monotonic() + BOOKS_EVERY
+            threading.Thread(target=self.look, daemon=True).start()
         if self.books_off is not None:
             yield GaugeMetricFamily(
                 "shopply_books_off", "Products whose stock does not add up.", value=self.books_off
             )
+
+    def look(self):
+        """By a thread and a connection of its own: meanwhile requests go on."""
+        try:
+            self.books_off = books.unbalanced().count()
+        except DatabaseError as exc:
+            logger.warning("The books could not be looked at: %s", exc)
+        finally:
+            connection.close()
 
 
 live = CollectorRegistry()
