@@ -97,7 +97,7 @@ class Shoppers:
 def moments(crashes):
     """After how many orders to crash, at random, and how many orders to place in all."""
     when = [*accumulate(random.randint(THREADS, 3 * THREADS) for _ in range(crashes))]
-    return when, when[-1] + 3 * THREADS
+    return when, when[-1] + 50 * THREADS  # a kill takes as long as a hundred orders
 
 
 def assert_books_have_just(acknowledged):
