@@ -8,8 +8,8 @@ from functools import wraps
 from django.db import OperationalError, connection
 
 TRIES = 3
-# PostgreSQL: serialization failure, deadlock, lock not had in time.
-UNDONE = {"40001", "40P01", "55P03"}
+# PostgreSQL: serialization failure, deadlock, lock not had in time, plan of before a migration.
+UNDONE = {"40001", "40P01", "55P03", "0A000"}
 
 
 def was_undone(error):

@@ -6,7 +6,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.contrib.admin import apps
 from django.core.signals import request_started
-from django.db import OperationalError, connections
+from django.db import NotSupportedError, OperationalError, connections
 from django.db.backends.signals import connection_created
 from rest_framework.serializers import CharField
 
@@ -18,6 +18,7 @@ class ShopplyConfig(AppConfig):
         CharField.to_internal_value = strict(CharField.to_internal_value)
         request_started.connect(drop_dead_connections)
         connection_created.connect(have_writers_take_turns)
+        connection_created.connect(have_plans_dropped)
         if settings.SENTRY_DSN:
             from shopply import sentry  # not before: to load it takes a tenth of a second
 
@@ -68,6 +69,29 @@ def take_a_turn(execute, sql, params, many, context):
             time.sleep(0.0005)
     finally:
         link.execute(f"PRAGMA busy_timeout = {patience}")
+
+
+def have_plans_dropped(connection, **kwargs):
+    if connection.vendor == "postgresql" and drop_plans not in connection.execute_wrappers:
+        connection.execute_wrappers.append(drop_plans)
+
+
+def drop_plans(execute, sql, params, many, context):
+    """Prepare no more on a connection whose statements a migration, of a column's type, broke.
+
+    PostgreSQL refuses each of them for as long as the connection lives. A transaction is undone by
+    that, and may be tried again.
+    """
+    try:
+        return execute(sql, params, many, context)
+    except NotSupportedError as error:
+        link = context["connection"].connection
+        if link.prepare_threshold is None:
+            raise
+        link.prepare_threshold = None
+        if context["connection"].in_atomic_block:
+            raise OperationalError(*error.args) from error.__cause__
+        return execute(sql, params, many, context)
 
 
 def strict(to_internal_value):

@@ -1,0 +1,54 @@
+"""Columns get other types while the shop is open, and PostgreSQL refuses what it had prepared."""
+
+import psycopg
+import pytest
+from django.db import connection
+
+from tests import factories
+from tests.servers import database_url
+
+
+@pytest.fixture
+def change(transactional_db):
+    """Alters a column, as a migration does in another process; back in the end."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite looks at each statement anew")
+    undo = []
+
+    def change(column, old, new):
+        undo.append((column, new, old))
+        table, name = column.split(".")
+        with psycopg.connect(database_url(), autocommit=True) as other:
+            other.execute(f"ALTER TABLE {table} ALTER COLUMN {name} TYPE {new}")
+
+    yield change
+    change(*undo[0])
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        ("customers_customer.country", "varchar(100)", "varchar(101)"),
+        ("products_product.modified", "timestamptz", "timestamptz(3)"),
+        ("orders_order.total_price", "numeric(15,2)", "numeric(16,2)"),
+        ("orders_orderevent.note", "varchar(500)", "varchar(501)"),
+    ],
+)
+@pytest.mark.parametrize("first", ["read", "write"])
+def test_column_of_another_type_fails_no_request(change, api, alice, clerk, first, column):
+    product = factories.stocked()
+    calls = [
+        lambda: api.of(alice).get("/api/products/?in_stock=true"),
+        lambda: api.of(alice).get("/api/orders/"),
+        lambda: api.of(clerk).get("/api/customers/"),
+        lambda: api.of(alice).post(
+            "/api/orders/", {"items": [{"product": product, "quantity": 1}]}
+        ),
+    ]
+    product = product.pk
+    for _ in range(3):
+        assert [call().status_code for call in calls] == [200, 200, 200, 201]
+    change(*column)
+    ordered = calls if first == "read" else calls[::-1]
+    assert {call().status_code for call in ordered} == {200, 201}
