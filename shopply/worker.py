@@ -52,12 +52,13 @@ class Worker(BaseWorker):
         self.connections = set()
         self.waiting = []  # those with a whole request
         self.held = 0
+        self.served = 0  # clients in the last turn
         self.is_free = False
         self.poller = DefaultSelector()
         self.poller.register(self.PIPE[0], EVENT_READ, self.read_signals)
         for listener in self.sockets:
             listener.setblocking(False)
-            self.poller.register(listener, EVENT_READ, partial(self.accept, listener))
+            self.poller.register(listener, EVENT_READ, partial(self.let_in, listener))
         while self.alive:
             self.turn()
         self.stop()
@@ -90,6 +91,7 @@ class Worker(BaseWorker):
             self.sweep_at = now + self.pause
             self.sweep(now)
         waiting, self.waiting = self.waiting, []
+        self.served = len(waiting)
         for connection in waiting:
             self.serve(connection)
             if time.monotonic() > self.sweep_at:
@@ -111,6 +113,12 @@ class Worker(BaseWorker):
                 self.end(connection)
 
     # --- Clients come and go --------------------------------------------------------------------
+
+    def let_in(self, listener):
+        """Take as many clients as were just served: one at a time, the last would wait for long."""
+        for _ in range(max(1, self.served)):
+            if not self.accept(listener):
+                break
 
     def accept(self, listener):
         """Take one client, if there is one: of many that come at once, others get their share."""

@@ -314,6 +314,20 @@ def test_clients_that_stop_half_way_keep_nobody_waiting(start):
                 assert peer.ask(get("/hello"))[0] == 200
 
 
+def test_new_clients_get_their_share_of_a_busy_worker(start):
+    server = start(workers=1)
+    with ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(Peer(server)).send(get("/hang/0.01") * 60)
+        time.sleep(1)
+        begun = time.monotonic()
+        newcomers = [stack.enter_context(Peer(server)) for _ in range(20)]
+        for peer in newcomers:
+            peer.send(get("/hang/0.01"))
+        assert [peer.answer()[0] for peer in newcomers] == [200] * 20
+        assert time.monotonic() - begun < 3
+
+
 def test_under_the_sync_worker_they_do(start):
     server = start("--worker-class", "sync", workers=2)
     with ExitStack() as stack:
