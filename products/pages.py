@@ -97,8 +97,8 @@ class PagedQuerySet(models.QuerySet):
         return self._with(ids(census, self[start:stop]))
 
     def _with(self, pks):
-        """Those that are still there of the products with these ids, in their order."""
-        products = self.model.objects.in_bulk(pks)
+        """Those of the products with these ids that are still in the list, in their order."""
+        products = self.order_by().in_bulk(pks)
         return [products[pk] for pk in pks if pk in products]
 
 
