@@ -2,6 +2,7 @@
 
 PORT ?= 8000
 EXAMPLES ?= 200
+SECONDS ?= 600
 POSTGRES_URL ?= postgres://postgres@127.0.0.1:5432/postgres
 PYTHON ?= $(firstword $(shell command -v python3.11 python3))
 
@@ -23,7 +24,7 @@ PROOFS := $(patsubst %,tests/orders/test_%.py,races crashes state_machine)
 
 .DEFAULT_GOAL := help
 .PHONY: help run setupdb rebuild test test-postgres test-long fuzz bench bench-quick growth check \
-	deploy-check audit lock
+	deploy-check soak audit lock
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "%-15s %s\n", $$1, $$2 }'
@@ -78,9 +79,13 @@ check: $(DEV) ## Lint, format, lock, migrations, schema, deploy check.
 		SECRET_KEY="$$(.venv/bin/python -c 'import secrets; print(secrets.token_urlsafe(50))')" \
 		.venv/bin/python manage.py check --deploy --fail-level WARNING
 
-deploy-check: $(DEV) deploy/.venv/.packages ## Lint what deploys the shop; walk the Dockerfile.
+deploy-check: $(DEV) deploy/.venv/.packages ## Lint what deploys the shop, walk the Dockerfile, run two copies.
 	deploy/check
 	DATABASE_URL=sqlite:///db.sqlite3 .venv/bin/pytest tests/deploy/dockerfile.py
+	DATABASE_URL=$(POSTGRES_URL) .venv/bin/pytest -s tests/deploy/copies.py tests/deploy/failover.py
+
+soak: $(DEV) ## Load the shop for SECONDS (600) with four fifths of what it can carry.
+	SECONDS=$(SECONDS) DATABASE_URL=$(POSTGRES_URL) .venv/bin/pytest -s tests/deploy/soak.py
 
 audit: $(DEV) ## Look what is installed up in the advisories of known vulnerabilities.
 	@found=$$(.venv/bin/pip-audit --strict --progress-spinner off) || { echo \

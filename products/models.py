@@ -172,6 +172,7 @@ class Product(models.Model):
     in_stock = ProductRecord.in_stock
     available = ProductRecord.available
 
+    @retried
     def introduce(self, *, by):
         """Save a new product, its stock booked as an opening adjustment made by the user `by`."""
         with transaction.atomic():
@@ -181,6 +182,7 @@ class Product(models.Model):
                     delta=self.quantity_in_stock, reason=Reason.OPENING, actor=by
                 )
 
+    @retried
     def revise(self, **changes):
         """Write just these fields.
 

@@ -28,6 +28,26 @@ class Census(NamedTuple):
             cursor.execute("SELECT edition, for_sale, retired FROM products_census")
             return cls(*cursor.fetchone())
 
+    @staticmethod
+    def is_kept():
+        """Whether it tells what there is, and all the triggers are there that keep it."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT for_sale = (SELECT count(*) FROM products_product WHERE is_active)"  # noqa: S608
+                " AND retired = (SELECT count(*) FROM products_product WHERE NOT is_active)"
+                f" AND ({TRIGGERS[connection.vendor]}) FROM products_census"
+            )
+            row = cursor.fetchone()
+        return bool(row and row[0])
+
+
+TRIGGERS = {
+    "postgresql": "SELECT count(*) = 5 FROM pg_trigger WHERE NOT tgisinternal"
+    " AND tgenabled <> 'D' AND tgrelid = 'products_product'::regclass",
+    "sqlite": "SELECT count(*) = 4 FROM sqlite_master"
+    " WHERE type = 'trigger' AND tbl_name = 'products_product'",
+}
+
 
 class Page(NamedTuple):
     """`count` is that of all pages: MOST says so many or more, if the list is not the whole one."""

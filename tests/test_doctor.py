@@ -61,6 +61,13 @@ def test_demo_accounts_are_serious(demo_shop, examine, settings):
     assert level(examine(), "The demo account 'admin'") == "SERIOUS"
 
 
+def test_census_that_is_off_is_serious(db, examine):
+    assert level(examine(), "The census") is None
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE products_census SET for_sale = for_sale + 1")
+    assert level(examine(), "The census") == "SERIOUS"
+
+
 def test_books_that_are_off_are_serious(db, examine):
     product = factories.stocked()
     assert level(examine(), "The stock of") is None

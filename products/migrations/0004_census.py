@@ -3,6 +3,9 @@
 `products_census` is one row: how many products are for sale and how many are retired, and an
 `edition` that changes with whatever is not stock. It is no model: to flush or load the tables of
 models fires the triggers, and would undo their work if it wrote this one too.
+
+A later migration that alters products takes all this back before and does it again after: SQLite makes
+the table anew and forgets the triggers, PostgreSQL refuses to alter columns that they name.
 """
 
 from django.db import migrations
@@ -19,15 +22,16 @@ POSTGRESQL = (
     """,
     """
     CREATE TABLE products_census (
-        edition bigint NOT NULL, for_sale bigint NOT NULL, retired bigint NOT NULL)
+        edition bigint NOT NULL, for_sale bigint NOT NULL, retired bigint NOT NULL,
+        id smallint PRIMARY KEY DEFAULT 1 CHECK (id = 1))
     """,
     """
-    INSERT INTO products_census SELECT products_edition(),
+    INSERT INTO products_census (edition, for_sale, retired) SELECT products_edition(),
         count(*) FILTER (WHERE is_active), count(*) FILTER (WHERE NOT is_active)
         FROM products_product
     """,
     """
-    CREATE FUNCTION products_came() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    CREATE FUNCTION products_came() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$ BEGIN
         UPDATE products_census SET edition = products_edition(),
             for_sale = for_sale + (SELECT count(*) FROM came WHERE is_active),
             retired = retired + (SELECT count(*) FROM came WHERE NOT is_active);
@@ -35,7 +39,7 @@ POSTGRESQL = (
     END $$
     """,
     """
-    CREATE FUNCTION products_went() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    CREATE FUNCTION products_went() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$ BEGIN
         UPDATE products_census SET edition = products_edition(),
             for_sale = for_sale - (SELECT count(*) FROM went WHERE is_active),
             retired = retired - (SELECT count(*) FROM went WHERE NOT is_active);
@@ -43,7 +47,7 @@ POSTGRESQL = (
     END $$
     """,
     """
-    CREATE FUNCTION products_emptied() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    CREATE FUNCTION products_emptied() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$ BEGIN
         UPDATE products_census SET edition = products_edition(), for_sale = 0, retired = 0;
         RETURN NULL;
     END $$
@@ -51,7 +55,7 @@ POSTGRESQL = (
     # A statement's rows add up here first: to write the one row for each of them would take a
     # time that is the square of their number.
     """
-    CREATE FUNCTION products_switched() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    CREATE FUNCTION products_switched() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$ BEGIN
         PERFORM set_config('shopply.switched', (
             coalesce(nullif(current_setting('shopply.switched', true), ''), '0')::bigint
             + CASE WHEN NEW.is_active THEN 1 ELSE -1 END)::text, true);
@@ -59,7 +63,7 @@ POSTGRESQL = (
     END $$
     """,
     """
-    CREATE FUNCTION products_edited() RETURNS trigger LANGUAGE plpgsql AS $$
+    CREATE FUNCTION products_edited() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
     DECLARE
         switched bigint := coalesce(nullif(current_setting('shopply.switched', true), ''), '0');
     BEGIN
@@ -124,9 +128,13 @@ INTO_WORDS = "INSERT INTO products_words (rowid, name, description, sku) VALUES"
 OUT_OF_WORDS = "INSERT INTO products_words (products_words, rowid, name, description, sku) VALUES"
 NEW, OLD = (f"({row}.id, {row}.name, {row}.description, {row}.sku)" for row in ("NEW", "OLD"))
 SQLITE = (
-    "CREATE TABLE products_census (edition integer, for_sale integer, retired integer)",
     """
-    INSERT INTO products_census
+    CREATE TABLE products_census (
+        edition integer NOT NULL, for_sale integer NOT NULL, retired integer NOT NULL,
+        id integer PRIMARY KEY DEFAULT 1 CHECK (id = 1))
+    """,
+    """
+    INSERT INTO products_census (edition, for_sale, retired)
         SELECT random(), coalesce(sum(is_active), 0), coalesce(sum(NOT is_active), 0)
         FROM products_product
     """,

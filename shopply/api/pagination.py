@@ -9,6 +9,8 @@ from django.core.paginator import EmptyPage, Paginator
 from rest_framework import exceptions, pagination
 from rest_framework.response import Response
 
+LARGEST = 10**18 - 1  # of 18 digits, which no database takes for too many
+
 
 def whole_number(parameter, text):
     """The query parameter as an int from 1 to 18 digits long; anything else is a 400 naming it."""
@@ -45,7 +47,7 @@ class ItemsPerPage:
         parameters = super().get_schema_operation_parameters(view)
         for parameter in parameters:
             if parameter["schema"]["type"] == "integer":
-                parameter["schema"] |= {"minimum": 1, "maximum": 10**18 - 1}
+                parameter["schema"] |= {"minimum": 1, "maximum": LARGEST}
             if parameter["name"] == self.page_size_query_param:
                 parameter["schema"]["default"] = self.page_size
         return parameters
@@ -143,9 +145,11 @@ class Cursor(ItemsPerPage, pagination.CursorPagination):
         page = page[-size:] if backwards else page[:size]
         self.next = self.previous = None
         if backwards or more:
-            self.next = pagination.Cursor(0, False, str(page[-1].pk if page else start + 1))
+            last = page[-1].pk if page else min(start + 1, LARGEST)
+            self.next = pagination.Cursor(0, False, str(last))
         if more if backwards else cursor:
-            self.previous = pagination.Cursor(0, True, str(page[0].pk if page else start - 1))
+            first = page[0].pk if page else max(start - 1, 0)
+            self.previous = pagination.Cursor(0, True, str(first))
         return page
 
     def get_next_link(self):

@@ -50,6 +50,17 @@ def test_order_placed_while_paging_hides_and_repeats_none(as_alice, alice, produ
     assert ids(first) + ids(as_alice.get(first.json()["next"])) == orders[::-1]
 
 
+@pytest.mark.parametrize(
+    "cursor", ["p=0", "r=1&p=999999999999999999", "r=1&p=0", "p=999999999999999999"]
+)
+def test_cursor_beyond_either_end_leads_back(as_alice, orders, cursor):
+    encoded = base64.b64encode(cursor.encode()).decode()
+    answer = as_alice.get("/api/orders/", {"cursor": encoded})
+    links = [answer.json()[link] for link in ("next", "previous") if answer.json()[link]]
+    assert links
+    assert all(as_alice.get(link).status_code == 200 for link in links)
+
+
 def test_page_has_25_unless_asked_and_never_over_100(as_alice, alice, product):
     product.revise(quantity_in_stock=1_000)
     for _ in range(101):

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from products.models import Product
 from products.pages import Census
@@ -99,6 +99,35 @@ def test_emptied_tables_are_an_empty_catalogue(transactional_db):
     factories.products.make(_quantity=3)
     call_command("flush", interactive=False, verbosity=0)
     assert Census.now()[1:] == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "undoing",
+    [
+        "UPDATE products_census SET retired = retired + 1",
+        "DELETE FROM products_census",
+        "DROP TRIGGER products_edited{of_table}",
+    ],
+)
+def test_census_that_is_off_or_lacks_a_trigger_is_not_kept(db, undoing):
+    factories.products.make()
+    assert Census.is_kept()
+    of_table = " ON products_product" if connection.vendor == "postgresql" else ""
+    execute(undoing.format(of_table=of_table))
+    assert not Census.is_kept()
+
+
+def test_census_is_one_row(db):
+    with pytest.raises(IntegrityError):
+        execute("INSERT INTO products_census (edition, for_sale, retired) VALUES (1, 0, 0)")
+
+
+def test_triggers_find_the_census_whatever_the_search_path(db):
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has none")
+    execute("SET LOCAL search_path = ''")
+    execute("UPDATE public.products_product SET name = name")
+    execute("SET LOCAL search_path = public")
 
 
 def test_index_of_words_follows_every_write(db):

@@ -3,6 +3,7 @@
 import pytest
 from django.db import OperationalError, connection, connections, transaction
 
+from products import retries
 from products.retries import TRIES
 from tests import factories
 
@@ -60,6 +61,14 @@ def test_lock_that_goes_away_in_time_is_never_noticed(product, rival):
     product.refresh_from_db()
     assert product.quantity_in_stock == 7
     assert product.adjustments.count() == 2
+
+
+def test_who_waited_long_enough_does_not_try_again(product, rival, monkeypatch):
+    monkeypatch.setattr(retries, "PATIENCE", 0)
+    tries = Tries(rival)
+    with connection.execute_wrapper(tries), pytest.raises(OperationalError):
+        product.adjust_stock(3, reason="delivery", by=None)
+    assert tries.count == 1
 
 
 def test_lock_that_stays_is_told_after_three_tries(product, rival):

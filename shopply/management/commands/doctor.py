@@ -10,6 +10,7 @@ from django.db import connection
 from redis import RedisError
 
 from orders import books
+from products.pages import Census
 from shopply import health
 
 SECONDS_APART = 2  # that two clocks may be
@@ -105,6 +106,13 @@ def of_database():
         yield Finding(True, fault, remedy)
         return
     yield from of_clock()
+    if not Census.is_kept():
+        yield Finding(
+            True,
+            "The census of the products is not what there is, or its triggers are gone: "
+            "lists may be out of date.",
+            "Run `manage.py migrate products 0003` and `manage.py migrate`.",
+        )
     wrong = books.unbalanced().count()
     if wrong:
         yield Finding(

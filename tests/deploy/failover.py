@@ -1,0 +1,73 @@
+"""A PostgreSQL dies, and its synchronous standby takes over from it, while orders come in.
+
+Run by `make deploy-check`; `pytest tests/deploy/failover.py` runs it alone, with a DATABASE_URL of
+PostgreSQL.
+"""
+
+import re
+import time
+from unittest.mock import patch
+
+from django.db import connection
+
+from orders import books
+from orders.models import Order
+from tests.clusters import Cluster
+from tests.deploy.shoppers import Shoppers
+from tests.servers import Server
+
+
+class Standby(Cluster):
+    """Repeats what another cluster writes, which answers only when it has reached here too."""
+
+    def __init__(self, folder, primary):
+        self.primary = primary
+        super().__init__(folder)
+
+    def run(self, program, *arguments):
+        if program == "initdb":
+            source = f"--dbname=host=127.0.0.1 port={self.primary.port} user=postgres"
+            program, arguments = "pg_basebackup", (source, "--write-recovery-conf")
+        super().run(program, *arguments)
+
+
+def asked(sql):
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchall() if cursor.description else None
+
+
+def test_standby_takes_over_with_every_order(cluster, tmp_path_factory):
+    tmp_path_factory.getbasetemp().chmod(0o755)  # as PostgreSQL's user goes through it
+    folder = tmp_path_factory.mktemp("standby")
+    standby = Standby(folder, cluster)
+    standby.start()
+    asked("ALTER SYSTEM SET synchronous_standby_names = '*'")
+    asked("SELECT pg_reload_conf()")
+    while asked("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") == [(0,)]:
+        time.sleep(0.05)
+    hosts = f"127.0.0.1:{cluster.port},127.0.0.1:{standby.port}"
+    url = f"postgres://postgres@{hosts}/postgres?target_session_attrs=read-write"
+    server = Server(workers=2, DATABASE_URL=url).start()
+    try:
+        with Shoppers(server) as shoppers:
+            time.sleep(2)
+            before = len(shoppers.acknowledged)
+            cluster.kill()
+            standby.run("pg_ctl", "promote")
+            time.sleep(5)
+        after = len(shoppers.acknowledged) - before
+        connection.close()
+        with patch.dict(connection.settings_dict, PORT=standby.port):
+            ids = set(Order.objects.values_list("pk", flat=True))
+            assert not books.unbalanced().exists()
+            connection.close()
+    finally:
+        server.stop()
+        standby.kill()
+    assert min(before, after) > 20
+    assert ids == set(shoppers.acknowledged)
+    assert len(ids) == len(shoppers.acknowledged)
+    assert {re.sub("Answer.*", "503", str(each)) for each in shoppers.failures} == {"503"}
+    assert shoppers.longest < 5
+    print(f"{before} orders before, {after} after; {shoppers.longest:.2f} s without service")

@@ -1,0 +1,115 @@
+"""The shop under four fifths of what it can carry, for SECONDS (`make soak`: ten minutes)."""
+
+import json
+import os
+import random
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
+from pathlib import Path
+from statistics import median
+
+import pytest
+from rest_framework.authtoken.models import Token
+
+from orders import books
+from orders.models import Order
+from tests import factories
+from tests.servers import Server
+
+SECONDS = int(os.environ.get("SECONDS", "30"))
+CLIENTS = 6
+
+
+class Load:
+    """Clients that each ask for something at random over a connection that is kept."""
+
+    def __init__(self, server, tokens, products):
+        self.server, self.tokens, self.products = server, tokens, products
+        self.answers, self.placed, self.faults = 0, 0, []
+
+    def ask(self, peer, chance):
+        kind = chance.choices(("list", "product", "orders", "order"), (45, 30, 15, 10))[0]
+        headers = {"Authorization": f"Token {chance.choice(self.tokens)}"}
+        product = chance.choice(self.products)
+        method, path, body = "GET", "/api/products/", None
+        if kind == "product":
+            path = f"/api/products/{product}/"
+        elif kind == "orders":
+            path = "/api/orders/"
+        elif kind == "order":
+            method, path = "POST", "/api/orders/"
+            body = json.dumps({"items": [{"product": product, "quantity": 1}]})
+            headers["Content-Type"] = "application/json"
+        peer.request(method, path, body, headers)
+        answer = peer.getresponse()
+        content = answer.read()
+        if answer.status != (201 if body else 200):
+            self.faults.append((method, path, answer.status, content[:200]))
+        return bool(body)
+
+    def run(self, seconds, pause=0):
+        """Ask for so long, each client with so many seconds between the beginnings of two."""
+        end = time.monotonic() + seconds
+        counts = []
+
+        def client(number):
+            chance, peer = random.Random(number), HTTPConnection("127.0.0.1", self.server.port)
+            due, asked, placed = time.monotonic() + pause * number / CLIENTS, 0, 0
+            while time.monotonic() < end:
+                time.sleep(max(0, due - time.monotonic()))
+                placed += self.ask(peer, chance)
+                asked, due = asked + 1, due + pause
+            peer.close()
+            counts.append((asked, placed))
+
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            for each in [pool.submit(client, number) for number in range(CLIENTS)]:
+                each.result()
+        self.placed += sum(placed for _, placed in counts)
+        return sum(asked for asked, _ in counts) / seconds
+
+
+def memory(server):
+    """Megabytes that the worker processes hold."""
+    master = server.process.pid
+    children = Path(f"/proc/{master}/task/{master}/children").read_text(encoding="ascii").split()
+    held = [Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1] for pid in children]
+    return sum(map(int, held)) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+@pytest.fixture
+def server(transactional_db):
+    server = Server(workers=2).start()
+    yield server
+    server.stop()
+
+
+def test_memory_stays_flat_nothing_fails_and_books_balance(server):
+    products = [factories.stocked(quantity_in_stock=100_000).pk for _ in range(200)]
+    customers = factories.customers.make(_quantity=20)
+    tokens = [Token.objects.create(user=customer).key for customer in customers]
+    load = Load(server, tokens, products)
+    most = load.run(5)
+    held, over = [], threading.Event()
+
+    def watch():
+        while not over.wait(SECONDS / 60):
+            held.append(memory(server))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    rate = load.run(SECONDS, pause=CLIENTS / (0.8 * most))
+    over.set()
+    watcher.join()
+    assert load.faults == []
+    assert Order.objects.count() == load.placed > 0
+    assert not books.unbalanced().exists()
+    early, late = median(held[10:20]), median(held[-10:])
+    print(
+        f"{SECONDS} s at {rate:.0f} requests/s of {most:.0f}: {load.placed} orders, no failure;"
+        f" two workers held {early:.0f} MB early on and {late:.0f} MB at the end"
+    )
+    assert rate > 0.7 * most
+    assert late < 1.1 * early
