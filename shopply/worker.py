@@ -45,7 +45,7 @@ class Worker(BaseWorker):
         values = {name: setting.get() for name, setting in self.cfg.settings.items()}
         networks = self.cfg.forwarded_allow_networks
         self.options = SimpleNamespace(**values, is_ssl=False, forwarded_allow_networks=networks)
-        self.logs_access = self.log.access_log_enabled
+        self.logs_access = bool(self.cfg.accesslog)  # the shop writes a line of each request itself
         self.patience = self.cfg.timeout or math.inf
         self.pause = min(self.timeout or 1, 1)
         self.sweep_at = 0

@@ -33,7 +33,8 @@ def client_address(get_response):
     """Have REMOTE_ADDR be the client's, where NUM_PROXIES of ours stand in between and tell it."""
 
     def middleware(request):
-        request.META["REMOTE_ADDR"] = BaseThrottle().get_ident(request)
+        if "HTTP_X_FORWARDED_FOR" in request.META:
+            request.META["REMOTE_ADDR"] = BaseThrottle().get_ident(request)
         return get_response(request)
 
     return middleware
