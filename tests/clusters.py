@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from unittest.mock import patch
 
@@ -60,4 +61,5 @@ def cluster(transactional_db):
                 yield cluster
                 connection.close()
         finally:
-            cluster.kill()
+            with suppress(subprocess.CalledProcessError):  # killed already
+                cluster.kill()

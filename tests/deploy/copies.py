@@ -36,7 +36,7 @@ class Copies:
 
     def __init__(self, folder, **environment):
         environment |= {"NUM_PROXIES": "1"}
-        self.servers = [Server(workers=2, **environment) for _ in range(2)]
+        self.servers = [Server(workers=2, out=subprocess.DEVNULL, **environment) for _ in range(2)]
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -158,7 +158,7 @@ def test_rolling_restart_fails_no_request(start):
     copies = start()
     with Shoppers(copies) as shoppers:
         for server in copies.servers:
-            time.sleep(1)
+            time.sleep(3)  # nginx leaves a copy that was away alone for two
             server.process.send_signal(signal.SIGTERM)  # to the master, as a platform sends it
             server.process.wait(timeout=30)
             server.start()

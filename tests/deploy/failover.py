@@ -5,9 +5,12 @@ PostgreSQL.
 """
 
 import re
+import subprocess
+import tempfile
 import time
 from unittest.mock import patch
 
+import pytest
 from django.db import connection
 
 from orders import books
@@ -37,18 +40,23 @@ def asked(sql):
         return cursor.fetchall() if cursor.description else None
 
 
-def test_standby_takes_over_with_every_order(cluster, tmp_path_factory):
-    tmp_path_factory.getbasetemp().chmod(0o755)  # as PostgreSQL's user goes through it
-    folder = tmp_path_factory.mktemp("standby")
-    standby = Standby(folder, cluster)
-    standby.start()
+@pytest.fixture
+def standby(cluster):
+    with tempfile.TemporaryDirectory() as folder:
+        standby = Standby(folder, cluster)
+        standby.start()
+        yield standby
+        standby.kill()
+
+
+def test_standby_takes_over_with_every_order(cluster, standby):
     asked("ALTER SYSTEM SET synchronous_standby_names = '*'")
     asked("SELECT pg_reload_conf()")
     while asked("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") == [(0,)]:
         time.sleep(0.05)
     hosts = f"127.0.0.1:{cluster.port},127.0.0.1:{standby.port}"
     url = f"postgres://postgres@{hosts}/postgres?target_session_attrs=read-write"
-    server = Server(workers=2, DATABASE_URL=url).start()
+    server = Server(workers=2, out=subprocess.DEVNULL, DATABASE_URL=url).start()
     try:
         with Shoppers(server) as shoppers:
             time.sleep(2)
@@ -64,7 +72,6 @@ def test_standby_takes_over_with_every_order(cluster, tmp_path_factory):
             connection.close()
     finally:
         server.stop()
-        standby.kill()
     assert min(before, after) > 20
     assert ids == set(shoppers.acknowledged)
     assert len(ids) == len(shoppers.acknowledged)
