@@ -69,11 +69,12 @@ bench-quick: .venv/.packages benchmarks/.venv/.packages ## See that all of that 
 growth: .venv/.packages ## Measure how costs grow from a thousand products to a million (7 minutes).
 	POSTGRES_URL=$(POSTGRES_URL) $(BIN)python -m benchmarks.growth
 
-check: $(DEV) ## Lint, format, lock, migrations, schema, deploy check.
+check: $(DEV) ## Lint, format, lock, migrations (there, and harmless), schema, deploy check.
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	PIP_CONFIG_FILE=/dev/null $(PIPENV) verify
 	.venv/bin/python manage.py makemigrations --check --dry-run
+	.venv/bin/python manage.py check_migrations
 	.venv/bin/python manage.py spectacular --validate --fail-on-warn --file /dev/null
 	DEBUG=false ALLOWED_HOSTS=shop.example DATABASE_URL=sqlite://:memory: \
 		SECRET_KEY="$$(.venv/bin/python -c 'import secrets; print(secrets.token_urlsafe(50))')" \

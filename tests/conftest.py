@@ -4,6 +4,7 @@ from django.core.management import call_command
 from tests import factories
 from tests.clusters import cluster  # noqa: F401  a fixture
 from tests.contract import ContractClient
+from tests.migrations import changed  # noqa: F401  a fixture
 from tests.servers import GENEROUS, Server
 
 

@@ -1,4 +1,4 @@
-"""README and SECURITY name tests and settings that are there."""
+"""README, SECURITY and the runbook name tests and settings that are there."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,8 @@ import pytest
 from django.conf import settings
 
 ROOT = Path(settings.BASE_DIR)
-TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "SECURITY.md")}
+NAMES = ("README.md", "SECURITY.md", "deploy/RUNBOOK.md")
+TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in NAMES}
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)

@@ -118,7 +118,7 @@ def of_database():
         yield Finding(
             True,
             f"The stock of {wrong} products is not what adjustments and orders add up to.",
-            "`manage.py verify_stock` names them; correct each by an adjustment.",
+            "`manage.py verify_stock` names them, and deploy/RUNBOOK.md has what to do.",
         )
 
 

@@ -1,0 +1,64 @@
+"""The runbook has a section for each alert, names commands that exist, and its recipes work."""
+
+import re
+
+import pytest
+import yaml
+from django.core.management import call_command, get_commands
+from django.db import connection
+
+from products.models import Product
+from tests import factories
+from tests.deploy.test_files import TOP, read
+
+RUNBOOK = read("deploy/RUNBOOK.md")
+
+
+def test_every_alert_has_its_section():
+    groups = yaml.safe_load(read("deploy/alerts.yml"))["groups"]
+    alerts = {rule["alert"] for group in groups for rule in group["rules"]}
+    assert alerts == set(re.findall(r"^### (\w+)$", RUNBOOK, re.MULTILINE))
+
+
+def test_sections_that_are_referred_to_exist():
+    sections = set(re.findall(r"^#+ (.*)$", RUNBOOK, re.MULTILINE))
+    assert set(re.findall(r"[Ss]ee\s+\*([^*]+)\*", RUNBOOK)) <= sections
+
+
+def test_commands_and_files_that_are_named_exist():
+    assert set(re.findall(r"manage\.py (\w+)", RUNBOOK)) <= get_commands().keys()
+    makefile = read("Makefile")
+    assert all(f"\n{target}:" in makefile for target in re.findall(r"make ([a-z-]+)`", RUNBOOK))
+    files = set(re.findall(r"(?:deploy|tests|shopply)/[\w/]+\.\w+", RUNBOOK))
+    assert {file for file in files if not (TOP / file).exists()} == set()
+
+
+def test_recipe_for_stock_makes_the_books_add_up(db):
+    moka = factories.stocked(sku="MOK", quantity_in_stock=7)
+    Product.objects.filter(pk=moka.pk).update(quantity_in_stock=9)
+    (recipe,) = re.findall("UPDATE products_product .*;", RUNBOOK)
+    with connection.cursor() as cursor:
+        cursor.execute(recipe)
+    call_command("verify_stock")
+    Product.objects.get().adjust_stock(2, reason="stocktake", by=None)
+    call_command("verify_stock")
+
+
+@pytest.fixture
+def restored_migrations(transactional_db):
+    yield
+    call_command("migrate", "orders", "0003_open_the_books", verbosity=0)
+
+
+def test_recipe_for_an_index_works_forwards_and_back(restored_migrations, changed):
+    (recipe,) = re.findall("```python\n(.*?)```", RUNBOOK, re.DOTALL)
+    changed(recipe)
+    call_command("migrate", "orders", verbosity=0)
+    assert "order_by_currency" in indexes()
+    call_command("migrate", "orders", "0003_open_the_books", verbosity=0)
+    assert "order_by_currency" not in indexes()
+
+
+def indexes():
+    with connection.cursor() as cursor:
+        return connection.introspection.get_constraints(cursor, "orders_order")

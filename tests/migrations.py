@@ -1,0 +1,21 @@
+"""A migration of the orders that is not in the tree, for tests."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+
+
+@pytest.fixture
+def changed(tmp_path, monkeypatch, settings):
+    """A function of the text of a migration, which then comes after those of the orders."""
+
+    def change(text):
+        package = tmp_path / f"after_{tmp_path.name}"
+        shutil.copytree(Path(apps.get_app_config("orders").path) / "migrations", package)
+        (package / "0004_change.py").write_text(text)
+        monkeypatch.syspath_prepend(tmp_path)
+        settings.MIGRATION_MODULES = {"orders": package.name}
+
+    return change
