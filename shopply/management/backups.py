@@ -30,21 +30,20 @@ def made_whole(file, *, overwrite):
     if file.exists() and not overwrite:
         raise CommandError(f"{file} exists: take another name, or --overwrite it.")
     try:
-        handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.", suffix=".part")
+        handle, part = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.", suffix=".part")
+        try:
+            yield Path(part)
+            os.fsync(handle)
+            Path(part).replace(file)
+            folder = os.open(file.parent, os.O_RDONLY)
+            os.fsync(folder)  # else the name may be gone after a power failure
+            os.close(folder)
+        finally:
+            os.close(handle)
+            for log in ("", "-journal", "-wal", "-shm"):  # SQLite's
+                Path(part + log).unlink(missing_ok=True)
     except OSError as exc:
         raise CommandError(f"{file} cannot be written: {exc.strerror}.") from None
-    part = Path(name)
-    try:
-        yield part
-        os.fsync(handle)
-        part.replace(file)
-        folder = os.open(file.parent, os.O_RDONLY)
-        os.fsync(folder)  # else the name may be gone after a power failure
-        os.close(folder)
-    finally:
-        os.close(handle)
-        for left in file.parent.glob(f"{part.name}*"):  # SQLite's journal too
-            left.unlink()
 
 
 def megabytes(size):
