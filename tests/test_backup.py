@@ -344,6 +344,8 @@ def test_password_is_neither_an_argument_nor_told(on_postgresql, sale, file, tmp
     assert "rose-and-crown" not in notes.read_text() + outcome.stdout + outcome.stderr
     away = python("manage.py", "backup", str(file), DATABASE_URL=f"{url}_is_not_there", PATH=path)
     assert away.returncode == 1
+    assert "The database is out of reach" in away.stderr
+    assert "Traceback" not in away.stderr
     assert "rose-and-crown" not in away.stdout + away.stderr
 
 
