@@ -244,10 +244,7 @@ def test_orders_are_given_up_only_if_told(sale, file):
 
 def damaged(content):
     yield "that stops half way", content[: len(content) // 2]
-    yield (
-        "with a hole",
-        content[: len(content) // 3] + bytes(9_000) + content[len(content) // 3 + 9_000 :],
-    )
+    yield "with a hole", content[:4096] + bytes(8192) + content[12288:]  # where no page is free
     yield "that is another thing", b"PK" + bytes(5_000)
     yield "that is empty", b""
 
