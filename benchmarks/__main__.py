@@ -186,7 +186,7 @@ def versions(databases):
     peers = ("fastapi", "sqlalchemy", "pydantic", "uvicorn", "asyncpg", "django")
     peers += ("djangorestframework", "gunicorn", "granian", "psycopg")
     return {
-        "machine": f"{os.cpu_count()} cores, {platform.platform()}, Python "
+        "machine": f"{os.cpu_count()} cores, {platform.system()}, Python "
         f"{platform.python_version()}, {', '.join(databases)}",
         "the shop": f"commit {commit.strip()}, django {django}, djangorestframework {drf}",
         "peers": ", ".join(f"{name} {version(name)}" for name in peers),
