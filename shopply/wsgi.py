@@ -11,7 +11,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shopply.settings")
 if settings.DATABASES["default"]["ENGINE"].endswith("postgresql"):
     # Here, since it is for requests: a command, such as a migration, takes the time it takes.
     options = settings.DATABASES["default"]["OPTIONS"]
-    options["options"] += f" -c statement_timeout={settings.STATEMENT_TIMEOUT}s"
+    # A request that stops in a transaction, its process hanging, gives up its locks as late.
+    for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
+        options["options"] += f" -c {limit}={settings.STATEMENT_TIMEOUT}s"
 
 django = get_wsgi_application()
 

@@ -216,7 +216,9 @@ def test_statements_are_limited_in_requests_and_not_in_commands():
 
     served, command = "import shopply.wsgi; ", "import django; django.setup(); "
     assert (shown("statement_timeout", served), shown("lock_timeout", served)) == ("7s", "5s")
+    assert shown("idle_in_transaction_session_timeout", served) == "7s"
     assert (shown("statement_timeout", command), shown("lock_timeout", command)) == ("0", "5s")
+    assert shown("idle_in_transaction_session_timeout", command) == "0"
 
 
 def test_forwarded_proto_is_believed_only_when_told():
