@@ -386,6 +386,8 @@ def memory(server):
 
 def test_what_clients_send_is_kept_within_bounds(start):
     server = start(workers=1)
+    with Peer(server) as first:  # the master listens before the worker is there
+        assert first.ask(get("/hello"))[0] == 200
     before = memory(server)
     with ExitStack() as stack:
         for _ in range(60):
