@@ -36,7 +36,10 @@ class Copies:
 
     def __init__(self, folder, **environment):
         environment |= {"NUM_PROXIES": "1"}
-        self.servers = [Server(workers=2, out=subprocess.DEVNULL, **environment) for _ in range(2)]
+        self.servers = [
+            Server(workers=2, out=subprocess.DEVNULL, log=subprocess.DEVNULL, **environment)
+            for _ in range(2)
+        ]
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]

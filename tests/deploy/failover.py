@@ -56,7 +56,9 @@ def test_standby_takes_over_with_every_order(cluster, standby):
         time.sleep(0.05)
     hosts = f"127.0.0.1:{cluster.port},127.0.0.1:{standby.port}"
     url = f"postgres://postgres@{hosts}/postgres?target_session_attrs=read-write"
-    server = Server(workers=2, out=subprocess.DEVNULL, DATABASE_URL=url).start()
+    server = Server(
+        workers=2, out=subprocess.DEVNULL, log=subprocess.DEVNULL, DATABASE_URL=url
+    ).start()
     try:
         with Shoppers(server) as shoppers:
             time.sleep(2)
