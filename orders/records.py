@@ -67,12 +67,6 @@ class Records:
         return cls("customer_id = %s", (customer_id,))
 
     @classmethod
-    def among(cls, orders):
-        """Those of a queryset."""
-        sql, values = orders.order_by().values("pk").query.sql_with_params()
-        return cls(f"id IN ({sql})", values)
-
-    @classmethod
     def shown(cls, pk, user):
         """The one with this id, if the user may see it."""
         if user.is_staff:
@@ -99,6 +93,23 @@ class Records:
             (*values, most),
         )
         return whole(rows if order == "DESC" else rows[::-1])
+
+
+class Found:
+    """The orders of a queryset, in pages as those of Records are."""
+
+    def __init__(self, orders):
+        self.orders = orders
+
+    def page(self, most, before=None, after=None):
+        orders = self.orders.order_by("-pk" if after is None else "pk")
+        if before is not None:
+            orders = orders.filter(pk__lt=before)
+        if after is not None:
+            orders = orders.filter(pk__gt=after)
+        # Ids first: a condition that holds the queryset has all of it read, however far down.
+        ids = tuple(orders.values_list("pk", flat=True)[:most])
+        return Records(f"id IN ({places(ids)})", ids).page(most) if ids else []
 
 
 def whole(rows):

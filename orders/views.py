@@ -15,7 +15,7 @@ from orders import books
 from orders.filters import OrderFilter
 from orders.models import Order
 from orders.moves import IllegalTransition, NotYours
-from orders.records import Records
+from orders.records import Found, Records
 from orders.refusals import refusals_told
 from orders.serializers import (
     MoveSerializer,
@@ -96,7 +96,7 @@ class OrderViewSet(viewsets.GenericViewSet):
 
     def list(self, request):
         if OrderFilter.base_filters.keys() & request.query_params.keys():
-            records = Records.among(self.filter_queryset(self.get_queryset()))
+            records = Found(self.filter_queryset(self.get_queryset()))
         else:
             records = Records.of(request.user.pk)
         told = self.get_serializer()
