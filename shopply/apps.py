@@ -17,8 +17,7 @@ class ShopplyConfig(AppConfig):
     def ready(self):
         CharField.to_internal_value = strict(CharField.to_internal_value)
         request_started.connect(drop_dead_connections)
-        connection_created.connect(have_writers_take_turns)
-        connection_created.connect(have_plans_dropped)
+        connection_created.connect(wrap_statements)
         if settings.SENTRY_DSN:
             from shopply import sentry  # not before: to load it takes a tenth of a second
 
@@ -41,9 +40,10 @@ def drop_dead_connections(**kwargs):
                 connection.close()
 
 
-def have_writers_take_turns(connection, **kwargs):
-    if connection.vendor == "sqlite" and take_a_turn not in connection.execute_wrappers:
-        connection.execute_wrappers.append(take_a_turn)
+def wrap_statements(connection, **kwargs):
+    wrapper = {"sqlite": take_a_turn, "postgresql": drop_plans}[connection.vendor]
+    if wrapper not in connection.execute_wrappers:
+        connection.execute_wrappers.append(wrapper)
 
 
 def take_a_turn(execute, sql, params, many, context):
@@ -69,11 +69,6 @@ def take_a_turn(execute, sql, params, many, context):
             time.sleep(0.0005)
     finally:
         link.execute(f"PRAGMA busy_timeout = {patience}")
-
-
-def have_plans_dropped(connection, **kwargs):
-    if connection.vendor == "postgresql" and drop_plans not in connection.execute_wrappers:
-        connection.execute_wrappers.append(drop_plans)
 
 
 def drop_plans(execute, sql, params, many, context):

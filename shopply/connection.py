@@ -14,9 +14,7 @@ from gunicorn.http import errors, get_parser
 from gunicorn.http.body import LengthReader
 
 LONGEST_HEAD = 2**20  # bytes; one that breaks no limit of gunicorn's is shorter
-LONGEST_LINE = (
-    8_190  # bytes, of what is before a chunk or behind the last one; gunicorn's limit too
-)
+LONGEST_LINE = 8_190  # bytes, before a chunk or behind the last one; gunicorn's limit too
 
 BARE_LF = re.compile(rb"(?<!\r)\n")
 CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]+)(?:[ \t]*;[^\r\n]*)?\r\n")
@@ -49,7 +47,6 @@ class Connection:
         self.unsent = memoryview(b"")
         self.response = None
         self.content = None  # gives the rest of the response, piece by piece
-        self.log = None  # to be called when all of it is sent
 
     @property
     def held(self):

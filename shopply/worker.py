@@ -11,7 +11,6 @@ import os
 import socket
 import time
 import uuid
-from datetime import timedelta
 from functools import partial
 from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from types import SimpleNamespace
@@ -45,7 +44,6 @@ class Worker(BaseWorker):
         values = {name: setting.get() for name, setting in self.cfg.settings.items()}
         networks = self.cfg.forwarded_allow_networks
         self.options = SimpleNamespace(**values, is_ssl=False, forwarded_allow_networks=networks)
-        self.logs_access = bool(self.cfg.accesslog)  # the shop writes a line of each request itself
         self.patience = self.cfg.timeout or math.inf
         self.pause = min(self.timeout or 1, 1)
         self.sweep_at = 0
@@ -232,7 +230,7 @@ class Worker(BaseWorker):
         if self.nr == self.max_requests:
             self.log.info("%s has answered as many requests as it should.", self)
             self.alive = False
-        pieces, started = Pieces(), time.monotonic()
+        pieces = Pieces()
         try:
             request, body = connection.take_request()
             request._expected_100_continue = False  # else gunicorn would answer that now
@@ -246,8 +244,6 @@ class Worker(BaseWorker):
                 response.force_close()
             connection.response = response
             connection.content = self.write(content, response, pieces)
-            if self.logs_access:
-                connection.log = partial(self.log_access, response, request, environ, started)
             if isinstance(content, FileWrapper):
                 content.blksize = PIECE
             else:
@@ -274,10 +270,6 @@ class Worker(BaseWorker):
             if hasattr(content, "close"):
                 content.close()
 
-    def log_access(self, response, request, environ, started):
-        took = timedelta(seconds=time.monotonic() - started)
-        self.log.access(response, request, environ, took)
-
     def send(self, connection):
         """Give a client what it takes of its answer; come back when it takes more."""
         try:
@@ -303,9 +295,6 @@ class Worker(BaseWorker):
 
     def go_on(self, connection):
         """Wait for the next request of a client, unless there can be none."""
-        if self.logs_access and connection.response:
-            connection.log()
-            connection.log = None  # it knows the body
         if connection.is_last:
             self.end(connection)
             return

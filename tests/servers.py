@@ -7,7 +7,9 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
+from threading import Barrier
 from typing import NamedTuple
 
 from django.conf import settings
@@ -88,6 +90,18 @@ class Server:
     def client(self, customer=None):
         token = customer and Token.objects.get_or_create(user=customer)[0].key
         return Client(self.port, token)
+
+
+def at_once(*calls):
+    """What the calls return, each made by a thread of its own, all let go at the same moment."""
+    barrier = Barrier(len(calls))
+
+    def go(call):
+        barrier.wait()
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        return list(threads.map(go, calls))
 
 
 class Client:

@@ -8,23 +8,20 @@ import shutil
 import signal
 import socket
 import subprocess
-import threading
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import pytest
 from django.conf import settings
-from rest_framework.authtoken.models import Token
 
 from orders import books
 from orders.models import Order
 from tests import factories
 from tests.deploy.shoppers import Shoppers
-from tests.servers import Client, Server
+from tests.servers import Server, at_once
 
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin")
 
@@ -69,9 +66,7 @@ class Copies:
             with suppress(ProcessLookupError):
                 server.stop()
 
-    def client(self, customer=None, port=None):
-        token = customer and Token.objects.get_or_create(user=customer)[0].key
-        return Client(port or self.port, token)
+    client = Server.client  # of nginx's port
 
 
 @pytest.fixture
@@ -88,35 +83,24 @@ def start(transactional_db, tmp_path):
     assert not books.unbalanced().exists()
 
 
-def at_once(calls):
-    barrier = threading.Barrier(len(calls))
-
-    def go(call):
-        barrier.wait()
-        return call()
-
-    with ThreadPoolExecutor(len(calls)) as threads:
-        return list(threads.map(go, calls))
-
-
 def test_200_buyers_of_the_last_20_get_20(start):
     copies = start()
     product = factories.stocked(quantity_in_stock=20)
     clients = [copies.client(each) for each in factories.customers.make(_quantity=200)]
-    answers = at_once([partial(client.order, {product.pk: 1}) for client in clients])
+    answers = at_once(*(partial(client.order, {product.pk: 1}) for client in clients))
     assert Counter(answer.status for answer in answers) == {201: 20, 409: 180}
 
 
 def test_key_places_one_order_whichever_copy_gets_it(start, alice):
     copies = start()
     product = factories.stocked(quantity_in_stock=1_000)
-    direct = [copies.client(alice, server.port) for server in copies.servers]
+    direct = [server.client(alice) for server in copies.servers]
     for number in range(30):
         answers = at_once(
-            [
+            *(
                 partial(client.order, {product.pk: 1}, Idempotency_Key=f"key-{number}")
                 for client in direct * 3
-            ]
+            )
         )
         assert {answer.status for answer in answers} == {201}
         assert len({answer.body["id"] for answer in answers}) == 1

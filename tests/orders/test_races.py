@@ -1,10 +1,8 @@
 """Many at once, against real processes: whoever wins, nothing is sold twice and nothing is lost."""
 
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from functools import partial
-from threading import Barrier
 
 import pytest
 from django.db import transaction
@@ -12,7 +10,7 @@ from django.db import transaction
 from orders import books
 from orders.models import Order
 from tests import factories
-from tests.servers import Server
+from tests.servers import Server, at_once
 
 ROUNDS = 20
 
@@ -39,18 +37,6 @@ def buyer(shop, alice):
 @pytest.fixture
 def staff(shop, clerk):
     return shop.client(clerk)
-
-
-def at_once(*calls):
-    """What the calls return, each made by a thread of its own, all let go at the same moment."""
-    barrier = Barrier(len(calls))
-
-    def go(call):
-        barrier.wait()
-        return call()
-
-    with ThreadPoolExecutor(len(calls)) as threads:
-        return list(threads.map(go, calls))
 
 
 def in_turn(*calls):
