@@ -40,21 +40,28 @@ class Memory(threading.local):
 
     def __init__(self):
         self.outlines = {}
+        self.turn = None
         self.forget()
 
     def forget(self, state=None):
         self.state, self.pages, self.size = state, {}, 0
 
-    def page(self, key, make):
-        """What `make()` returned for the key; it is called if anything was written since."""
+    def page(self, key, make, turn=None):
+        """What `make()` returned for the key; it is called if anything was written since.
+
+        Requests of the same `turn`, if there is one, had all come before the first of them was
+        answered: what is found then holds for each. To look takes a third of the time of an answer.
+        """
         if connection.in_atomic_block:  # which sees what nobody else does
             return make()
-        now = state()
-        if self.state != now:
-            self.forget(now)
+        if turn is None or turn != self.turn:
+            now = state()
+            if self.state != now:
+                self.forget(now)
+            self.turn = turn
         if key not in self.pages:
             page = make()
-            weight = self.EACH + len(key[-1]) + len(page.content)
+            weight = self.EACH + len(str(key)) + len(page.content)
             if self.size + weight > self.MOST:
                 self.forget(now)
             self.pages[key] = page

@@ -129,22 +129,32 @@ class ProductViewSet(viewsets.ModelViewSet):
 
     def list(self, request):
         # Links in the answer begin with how the shop was called.
-        host, query = request.META.get("HTTP_HOST"), request.META["QUERY_STRING"]
-        key = request.user.is_staff, request.is_secure(), host, query
-        return catalogue.memory.page(key, lambda: self.make_page(request, key)).answer(request)
-
-    def make_page(self, request, key):
-        make, memory = super().list, catalogue.memory
-        if "in_stock" in request.query_params:  # what is sold changes which products there are
-            return catalogue.Page(make(request).data)
-        answer = memory.filled(key, self.get_serializer().to_representation)
-        return catalogue.Page(answer or memory.outline(key, lambda: make(request).data))
+        called = request.META
+        key = request.is_secure(), called.get("HTTP_HOST"), called["QUERY_STRING"]
+        return self.kept(key, self.make_page)
 
     def retrieve(self, request, pk):
-        product = product_shown(pk, request.user)
+        return self.kept((pk,), self.make_product)
+
+    def kept(self, key, make):
+        """The answer that `make(key)` makes, or that it made before, to staff or others."""
+        asked = self.request._request  # is quicker to ask than DRF's, which looks there
+        key = self.request.user.is_staff, *key
+        page = catalogue.memory.page(key, lambda: make(key), asked.META.get("shopply.turn"))
+        return page.answer(asked)
+
+    def make_page(self, key):
+        make, memory = super().list, catalogue.memory
+        if "in_stock" in self.request.query_params:  # what is sold changes which products there are
+            return catalogue.Page(make(self.request).data)
+        answer = memory.filled(key, self.get_serializer().to_representation)
+        return catalogue.Page(answer or memory.outline(key, lambda: make(self.request).data))
+
+    def make_product(self, key):
+        product = product_shown(key[-1], self.request.user)
         if product is None:
             raise exceptions.NotFound
-        return catalogue.Page(self.get_serializer(product).data).answer(request)
+        return catalogue.Page(self.get_serializer(product).data)
 
     def get_permissions(self):
         if self.request.method in permissions.SAFE_METHODS:

@@ -45,8 +45,8 @@ class Connection:
         self.whole = False  # whether the body is there too
 
         self.unsent = memoryview(b"")
-        self.response = None
-        self.content = None  # gives the rest of the response, piece by piece
+        self.answer = None
+        self.content = None  # gives the rest of the answer, piece by piece
 
     @property
     def held(self):
@@ -118,9 +118,5 @@ class Connection:
 
     @property
     def is_last(self):
-        """Whether nothing can follow the response that was sent."""
-        response = self.response
-        if response is None or response.should_close():
-            return True
-        length = 0 if response._omits_body else response.response_length
-        return response.sent < (length or 0)  # the client still waits for the rest
+        """Whether nothing can follow the answer that was sent; a refusal is the last."""
+        return self.answer is None or self.answer.is_last

@@ -16,8 +16,6 @@ class TooLate(Exception):
 def problem_of(exc):
     """What kept the worker from answering: the code of a problem, and its detail or None."""
     match exc:
-        case errors.InvalidResponseHeader() | errors.InvalidResponseHeaderName():
-            return "internal_error", None  # the application's, not the client's
         case errors.LimitRequestLine():
             return "uri_too_long", str(exc)
         case errors.LimitRequestHeaders():

@@ -15,22 +15,15 @@ from functools import partial
 from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from types import SimpleNamespace
 
-from gunicorn.http.wsgi import FileWrapper, create
 from gunicorn.workers.base import Worker as BaseWorker
 
 from shopply import logs
 from shopply.connection import Connection
+from shopply.gateway import PIECE, Answer, FileWrapper, environ_of
 from shopply.refusals import TooLate, problem_of, refusal
 
-PIECE = 65_536  # bytes that are read at once, or of a file
 MOST_HELD = 64 * 2**20  # bytes of requests and answers that are kept for all clients together
 LINGER = 2  # seconds that clients have to read the last they get, and the idle ones at the end
-
-
-class Pieces(list):
-    """What gunicorn writes an answer to, in place of a socket."""
-
-    sendall = list.append
 
 
 class Worker(BaseWorker):
@@ -51,6 +44,7 @@ class Worker(BaseWorker):
         self.waiting = []  # those with a whole request
         self.held = 0
         self.served = 0  # clients in the last turn
+        self.turns = 0  # in which somebody was served
         self.is_free = False
         self.poller = DefaultSelector()
         self.poller.register(self.PIPE[0], EVENT_READ, self.read_signals)
@@ -90,6 +84,7 @@ class Worker(BaseWorker):
             self.sweep(now)
         waiting, self.waiting = self.waiting, []
         self.served = len(waiting)
+        self.turns += bool(waiting)
         for connection in waiting:
             self.serve(connection)
             if time.monotonic() > self.sweep_at:
@@ -230,23 +225,13 @@ class Worker(BaseWorker):
         if self.nr == self.max_requests:
             self.log.info("%s has answered as many requests as it should.", self)
             self.alive = False
-        pieces = Pieces()
         try:
             request, body = connection.take_request()
-            request._expected_100_continue = False  # else gunicorn would answer that now
-            response, environ = create(
-                request, pieces, connection.address, connection.server, self.options
-            )
-            environ["wsgi.input"] = body
-            content = self.wsgi(environ, response.start_response)
-            response._omits_body_warned = True  # Django answers HEAD as GET, which is no news
-            if not (self.alive and self.options.keepalive):
-                response.force_close()
-            connection.response = response
-            connection.content = self.write(content, response, pieces)
-            if isinstance(content, FileWrapper):
-                content.blksize = PIECE
-            else:
+            environ = environ_of(request, body, connection.address, connection.server, self.turns)
+            answer = Answer(request, is_last=not (self.alive and self.options.keepalive))
+            content = self.wsgi(environ, answer.start)
+            connection.answer, connection.content = answer, answer.pieces(content)
+            if not isinstance(content, FileWrapper):
                 connection.unsent = memoryview(b"".join(connection.content))
         except BaseException as exc:
             if isinstance(exc, SystemExit) and not (exc.code or self.alive):
@@ -255,20 +240,6 @@ class Worker(BaseWorker):
         else:
             self.hold(len(connection.unsent))
             self.send(connection)
-
-    def write(self, content, response, pieces):
-        """Yield the answer as gunicorn writes it."""
-        try:
-            for item in content:
-                response.write(item)
-                if pieces:
-                    yield b"".join(pieces)
-                    pieces.clear()
-            response.close()
-            yield b"".join(pieces)
-        finally:
-            if hasattr(content, "close"):
-                content.close()
 
     def send(self, connection):
         """Give a client what it takes of its answer; come back when it takes more."""
@@ -316,6 +287,6 @@ class Worker(BaseWorker):
         logs.request_id.set(None)
         connection.forget_request()
         connection.received.clear()
-        connection.response = connection.content = None
+        connection.answer = connection.content = None
         connection.unsent = memoryview(refusal(code, detail, request_id))
         self.send(connection)

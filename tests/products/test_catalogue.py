@@ -1,5 +1,9 @@
 """The catalogue is answered from memory while nothing is written, and never when something was."""
 
+import threading
+from decimal import Decimal
+from functools import partial
+
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
@@ -9,7 +13,7 @@ from products.models import Product
 from products.pages import Census
 from products.records import product_records_of
 from tests import factories
-from tests.servers import Server
+from tests.servers import Server, at_once
 
 LIST = "/api/products/"
 
@@ -49,6 +53,60 @@ def test_change_is_seen_in_the_next_request_on_every_worker(change, shop, clerk,
     assert after[0] != before[0]
     found = Product.objects.for_sale().order_by("pk").values_list("name", "quantity_in_stock")
     assert [(p["name"], p["quantity_in_stock"]) for p in after[0]["results"]] == list(found)
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_change_is_seen_in_the_product_itself_on_every_worker(change, shop, clerk, product):
+    anyone, path = shop.client(), f"{LIST}{product.pk}/"
+    seen_by_every_worker(anyone, path)
+    change(shop.client(clerk), product.pk, product)
+    found = Product.objects.for_sale().filter(pk=product.pk).first()
+    for body in seen_by_every_worker(anyone, path):
+        if found:
+            told = body["name"], body["price"], body["quantity_in_stock"]
+            assert told == (found.name, str(found.price), found.quantity_in_stock)
+        else:
+            assert body["code"] == "not_found"
+
+
+def prices_out_of_date(server, staff, product):
+    """How many of sixteen clients that ask all the time got an older price than the shop's.
+
+    Theirs are the turns of a worker that answer many requests each.
+    """
+    told, out_of_date, done = [Decimal(0)], [], threading.Event()
+
+    def read(path):
+        client = server.client()
+        while not done.is_set():
+            at_least, body = told[0], client.call("GET", path).body
+            price = Decimal(body.get("results", [body])[0]["price"])
+            if price < at_least:
+                out_of_date.append(price)
+
+    def write():
+        for price in range(1, 40):
+            staff.call("PATCH", f"{LIST}{product.pk}/", {"price": f"{price}.00"})
+            told[0] = Decimal(price)
+        done.set()
+
+    product.revise(price="0.50")
+    at_once(write, *[partial(read, path) for path in (LIST, f"{LIST}{product.pk}/") * 8])
+    return len(out_of_date)
+
+
+def test_price_is_never_out_of_date_however_many_ask(shop, clerk, product):
+    assert prices_out_of_date(shop, shop.client(clerk), product) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("module", ["tests.products.stale", "tests.products.endless"])
+def test_price_is_out_of_date_where_the_catalogue_minds_no_writes(module, clerk, product):
+    server = Server(module=module).start()
+    try:
+        assert prices_out_of_date(server, server.client(clerk), product) > 100
+    finally:
+        server.stop()
 
 
 @pytest.mark.django_db(transaction=True)
