@@ -1,16 +1,17 @@
 """Who may log in, and where parcels go."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.contrib.auth.validators import ASCIIUsernameValidator
-from django.db import connection, models, transaction
+from django.db import models, transaction
 from django.db.models.functions import Upper
 from django.dispatch import Signal
 from django.utils import timezone
 
 from customers.tokens import AccessToken
+from products.records import asked, moment
 
 
 class CustomerQuerySet(models.QuerySet):
@@ -25,12 +26,6 @@ class CustomerQuerySet(models.QuerySet):
         return self.filter(is_superuser=True, is_active=True).order_by("pk")
 
 
-def in_utc(value):
-    """SQLite keeps no time zone."""
-    naive = isinstance(value, datetime) and value.tzinfo is None
-    return value.replace(tzinfo=UTC) if naive else value
-
-
 class CustomerManager(UserManager.from_queryset(CustomerQuerySet)):
     def bearing(self, key):
         """The customer whose token this is, or None. Asked with every request.
@@ -38,16 +33,17 @@ class CustomerManager(UserManager.from_queryset(CustomerQuerySet)):
         In SQL, since to have the ORM build it takes longer than all the rest.
         """
         fields = [field.attname for field in self.model._meta.concrete_fields]
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"SELECT {', '.join(f'customers_customer.{field}' for field in fields)}"  # noqa: S608
-                " FROM customers_customer"
-                " JOIN authtoken_token ON authtoken_token.user_id = customers_customer.id"
-                " WHERE authtoken_token.key = %s",
-                [key],
-            )
-            row = cursor.fetchone()
-        return row and self.model.from_db(self.db, fields, [in_utc(value) for value in row])
+        rows = asked(
+            f"SELECT {', '.join(f'customers_customer.{field}' for field in fields)}"  # noqa: S608
+            " FROM customers_customer"
+            " JOIN authtoken_token ON authtoken_token.user_id = customers_customer.id"
+            " WHERE authtoken_token.key = %s",
+            [key],
+        )
+        for row in rows:
+            told = [moment(each) if isinstance(each, datetime) else each for each in row]
+            return self.model.from_db(self.db, fields, told)
+        return None
 
     def get_by_natural_key(self, username):
         """Log-in does not mind the case of a user name (`customer_username_any_case`)."""

@@ -107,8 +107,7 @@ class LinkedPages(Pages):
         url = self.request.build_absolute_uri()
         targets = {
             number: pagination.replace_query_param(url, self.page_query_param, number)
-            for number in pages.values()
-            if number
+            for number in {*pages.values()} - {False}
         }
         for relation, number in pages.items():
             if number:
