@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection
+from django.utils import timezone
 
 MAX_ID = 2**63 - 1
 BINARY = 1  # as psycopg numbers it
@@ -106,6 +107,30 @@ def product_records_of(edition, ids):
     if any(now != edition for now, *_ in rows) or len(rows) < len(ids):
         return None
     return {row[1]: record(*row[1:]) for row in rows}
+
+
+def product_records_taken(quantities):
+    """`{id: ProductRecord}` of `{id: quantity}`, taken out of stock; of none if not of all.
+
+    The rows are locked in the order of their ids, as above. One that another transaction is about
+    to fill up may still be found to be short.
+    """
+    if not quantities or max(quantities) > MAX_ID:
+        return {}
+    lock = "FOR NO KEY UPDATE OF product" if connection.features.has_select_for_update else ""
+    rows = asked(
+        f"WITH wanted (pk, n) AS (VALUES {', '.join(['(%s, %s)'] * len(quantities))}),"  # noqa: S608
+        " found AS (SELECT pk, n FROM products_product AS product JOIN wanted ON id = pk"
+        f" WHERE is_active AND quantity_in_stock >= n ORDER BY pk {lock})"
+        " UPDATE products_product SET modified = %s, quantity_in_stock = quantity_in_stock - n"
+        f" FROM found WHERE id = pk AND (SELECT count(*) FROM found) = %s RETURNING {COLUMNS}",
+        [
+            *(part for wanted in quantities.items() for part in wanted),
+            connection.ops.adapt_datetimefield_value(timezone.now()),
+            len(quantities),
+        ],
+    )
+    return {row[0]: record(*row) for row in rows}
 
 
 def record(pk, name, description, sku, price, stock, is_active, created, modified):
