@@ -12,6 +12,7 @@ from orders.moves import MOVES, IllegalTransition, NotYours, Status
 from orders.parts import OrderEvent
 from orders.records import EventRecord, LineRecord, Records, write
 from products.models import Product
+from products.records import asked
 from products.retries import retried
 
 MAX_LINES = 100
@@ -119,12 +120,17 @@ class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
 
     def _placed_by(self, customer, key, fingerprint):
         """The order this key placed, as it was then; None without a key or before it was used."""
-        order = key and self.of(customer.pk).filter(idempotency_key=key).first()
-        if not order:
+        found = key and asked(
+            "SELECT id, fingerprint FROM orders_order WHERE customer_id = %s"
+            " AND idempotency_key = %s",
+            (customer.pk, key),
+        )
+        if not found:
             return None
-        if order.fingerprint != fingerprint:
+        ((pk, first_fingerprint),) = found
+        if first_fingerprint != fingerprint:
             raise KeyReused
-        return order.as_placed()
+        return self.get(pk=pk).as_placed()
 
 
 class Order(models.Model):
