@@ -57,6 +57,7 @@ class Copies:
                 socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
                 return self
             time.sleep(0.02)
+        self.stop()
         raise AssertionError("nginx does not start")
 
     def stop(self):
@@ -149,6 +150,7 @@ def test_rolling_restart_fails_no_request(start):
             server.process.send_signal(signal.SIGTERM)  # to the master, as a platform sends it
             server.process.wait(timeout=30)
             server.start()
+            server.client().call("GET", "/healthz")  # waits for a worker, as a platform does
         time.sleep(1)
     assert [re.sub(r"\s+", " ", str(each))[:300] for each in shoppers.failures] == []
     assert Order.objects.count() == len(shoppers.acknowledged) > 100
