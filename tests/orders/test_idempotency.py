@@ -94,14 +94,17 @@ def test_quotes_around_the_key_are_no_part_of_it(as_alice, product):
     assert send(as_alice, product, key=KEY).json() == first.json()
 
 
-@pytest.mark.parametrize(
-    "key", ["", '"', '""', '"k', "two words", "k" * 256, "ü", "tab\t", "\0", "\x7f"]
-)
+@pytest.mark.parametrize("key", ["", '"', '""', '"k', "two words", "k" * 256, "ü"])
 def test_bad_key_is_named(as_alice, product, key):
     answer = send(as_alice, product, key=key)
     assert answer.status_code == 400
     assert [error["header"] for error in answer.json()["errors"]] == ["Idempotency-Key"]
     assert not Order.objects.exists()
+
+
+@pytest.mark.parametrize("key", ["tab\t", "\0", "\x7f"])
+def test_key_that_is_no_field_of_http_is_named(as_alice, product, key):
+    test_bad_key_is_named(as_alice, product, key)
 
 
 def test_key_taken_between_check_and_write_gives_the_first_answer(alice, product):
