@@ -164,11 +164,11 @@ def test_address_of_the_caller_is_believed_of_nginx_alone(start):
 
 def test_copy_that_is_killed_loses_nothing_and_is_missed_for_less_than_a_second(shop):
     with Shoppers(shop) as shoppers:
-        time.sleep(2)
+        shoppers.go_on(100)
         shop.servers[0].stop(signal.SIGKILL)
-        time.sleep(3)
+        shoppers.go_on(100)
     shop.servers[0].start()
-    assert len(shoppers.acknowledged) == len(set(shoppers.acknowledged)) > 100
+    assert len(shoppers.acknowledged) == len(set(shoppers.acknowledged))
     assert Order.objects.count() == len(shoppers.acknowledged)
     assert shoppers.longest < 1
     print(
@@ -185,7 +185,7 @@ def test_rolling_restart_fails_no_request(shop):
             server.process.wait(timeout=30)
             server.start()
             server.client().call("GET", "/healthz")  # waits for a worker, as a platform does
-        time.sleep(1)
+        shoppers.go_on(100)
     assert [re.sub(r"\s+", " ", str(each))[:300] for each in shoppers.failures] == []
-    assert Order.objects.count() == len(shoppers.acknowledged) > 100
+    assert Order.objects.count() == len(shoppers.acknowledged)
     print(f"{len(shoppers.acknowledged)} orders while both copies were restarted")
