@@ -9,6 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
+import orjson
 from django.db import connection
 
 from products.records import asked, moment, places
@@ -111,8 +112,8 @@ class Found:
 ORDER, LINE, EVENT = range(3)
 WHOLE = f"""
 WITH page AS (SELECT * FROM orders_order WHERE {{condition}} ORDER BY id {{order}} LIMIT %s)
-SELECT {ORDER}, id, id, customer_id, NULL, status, currency, total_price, NULL, shipping_address,
-    created, modified
+SELECT {ORDER}, id, id, customer_id, NULL, status, currency, total_price, NULL,
+    CAST(shipping_address AS text), created, modified
 FROM page
 UNION ALL
 SELECT {LINE}, line.id, order_id, product_id, quantity, name, sku, unit_price, line_total, NULL,
@@ -130,10 +131,8 @@ def whole(rows):
     orders = {}
     for kind, pk, order_id, who, n, name, code, amount, total, address, at, modified in rows:
         if kind == ORDER:
-            if isinstance(address, str):  # SQLite
-                address = json.loads(address)
-            times = moment(at), moment(modified)
-            orders[pk] = OrderRecord(pk, name, who, amount, code, address, *times, [], [])
+            told = pk, name, who, amount, code, orjson.loads(address), moment(at), moment(modified)
+            orders[pk] = OrderRecord(*told, [], [])
         elif kind == LINE:
             orders[order_id].lines.append(LineRecord(who, name, code, amount, n, total))
         else:
