@@ -66,7 +66,7 @@ bench: .venv/.packages benchmarks/.venv/.packages ## Measure the shop beside its
 bench-quick: .venv/.packages benchmarks/.venv/.packages ## See that all of that works (3 minutes).
 	POSTGRES_URL=$(POSTGRES_URL) benchmarks/.venv/bin/python -m benchmarks --quick
 
-growth: .venv/.packages ## Measure how costs grow from a thousand products to a million (7 minutes).
+growth: .venv/.packages ## Measure how costs grow from a thousand products to a million (7 to 14 minutes).
 	POSTGRES_URL=$(POSTGRES_URL) $(BIN)python -m benchmarks.growth
 
 check: $(DEV) ## Lint, format, lock, migrations (there, and harmless), schema, deploy check.
