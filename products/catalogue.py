@@ -63,7 +63,7 @@ class Memory(threading.local):
             page = make()
             weight = self.EACH + len(str(key)) + len(page.content)
             if self.size + weight > self.MOST:
-                self.forget(now)
+                self.forget(self.state)
             self.pages[key] = page
             self.size += weight
         return self.pages[key]

@@ -112,18 +112,18 @@ def product_records_of(edition, ids):
 def product_records_taken(quantities):
     """`{id: ProductRecord}` of `{id: quantity}`, taken out of stock; of none if not of all.
 
-    The rows are locked in the order of their ids, as above. One that another transaction is about
-    to fill up may still be found to be short.
+    All rows are locked in the order of their ids, as above, also if some are short.
     """
     if not quantities or max(quantities) > MAX_ID:
         return {}
     lock = "FOR NO KEY UPDATE OF product" if connection.features.has_select_for_update else ""
     rows = asked(
         f"WITH wanted (pk, n) AS (VALUES {', '.join(['(%s, %s)'] * len(quantities))}),"  # noqa: S608
-        " found AS (SELECT pk, n FROM products_product AS product JOIN wanted ON id = pk"
-        f" WHERE is_active AND quantity_in_stock >= n ORDER BY pk {lock})"
+        " found AS (SELECT pk, n, is_active AND quantity_in_stock >= n AS enough"
+        f" FROM products_product AS product JOIN wanted ON id = pk ORDER BY pk {lock})"
         " UPDATE products_product SET modified = %s, quantity_in_stock = quantity_in_stock - n"
-        f" FROM found WHERE id = pk AND (SELECT count(*) FROM found) = %s RETURNING {COLUMNS}",
+        " FROM found WHERE id = pk AND (SELECT count(*) FROM found WHERE enough) = %s"
+        f" RETURNING {COLUMNS}",
         [
             *(part for wanted in quantities.items() for part in wanted),
             connection.ops.adapt_datetimefield_value(timezone.now()),

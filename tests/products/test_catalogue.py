@@ -219,6 +219,15 @@ def test_memory_of_pages_has_an_end(committed, api, product, monkeypatch):
     assert 1 < max(kept) < 20
 
 
+def test_memory_that_is_full_begins_anew_within_a_turn(committed, monkeypatch):
+    monkeypatch.setattr(catalogue.Memory, "MOST", 1_500)
+    pages = [catalogue.Page({"number": number}) for number in range(9)]
+    for number, page in enumerate(pages):
+        key = (str(number),)
+        assert catalogue.memory.page(key, lambda page=page: page, turn=7) is page
+        assert 1 <= len(catalogue.memory.pages) <= 2
+
+
 @pytest.mark.parametrize("path", [LIST, LIST + "{pk}/"])
 def test_client_that_has_the_answer_gets_a_304(committed, path, api, product):
     path = path.format(pk=product.pk)
