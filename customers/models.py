@@ -9,6 +9,7 @@ from django.db import models, transaction
 from django.db.models.functions import Upper
 from django.dispatch import Signal
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from customers.tokens import AccessToken
 from products.records import asked, moment
@@ -27,22 +28,28 @@ class CustomerQuerySet(models.QuerySet):
 
 
 class CustomerManager(UserManager.from_queryset(CustomerQuerySet)):
-    def bearing(self, key):
-        """The customer whose token this is, or None. Asked with every request.
+    @cached_property
+    def columns(self):
+        return [field.attname for field in self.model._meta.concrete_fields]
 
-        In SQL, since to have the ORM build it takes longer than all the rest.
-        """
-        fields = [field.attname for field in self.model._meta.concrete_fields]
-        rows = asked(
-            f"SELECT {', '.join(f'customers_customer.{field}' for field in fields)}"  # noqa: S608
+    @cached_property
+    def bearer(self):
+        return (
+            f"SELECT {', '.join(f'customers_customer.{column}' for column in self.columns)}"  # noqa: S608
             " FROM customers_customer"
             " JOIN authtoken_token ON authtoken_token.user_id = customers_customer.id"
-            " WHERE authtoken_token.key = %s",
-            [key],
+            " WHERE authtoken_token.key = %s"
         )
-        for row in rows:
+
+    def bearing(self, key, asked=asked):
+        """The customer whose token this is, or None. Looked up with every request.
+
+        In SQL, since to have the ORM build it takes longer than all the rest; `asked` may be one
+        that keeps the rows.
+        """
+        for row in asked(self.bearer, (key,)):
             told = [moment(each) if isinstance(each, datetime) else each for each in row]
-            return self.model.from_db(self.db, fields, told)
+            return self.model.from_db(self.db, self.columns, told)
         return None
 
     def get_by_natural_key(self, username):

@@ -1,6 +1,7 @@
 """The states of an order, and who may take it from which to which."""
 
 from dataclasses import dataclass
+from functools import cache
 
 from django.db import models
 
@@ -20,7 +21,10 @@ class Move:
     staff_only: bool = True
 
     def is_for(self, user, order):
-        return user.is_staff or (not self.staff_only and user.pk == order.customer_id)
+        return self.is_open_to(user.is_staff, user.pk == order.customer_id)
+
+    def is_open_to(self, staff, customer):
+        return staff or (customer and not self.staff_only)
 
     @property
     def is_last(self):
@@ -37,11 +41,16 @@ MOVES = {
 
 def moves_of(user, order):
     """The names of the moves that this user may make now with the order."""
-    return [
+    return moves_from(order.status, user.is_staff, user.pk == order.customer_id)
+
+
+@cache
+def moves_from(status, staff, customer):
+    return tuple(
         name
         for name, move in MOVES.items()
-        if order.status in move.sources and move.is_for(user, order)
-    ]
+        if status in move.sources and move.is_open_to(staff, customer)
+    )
 
 
 class IllegalTransition(Exception):

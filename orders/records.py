@@ -12,16 +12,16 @@ from typing import NamedTuple
 import orjson
 from django.db import connection
 
-from products.records import asked, moment, places
+from products.records import asked, moment, places, told
 
 
 class LineRecord(NamedTuple):
     product_id: int
     name: str
     sku: str
-    unit_price: Decimal
+    unit_price: Decimal | str  # with two places, either way: what is read is told as it comes
     quantity: int
-    line_total: Decimal
+    line_total: Decimal | str
 
     @classmethod
     def copy_of(cls, product, quantity):
@@ -46,7 +46,7 @@ class OrderRecord(NamedTuple):
     pk: int
     status: str
     customer_id: int
-    total_price: Decimal
+    total_price: str
     currency: str
     shipping_address: dict
     created: datetime
@@ -87,7 +87,9 @@ class Records:
             condition, values = f"{condition} AND id < %s", (*values, before)
         if after is not None:
             condition, values, order = f"{condition} AND id > %s", (*values, after), "ASC"
-        return whole(asked(WHOLE.format(condition=condition, order=order), (*values, most)))
+        amounts = {each: told(each) for each in ("total_price", "unit_price", "line_total")}
+        sql = WHOLE.format(condition=condition, order=order, **amounts)
+        return whole(asked(sql, (*values, most)))
 
 
 class Found:
@@ -112,12 +114,12 @@ class Found:
 ORDER, LINE, EVENT = range(3)
 WHOLE = f"""
 WITH page AS (SELECT * FROM orders_order WHERE {{condition}} ORDER BY id {{order}} LIMIT %s)
-SELECT {ORDER}, id, id, customer_id, NULL, status, currency, total_price, NULL,
+SELECT {ORDER}, id, id, customer_id, NULL, status, currency, {{total_price}}, NULL,
     CAST(shipping_address AS text), created, modified
 FROM page
 UNION ALL
-SELECT {LINE}, line.id, order_id, product_id, quantity, name, sku, unit_price, line_total, NULL,
-    NULL, NULL
+SELECT {LINE}, line.id, order_id, product_id, quantity, name, sku, {{unit_price}},
+    {{line_total}}, NULL, NULL, NULL
 FROM page JOIN orders_orderitem AS line ON order_id = page.id
 UNION ALL
 SELECT {EVENT}, event.id, order_id, by_id, NULL, event.status, note, NULL, NULL, NULL, at, NULL

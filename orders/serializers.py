@@ -113,9 +113,9 @@ def line_told(item):
         "product": item.product_id,
         "name": item.name,
         "sku": item.sku,
-        "unit_price": f"{item.unit_price:.2f}",
+        "unit_price": str(item.unit_price),
         "quantity": item.quantity,
-        "line_total": f"{item.line_total:.2f}",
+        "line_total": str(item.line_total),
     }
 
 
@@ -206,7 +206,7 @@ class OrderSerializer(serializers.ModelSerializer):
             "status": order.status,
             "customer": order.customer_id,
             "items": [line_told(each) for each in order.lines],
-            "total_price": f"{order.total_price:.2f}",
+            "total_price": str(order.total_price),
             "currency": order.currency,
             "shipping_address": {part: order.shipping_address[part] for part in Order.ADDRESS},
             "created": order.created,

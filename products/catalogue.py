@@ -1,4 +1,4 @@
-"""Pages of the catalogue, kept in memory for as long as nothing is written to the database."""
+"""What was read, kept in memory for as long as nothing is written to the database."""
 
 import hashlib
 import threading
@@ -10,7 +10,7 @@ from django.utils.cache import get_conditional_response
 from rest_framework.settings import api_settings
 
 from products.pages import Census
-from products.records import product_records_of
+from products.records import asked, product_records_of
 
 
 class Outline(NamedTuple):
@@ -30,13 +30,18 @@ class Outline(NamedTuple):
 
 
 class Memory(threading.local):
-    """`{key: Page}`, of this thread, as its connection is: SQLite counts by connection."""
+    """Pages and rows of this thread, as its connection is: SQLite counts writes by connection.
+
+    Requests of one `turn` had all come before the first of them was answered: what is found then
+    holds for each.
+    """
 
     # Bytes: whoever asks for ever new pages is not to fill the memory.
     MOST = 16 * 2**20
     EACH = 500  # that Python takes for a page, beside its address and its content
 
     OUTLINES = 500
+    ROWS = 2_000
 
     def __init__(self):
         self.outlines = {}
@@ -44,21 +49,39 @@ class Memory(threading.local):
         self.forget()
 
     def forget(self, state=None):
-        self.state, self.pages, self.size = state, {}, 0
+        self.state, self.pages, self.size, self.rows = state, {}, 0, {}
 
-    def page(self, key, make, turn=None):
-        """What `make()` returned for the key; it is called if anything was written since.
+    def look(self, turn):
+        """Forget all if anything was written since, unless this turn has looked already.
 
-        Requests of the same `turn`, if there is one, had all come before the first of them was
-        answered: what is found then holds for each. To look takes a third of the time of an answer.
+        To look takes a third of the time of a page.
         """
-        if connection.in_atomic_block:  # which sees what nobody else does
-            return make()
         if turn is None or turn != self.turn:
             now = state()
             if self.state != now:
                 self.forget(now)
             self.turn = turn
+
+    def asked(self, turn, sql, values):
+        """The rows of a statement, as `records.asked` returns them; they are kept within turns."""
+        if turn is None or connection.in_atomic_block:
+            return asked(sql, values)
+        self.look(turn)
+        key = sql, *values
+        if key not in self.rows:
+            rows = asked(sql, values)
+            if not rows:  # of what there is not, there is no end
+                return rows
+            if len(self.rows) >= self.ROWS:
+                self.rows = {}
+            self.rows[key] = rows
+        return self.rows[key]
+
+    def page(self, key, make, turn=None):
+        """The Page that `make()` returned for the key; it is called if anything was written."""
+        if connection.in_atomic_block:  # which sees what nobody else does
+            return make()
+        self.look(turn)
         if key not in self.pages:
             page = make()
             weight = self.EACH + len(str(key)) + len(page.content)

@@ -51,6 +51,13 @@ def money(value):
     return value if isinstance(value, Decimal) else Decimal(f"{value:.2f}")
 
 
+def told(amount):
+    """The SQL of an amount as answers tell it: to have Python write it takes as long as to read."""
+    return {"postgresql": "CAST({} AS text)", "sqlite": "printf('%%.2f', {})"}[
+        connection.vendor
+    ].format(amount)
+
+
 class ProductRecord(NamedTuple):
     pk: int
     name: str

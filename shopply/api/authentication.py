@@ -1,12 +1,16 @@
 """Who is calling: by token, or by Basic with user name and password."""
 
+from functools import partial
+
 from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import authentication, exceptions
+from rest_framework.permissions import SAFE_METHODS
 
 from customers.log_ins import TooManyFailures
 from customers.models import Customer
 from customers.tokens import AccessToken
+from products.catalogue import memory
 from shopply.api.throttling import CallerThrottle, network_of
 
 
@@ -18,14 +22,14 @@ class Counted:
         if given is None:  # DRF would map all headers to see that
             return None
         try:
-            return self.recognise(given) or super().authenticate(request)
+            return self.recognise(request, given) or super().authenticate(request)
         except (exceptions.AuthenticationFailed, TooManyFailures):
             throttle = CallerThrottle()
             if not throttle.allows("anonymous", network_of(request)):
                 raise exceptions.Throttled(throttle.wait()) from None
             raise
 
-    def recognise(self, given):
+    def recognise(self, request, given):
         """Who is calling, if the header has the usual form; None leaves it to DRF."""
         return None
 
@@ -33,13 +37,16 @@ class Counted:
 class TokenAuthentication(Counted, authentication.TokenAuthentication):
     """`Authorization: Token <TOKEN>`"""
 
-    def recognise(self, given):
+    def recognise(self, request, given):
         scheme, _, key = given.partition(" ")
-        usual = scheme == self.keyword and key.isalnum()
-        return self.authenticate_credentials(key) if usual else None
+        if scheme != self.keyword or not key.isalnum():
+            return None
+        # Whoever comes to change something is looked up at that moment.
+        turn = request.META.get("shopply.turn") if request.method in SAFE_METHODS else None
+        return self.authenticate_credentials(key, partial(memory.asked, turn))
 
-    def authenticate_credentials(self, key):
-        customer = None if "\0" in key else Customer.objects.bearing(key)
+    def authenticate_credentials(self, key, *asked):
+        customer = None if "\0" in key else Customer.objects.bearing(key, *asked)
         if customer is None:
             raise exceptions.AuthenticationFailed("Invalid token.")
         if not customer.is_active:
