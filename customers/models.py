@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import AbstractUser, UserManager
+from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.validators import ASCIIUsernameValidator
 from django.db import models, transaction
 from django.db.models.functions import Upper
@@ -56,6 +57,12 @@ class CustomerManager(UserManager.from_queryset(CustomerQuerySet)):
         """Log-in does not mind the case of a user name (`customer_username_any_case`)."""
         # One character more than any name has; SQLite takes no pattern over 50,000 bytes.
         return self.get(username__iexact=username[:151])
+
+    def create_superuser(self, username, email=None, password=None, **fields):
+        """Asks of the password what `createsuperuser` asks only where it prompts for one."""
+        if password is not None:  # None opens nothing
+            validate_password(password, self.model(username=username, email=email or ""))
+        return super().create_superuser(username, email, password, **fields)
 
 
 class AccountClosed(Exception):

@@ -1,4 +1,5 @@
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 
 from customers.models import Customer
@@ -26,3 +27,27 @@ def test_accounts_without_email_do_not_collide(db):
 def test_createsuperuser_needs_no_address(db):
     Customer.objects.create_superuser("root", password=factories.PASSWORD)
     assert Customer.objects.get_by_natural_key("Root").is_superuser
+
+
+@pytest.fixture
+def make_superuser(db, monkeypatch):
+    def make_superuser(password):
+        monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", password)
+        told = {"username": "harbourmaster", "email": "hm@example.com"}
+        call_command("createsuperuser", interactive=False, **told)
+
+    return make_superuser
+
+
+@pytest.mark.parametrize("password", ["", "short", "7250183946", "harbourmaster1"])
+def test_superuser_gets_no_weak_password(make_superuser, password):
+    with pytest.raises(CommandError, match="password"):
+        make_superuser(password)
+    assert not Customer.objects.exists()
+
+
+def test_superuser_is_made_without_prompts(make_superuser, api):
+    make_superuser(factories.PASSWORD)
+    told = {"username": "harbourmaster", "password": factories.PASSWORD}
+    assert api.post("/api/obtain-token", told).status_code == 200
+    assert Customer.objects.get().is_superuser
