@@ -14,14 +14,38 @@ from products.pages import Census
 from shopply import health
 
 SECONDS_APART = 2  # that two clocks may be
-# What Django warns of, and with which nobody should serve: no secret, debug, any host.
-SERIOUS = {"security.W009", "security.W018", "security.W020"}
 
 
 class Finding(NamedTuple):
     serious: bool
     what: str
     remedy: str
+
+
+# What Django warns of, in terms of the variables that set it here.
+WARNINGS = {
+    "security.W004": Finding(
+        False,
+        "SECURE_HSTS_SECONDS is 0: browsers do not insist on HTTPS.",
+        "Leave it out, for a year, once the domain and its subdomains are served by HTTPS alone.",
+    ),
+    "security.W008": Finding(
+        False,
+        "SECURE_SSL_REDIRECT is false: cookies of the admin travel by plain HTTP too.",
+        "Leave it out, with TRUST_X_FORWARDED_PROTO=true behind a proxy that speaks HTTPS for us.",
+    ),
+    "security.W009": Finding(
+        True,
+        "SECRET_KEY can be guessed: it is short, has few characters, or is the one for localhost.",
+        "Set it to 50 random characters or more; README has a line that makes one.",
+    ),
+    "security.W020": Finding(
+        True,
+        "ALLOWED_HOSTS has no name in it, so every request is refused.",
+        "Set it to the names that the server answers to, with commas between them.",
+    ),
+}
+CONSEQUENCES = {"security.W010", "security.W016"}  # of W008, on which the cookies depend
 
 
 class Command(BaseCommand):
@@ -44,10 +68,21 @@ class Command(BaseCommand):
 
 def of_checks():
     """What `check --deploy` finds: debug, a weak secret, demo accounts, cookies without HTTPS."""
+    if settings.DEBUG:
+        yield Finding(
+            True,
+            "DEBUG is true: failures show code and settings to anyone, and HTTPS is not asked for.",
+            "Set DEBUG=false, with a SECRET_KEY and ALLOWED_HOSTS.",
+        )
     for message in checks.run_checks(include_deployment_checks=True):
-        if not message.is_silenced():
-            serious = message.is_serious(checks.ERROR) or message.id in SERIOUS
-            yield Finding(serious, f"{message.msg} ({message.id})", message.hint or "")
+        of_debug = settings.DEBUG and message.id.startswith("security.")
+        if of_debug or message.is_silenced() or message.id in CONSEQUENCES:
+            continue
+        yield WARNINGS.get(message.id) or Finding(
+            message.is_serious(checks.ERROR),
+            f"{message.msg} ({message.id})",
+            message.hint or "Django's documentation of its checks has more.",
+        )
 
 
 def of_settings():
@@ -73,7 +108,7 @@ def of_statics():
         yield Finding(
             True,
             "The static files are not collected, so the admin fails.",
-            "Run `manage.py collectstatic --noinput`.",
+            "Run `manage.py collectstatic --noinput`, as `Procfile` does before the server.",
         )
 
 
