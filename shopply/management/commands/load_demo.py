@@ -11,10 +11,10 @@ class Command(BaseCommand):
 
     def handle(self, **options):
         if get_user_model().objects.exists() or Product.objects.exists():
-            self.stdout.write("The shop has data already; the demo shop was not loaded.")
+            self.stdout.write("The shop has data already; nothing was loaded.")
         elif not settings.DEBUG:
             raise CommandError("With DEBUG=false, no accounts with published passwords are made.")
         else:
             call_command("loaddata", "customers", "products", stdout=self.stdout)
         for name in open_published_logins():
-            self.stdout.write(f"Demo log-in: {name} / {PUBLISHED_LOGINS[name]}")
+            self.stdout.write(f"Demo log-in that works: {name} / {PUBLISHED_LOGINS[name]}")
