@@ -39,6 +39,23 @@ def test_swagger_ui_needs_nothing_from_elsewhere(client):
     assert "<script>" not in page
 
 
+def test_padlocks_are_left_out_where_a_log_in_is_optional(client):
+    """A Swagger UI that names its parts anew fails here: look at its padlocks then."""
+    page = client.get("/api/docs/").content.decode()
+    sources = re.findall(r'src="([^"]+)"', page)
+    assert "wrapComponents: { OperationSummary:" in client.get(sources[-1]).content.decode()
+    bundle = b"".join(client.get(sources[0])).decode()
+    summary = re.search(r"class OperationSummary extends.{,1500}", bundle).group()
+    assert '.get("security")' in summary
+
+
+def test_operation_that_needs_no_log_in_says_so():
+    optional = [each for each in operations().values() if {} in each.get("security", [])]
+    assert len(optional) == 5
+    for operation in optional:
+        assert re.search("Anyone|(no|without a) log-in", operation["description"], re.IGNORECASE)
+
+
 def test_schema_is_served_as_yaml_and_json(client):
     assert client.get("/api/schema/").content.startswith(b"openapi: 3.1.1")
     as_json = client.get("/api/schema/", headers={"Accept": "application/vnd.oai.openapi+json"})
