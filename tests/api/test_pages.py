@@ -1,10 +1,12 @@
 """No page has scripts or styles written into it: the browser is told to refuse them."""
 
+import re
 from html.parser import HTMLParser
 
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Group
+from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import reverse
 
@@ -103,6 +105,27 @@ def test_pages_of_errors(in_the_admin, client):
     forged = Client(enforce_csrf_checks=True)
     forged.cookies = in_the_admin.cookies
     check(forged.post("/admin/products/product/add/", {}), 403)
+
+
+@pytest.mark.parametrize("name", ["400", "403", "403_csrf", "404", "500"])
+def test_page_of_an_error_leads_on(name):
+    page = render_to_string(f"{name}.html")
+    for path in ("/api/docs/", "/admin/"):
+        assert f'<a href="{path}">' in page
+
+
+def linked(client, path, kind):
+    """What a page links as `kind`, got; pages of the admin have many style sheets."""
+    page = client.get(path).content.decode()
+    answers = [client.get(href) for href in re.findall(rf'<link rel="{kind}" href="(.+?)"', page)]
+    return b"".join(b"".join(answer) for answer in answers).decode()
+
+
+@pytest.mark.parametrize("path", ["/nope", "/api/problems/", "/api/problems/not_found/"])
+def test_whole_page_is_dark_where_the_browser_is(client, path):
+    """On `body` it would make the text light, and leave the page white."""
+    style = linked(client, path, "stylesheet")
+    assert re.search(r":root {[^}]*color-scheme: light dark;", style)
 
 
 def test_headers_that_browsers_mind_are_on_every_answer(client, db):
