@@ -1,5 +1,6 @@
 """Where everything is."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
@@ -29,6 +30,8 @@ router.register("customers", CustomerViewSet)
 urlpatterns = [
     path("api/", include(router.urls)),  # first, since most are on their way there
     path("", RedirectView.as_view(pattern_name="docs")),
+    # Asked for by browsers that show an answer of the API, which has no link to an icon.
+    path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}favicon.svg")),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("metrics", metrics.metrics),

@@ -121,6 +121,19 @@ def linked(client, path, kind):
     return b"".join(b"".join(answer) for answer in answers).decode()
 
 
+@pytest.mark.parametrize(
+    "path", ["/nope", "/api/problems/", "/api/problems/not_found/", "/admin/login/"]
+)
+def test_page_has_our_icon(client, db, path):
+    assert linked(client, path, "icon").startswith("<svg ")
+
+
+def test_browser_that_shows_json_gets_our_icon(client):
+    answer = client.get("/favicon.ico", follow=True)
+    assert answer["Content-Type"] == "image/svg+xml"
+    assert b"".join(answer).startswith(b"<svg ")
+
+
 @pytest.mark.parametrize("path", ["/nope", "/api/problems/", "/api/problems/not_found/"])
 def test_whole_page_is_dark_where_the_browser_is(client, path):
     """On `body` it would make the text light, and leave the page white."""

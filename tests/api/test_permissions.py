@@ -24,6 +24,7 @@ LOG_IN = {"username": "alice", "password": factories.PASSWORD}
 TABLE = [
     # method, path,                      body,                anon alice bob  staff dead
     ("GET",    "/",                        None,                (302, 302, 302, 302, 302)),
+    ("GET",    "/favicon.ico",             None,                (302, 302, 302, 302, 302)),
     ("GET",    "/healthz",                 None,                (200, 200, 200, 200, 200)),
     ("GET",    "/readyz",                  None,                (200, 200, 200, 200, 200)),
     ("GET",    "/metrics",                 None,                (404, 404, 404, 404, 404)),
