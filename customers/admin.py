@@ -26,7 +26,7 @@ def is_above(request, customer):
 
 @admin.register(Customer)
 class CustomerAdmin(UserAdmin):
-    list_display = ("username", "full_name", "email", "city", "country", "is_staff", "date_joined")
+    list_display = ("username", "full_name", "email", "city", "country", "is_staff", "joined")
     list_filter = ("is_staff", "is_active", "country")
     search_fields = ("username", "first_name", "last_name", "email", "city", "contact_number")
     search_help_text = "User name, name, e-mail, city or contact number"
@@ -54,6 +54,10 @@ class CustomerAdmin(UserAdmin):
     @admin.display(description="name", ordering="last_name")
     def full_name(self, customer):
         return customer.get_full_name()
+
+    @admin.display(ordering="date_joined")
+    def joined(self, customer):
+        return date_format(customer.date_joined)
 
     def get_fieldsets(self, request, obj=None):
         fieldsets = super().get_fieldsets(request, obj)

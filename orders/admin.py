@@ -37,22 +37,20 @@ def in_bulk(name):
 
 @admin.register(Order)
 class OrderAdmin(Record, admin.ModelAdmin):
-    list_display = ("id", "created", "customer", "status", "total_price", "currency", "destination")
+    list_display = ("id", "created", "customer", "status", "total", "destination")
     list_filter = ("status", "created")
     list_select_related = ("customer",)
     search_fields = ("=id", "customer__username", "customer__email", "items__sku", "items__name")
     search_help_text = "Order number, customer's user name or e-mail, product name or SKU"
     date_hierarchy = "created"
     list_per_page = 50
-    fields = (
-        ("id", "status"),
-        "customer",
-        ("total_price", "currency"),
-        "address",
-        ("created", "modified"),
-    )
+    fields = ("status", "customer", "total", "address", "created", "modified")
     inlines = (OrderItemInline, OrderEventInline)
     actions = [in_bulk(name) for name in MOVES]
+
+    @admin.display(ordering="total_price")
+    def total(self, order):
+        return f"{order.total_price} {order.currency}"
 
     @admin.display(description="to")
     def destination(self, order):

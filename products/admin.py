@@ -1,4 +1,5 @@
 from django.contrib import admin, messages
+from django.utils.html import format_html
 
 from products.models import MAX_STOCK, Product, StockAdjustment, StockOutOfBounds
 
@@ -55,7 +56,7 @@ class StockAdjustmentAdmin(Record, admin.ModelAdmin):
 
 @admin.register(Product)
 class ProductAdmin(admin.ModelAdmin):
-    list_display = ("name", "sku", "price", "quantity_in_stock", "is_active", "modified")
+    list_display = ("name", "sku", "price", "stock", "is_active", "modified")
     list_filter = ("is_active", StockFilter, "created")
     search_fields = ("name", "sku", "description")
     search_help_text = "Name, SKU or description"
@@ -69,9 +70,16 @@ class ProductAdmin(admin.ModelAdmin):
         "price",
         "quantity_in_stock",
         "is_active",
-        ("created", "modified"),
+        "created",
+        "modified",
     )
     readonly_fields = ("created", "modified")
+
+    @admin.display(ordering="quantity_in_stock")
+    def stock(self, product):
+        if product.quantity_in_stock:
+            return product.quantity_in_stock
+        return format_html('<strong class="sold-out">{}</strong>', "Sold out")
 
     def get_readonly_fields(self, request, obj=None):
         """Opening stock is typed once; from then on it moves with orders."""

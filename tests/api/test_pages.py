@@ -141,6 +141,11 @@ def test_whole_page_is_dark_where_the_browser_is(client, path):
     assert re.search(r":root {[^}]*color-scheme: light dark;", style)
 
 
+@pytest.mark.parametrize("path", ["/admin/", "/admin/products/product/"])
+def test_pages_of_the_admin_have_our_styles(in_the_admin, path):
+    assert ".sold-out {" in linked(in_the_admin, path, "stylesheet")
+
+
 def test_headers_that_browsers_mind_are_on_every_answer(client, db):
     for path in ("/", "/api/", "/api/nope/", "/admin/", "/static/shopply.css", "/nope", "/?a=%00"):
         answer = client.get(path)

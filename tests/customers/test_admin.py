@@ -1,3 +1,5 @@
+from datetime import UTC, datetime
+
 import pytest
 from django.contrib.auth.models import Permission
 
@@ -20,6 +22,13 @@ def test_customers_are_found_by_name_city_and_email(in_the_admin, alice, bob):
     assert (
         in_the_admin.get("/admin/customers/customer/?q=Aarhus&country=Denmark").status_code == 200
     )
+
+
+def test_list_tells_the_day_that_a_customer_joined(in_the_admin, alice):
+    alice.date_joined = datetime(2026, 3, 5, 17, 40, tzinfo=UTC)
+    alice.save()
+    page = in_the_admin.get("/admin/customers/customer/?q=alice").content.decode()
+    assert '<td class="field-joined">March 5, 2026</td>' in page
 
 
 def test_address_is_changed_on_the_customers_page(in_the_admin, alice):

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from django.contrib.auth.models import Permission
 
@@ -15,6 +17,19 @@ def test_order_is_shown_with_its_lines_and_address(in_the_admin, order, product)
     page = in_the_admin.get(f"/admin/orders/order/{order.pk}/change/").content.decode()
     for word in (product.name, product.sku, "25.00", "Kattesundet 4", "alice"):
         assert word in page
+
+
+def test_list_has_the_total_with_its_currency(in_the_admin, alice, product):
+    for quantity in (3, 1, 2):
+        factories.place(alice, {product: quantity})
+    page = in_the_admin.get("/admin/orders/order/?o=5").content.decode()
+    totals = re.findall(r'<td class="field-total">(.+?)</td>', page)
+    assert totals == ["12.50 EUR", "25.00 EUR", "37.50 EUR"]
+
+
+def test_each_value_of_an_order_has_a_line_of_its_own(in_the_admin, order):
+    page = in_the_admin.get(f"/admin/orders/order/{order.pk}/change/").content.decode()
+    assert page.count('<div class="readonly">') == page.count('<div class="form-row field-') == 6
 
 
 def test_order_is_read_only(in_the_admin, order):

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from products.models import Product
@@ -40,6 +42,16 @@ def test_list_tells_what_to_order_again(in_the_admin, stock, name):
         factories.products.make(name=each, quantity_in_stock=left)
     page = in_the_admin.get(f"/admin/products/product/?stock={stock}")
     assert [product.name for product in page.context["cl"].queryset] == [name]
+
+
+def test_list_marks_what_is_sold_out(in_the_admin):
+    factories.products.make(quantity_in_stock=0)
+    factories.products.make(quantity_in_stock=6)
+    page = in_the_admin.get("/admin/products/product/?o=4").content.decode()
+    assert re.findall(r'<td class="field-stock">(.+?)</td>', page) == [
+        '<strong class="sold-out">Sold out</strong>',
+        "6",
+    ]
 
 
 def adjust(in_the_admin, product, delta, reason="damaged"):
