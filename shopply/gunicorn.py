@@ -7,7 +7,9 @@ import tempfile
 from shopply.knobs import Env
 from shopply.worker import Worker
 
-bind = f"0.0.0.0:{Env().int('PORT', default=8000, least=1, most=65_535)}"
+env = Env()
+
+bind = f"0.0.0.0:{env.int('PORT', default=8000, least=1, most=65_535)}"
 control_socket_disable = True
 forwarded_allow_ips = ""
 http_parser = "python"  # whatever is installed: the one in C, gunicorn_h1c, takes folded headers
@@ -19,6 +21,7 @@ logconfig_dict = {
     "loggers": {"gunicorn.error": {"handlers": ["console"], "propagate": False}},
 }
 worker_class = Worker
+workers = env.workers()
 
 
 def on_starting(server):

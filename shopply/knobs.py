@@ -2,7 +2,7 @@
 
 import re
 import sys
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import environ
 
@@ -10,6 +10,10 @@ TRUTHS = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
     **dict.fromkeys(("false", "no", "off", "0"), False),
 }
+DOMAIN = r"[a-z0-9-]+(\.[a-z0-9-]+)*"
+IPV6 = r"\[[0-9a-f:.]+\]"
+HOST = rf"\*|\.?{DOMAIN}|{IPV6}"  # a name in ALLOWED_HOSTS
+ORIGIN = rf"https?://((\*\.)?{DOMAIN}|{IPV6})(:[0-9]{{1,5}})?"
 
 
 def refuse_to_start(sentence):
@@ -18,7 +22,29 @@ def refuse_to_start(sentence):
     sys.exit(3)  # which gunicorn takes as a failure to boot, instead of trying again for ever
 
 
+def are_set(names):
+    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} set"
+
+
 class Env(environ.Env):
+    def __call__(self, name, default=""):
+        """As it is written: environ by itself takes `$word` for the name of another variable."""
+        return self.ENVIRON.get(name, default)
+
+    def text(self, name, pattern, told, default=""):
+        """An empty one counts as not set."""
+        given = self(name) or default
+        if given and not re.fullmatch(pattern, given, re.ASCII):
+            refuse_to_start(f"until {name} is {told}.")
+        return given
+
+    def names(self, name, pattern, told):
+        """`one.example, two.example` as a list."""
+        given = [each.strip() for each in self(name).lower().split(",")]
+        if not all(re.fullmatch(pattern, each, re.ASCII) for each in given if each):
+            refuse_to_start(f"until {name} is {told}.")
+        return [each for each in given if each]
+
     def bool(self, name, default):
         given = self(name, default=str(default)).lower()
         if given not in TRUTHS:
@@ -43,26 +69,48 @@ class Env(environ.Env):
 
     def database(self, default):
         """The database of DATABASE_URL, or of the variables that Elastic Beanstalk sets."""
-        url = self("DATABASE_URL", default="") or self.beanstalk() or default
+        url = self("DATABASE_URL") or self.beanstalk() or default
+        if re.match("sqlite://(/.|:memory:$)", url):
+            return self.db_url_config(url)
         try:
-            if re.match("(postgres|postgresql|sqlite)://", url):
-                return self.db_url_config(url)
+            given = self.db_url_config(url) if re.match("postgres(ql)?://", url) else {}
         except ValueError:  # of the port
-            pass
-        refuse_to_start("until DATABASE_URL is postgres://user:password@host:5432/name.")
+            given = {}
+        if not re.fullmatch(r"\S(.{0,61}\S)?", given.get("NAME", "")):
+            refuse_to_start(
+                "until DATABASE_URL is postgres://user:password@host:5432/name, or sqlite:///file."
+            )
+        if not given.get("OPTIONS", {}).keys() <= options_of_libpq():
+            refuse_to_start("until DATABASE_URL is without options that libpq does not know.")
+        return given
 
     def beanstalk(self):
-        if not self("RDS_HOSTNAME", default=""):
+        if not self("RDS_HOSTNAME"):
             return None
-        user, password, name = (
-            quote(self(f"RDS_{part}", default=""), safe="")
-            for part in ("USERNAME", "PASSWORD", "DB_NAME")
-        )
-        host, port = self("RDS_HOSTNAME"), self("RDS_PORT", default="5432")
+        given = {name: self(name) for name in ("RDS_USERNAME", "RDS_PASSWORD", "RDS_DB_NAME")}
+        missing = [name for name, value in given.items() if not value]
+        if missing:
+            refuse_to_start(f"with RDS_HOSTNAME until {are_set(missing)} too.")
+        user, password, name = (quote(value, safe="") for value in given.values())
+        host = self.text("RDS_HOSTNAME", rf"(?i:{DOMAIN})", "the name of a host")
+        port = self.int("RDS_PORT", default=5432, least=1, most=65_535)
         return f"postgres://{user}:{password}@{host}:{port}/{name}"
 
     def cache(self, name):
         try:
-            return self.cache_url_config(self(name))
-        except environ.ImproperlyConfigured:
+            url = urlsplit(self(name))
+            meant = url.scheme in ("redis", "rediss") and url.hostname and url.port != 0
+        except ValueError:  # of the port
+            meant = False
+        if not meant or not re.fullmatch("(/[0-9]{0,4})?", url.path, re.ASCII):
             refuse_to_start(f"until {name} is redis://host:6379/0.")
+        return self.cache_url_config(self(name))
+
+    def workers(self):
+        return self.int("WEB_CONCURRENCY", default=1, least=1, most=1_000)
+
+
+def options_of_libpq():
+    from psycopg import pq  # not before: on SQLite nobody needs it
+
+    return {option.keyword.decode() for option in pq.Conninfo.get_defaults()}

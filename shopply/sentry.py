@@ -10,7 +10,6 @@ import sentry_sdk
 from django.conf import settings
 from sentry_sdk.integrations.atexit import AtexitIntegration
 from sentry_sdk.integrations.logging import LoggingIntegration
-from sentry_sdk.utils import BadDsn
 
 from shopply import logs
 from shopply.knobs import refuse_to_start
@@ -47,7 +46,7 @@ def start():
             max_breadcrumbs=0,
             before_send=only_what_failed,
         )
-    except BadDsn:
+    except ValueError:  # BadDsn, or of the port
         refuse_to_start("until SENTRY_DSN is https://key@host/project.")
 
 

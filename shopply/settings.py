@@ -8,7 +8,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
-from shopply.knobs import Env, refuse_to_start
+from shopply.knobs import HOST, ORIGIN, Env, are_set, refuse_to_start
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -19,22 +19,32 @@ if (BASE_DIR / ".env").exists():
 # --- What a production server must be told ------------------------------------------------------
 
 DEBUG = env.bool("DEBUG", default=True)
-_missing = [name for name in ("SECRET_KEY", "ALLOWED_HOSTS") if not env(name, default="")]
+SECRET_KEY = env("SECRET_KEY")
+ALLOWED_HOSTS = env.names(  # empty in debug: localhost only
+    "ALLOWED_HOSTS", HOST, "host names with commas between them, without scheme, port or path"
+)
+_needed = {"SECRET_KEY": SECRET_KEY.strip(), "ALLOWED_HOSTS": ALLOWED_HOSTS}
+_missing = [name for name, given in _needed.items() if not given]
 if _missing and not DEBUG:
-    refuse_to_start(
-        f"with DEBUG=false until {' and '.join(_missing)} "
-        f"{'is' if len(_missing) == 1 else 'are'} set in the environment."
-    )
+    refuse_to_start(f"with DEBUG=false until {are_set(_missing)} in the environment.")
+SECRET_KEY = SECRET_KEY or "django-insecure-for-localhost-only"
 
-SECRET_KEY = env("SECRET_KEY", default="django-insecure-for-localhost-only")
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])  # empty in debug: localhost only
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+CSRF_TRUSTED_ORIGINS = env.names(
+    "CSRF_TRUSTED_ORIGINS",
+    ORIGIN,
+    "origins with commas between them, such as https://shop.example.com",
+)
+env.workers()  # gunicorn looks at it before all of ours, but Procfile comes by here first
 
 SHOP_CURRENCY = env("SHOP_CURRENCY", default="EUR")
 if not re.fullmatch("[A-Z]{3}", SHOP_CURRENCY):
     refuse_to_start("until SHOP_CURRENCY is a code of ISO 4217, such as EUR.")
 
 # --- Database -----------------------------------------------------------------------------------
+
+CONN_MAX_AGE = env.int("CONN_MAX_AGE", default=60)  # seconds
+LOCK_TIMEOUT = env.int("LOCK_TIMEOUT", default=5)  # seconds
+STATEMENT_TIMEOUT = env.int("STATEMENT_TIMEOUT", default=30)  # seconds; set in wsgi.py
 
 DATABASES = {"default": env.database(default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
@@ -52,7 +62,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
 else:
     DATABASES["default"] |= {
-        "CONN_MAX_AGE": env.int("CONN_MAX_AGE", default=60),  # seconds
+        "CONN_MAX_AGE": CONN_MAX_AGE,
         "OPTIONS": {
             # Parameters apart from the text, and texts that come again prepared: it parses and
             # plans each once.
@@ -64,11 +74,10 @@ else:
             "keepalives_idle": 5,  # seconds
             "keepalives_interval": 1,
             "keepalives_count": 3,
-            "options": f"-c lock_timeout={env.int('LOCK_TIMEOUT', default=5)}s",
+            "options": f"-c lock_timeout={LOCK_TIMEOUT}s",
             **DATABASES["default"].get("OPTIONS", {}),  # such as sslmode, from the URL
         },
     }
-STATEMENT_TIMEOUT = env.int("STATEMENT_TIMEOUT", default=30)  # seconds; set in wsgi.py
 
 FILE_UPLOAD_HANDLERS = ["shopply.pages.NoFiles"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -152,11 +161,21 @@ LOGGING = {
 }
 logging.captureWarnings(not DEBUG)
 
-METRICS_TOKEN = env("METRICS_TOKEN", default="")
+METRICS_TOKEN = env.text("METRICS_TOKEN", "[!-~]+", "one word of ASCII, without spaces")
 VERSION = "1.0.0"
-SENTRY_DSN = env("SENTRY_DSN", default="")
-SENTRY_RELEASE = env("SENTRY_RELEASE", default=f"shopply@{VERSION}")
-SENTRY_ENVIRONMENT = env("SENTRY_ENVIRONMENT", default="debug" if DEBUG else "production")
+SENTRY_DSN = env("SENTRY_DSN")
+SENTRY_RELEASE = env.text(
+    "SENTRY_RELEASE",
+    r"[^\s/\\]{1,200}",
+    "one word, without slashes and of up to 200 characters",
+    default=f"shopply@{VERSION}",
+)
+SENTRY_ENVIRONMENT = env.text(
+    "SENTRY_ENVIRONMENT",
+    r"[^\s/]{1,64}",
+    "one word, without slashes and of up to 64 characters",
+    default="debug" if DEBUG else "production",
+)
 
 AUTH_USER_MODEL = "customers.Customer"
 AUTHENTICATION_BACKENDS = ["customers.log_ins.LogIn"]
@@ -208,7 +227,7 @@ RATES = {
 TOKEN_TTL = timedelta(days=env.int("TOKEN_TTL", default=0, most=1_000_000))
 
 # Where log-ins and requests are counted; in the database without one.
-CACHE_URL = env("CACHE_URL", default="")
+CACHE_URL = env("CACHE_URL")
 if CACHE_URL:
     CACHES = {"default": env.cache("CACHE_URL")}
 

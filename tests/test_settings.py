@@ -151,7 +151,18 @@ def test_database_url_names_postgresql():
         ("DATABASE_URL", "postgres://shop:hush@db:x/shop", "postgres://user:password@host"),
         ("DATABASE_URL", "hush", "postgres://user:password@host:5432/name"),
         ("CACHE_URL", "nonsense://hush", "redis://host:6379/0"),
+        ("DATABASE_URL", "postgres://hush@db/", "postgres://user:password@host:5432/name"),
+        ("DATABASE_URL", "postgres://db/shop?hush=1", "without options that libpq does not know"),
         ("SENTRY_DSN", "hush", "https://key@host/project"),
+        ("SENTRY_DSN", "https://hush@db:x/1", "https://key@host/project"),
+        ("SENTRY_RELEASE", "hush/1", "one word"),
+        ("SENTRY_ENVIRONMENT", "the hush", "one word"),
+        ("ALLOWED_HOSTS", "https://hush.example", "host names with commas between them"),
+        ("CSRF_TRUSTED_ORIGINS", "hush.example", "origins with commas between them"),
+        ("METRICS_TOKEN", "a hush", "one word of ASCII"),
+        ("METRICS_TOKEN", "hushé", "one word of ASCII"),
+        ("WEB_CONCURRENCY", "hush", "a whole number from 1 to 1000"),
+        ("WEB_CONCURRENCY", "0", "a whole number from 1 to 1000"),
     ],
 )
 def test_value_that_cannot_be_meant_is_a_sentence(name, value, told):
@@ -162,14 +173,38 @@ def test_value_that_cannot_be_meant_is_a_sentence(name, value, told):
     assert "hush" not in outcome.stderr
 
 
-@pytest.mark.parametrize("port", ["http", "0", "65536", "-1"])
-def test_port_that_is_none_is_a_sentence(port):
+@pytest.mark.parametrize("name", ["CONN_MAX_AGE", "LOCK_TIMEOUT", "STATEMENT_TIMEOUT"])
+def test_value_for_postgresql_is_looked_at_on_sqlite_too(name):
+    outcome = python("manage.py", "check", DATABASE_URL="sqlite:///db.sqlite3", **{name: "abc"})
+    assert outcome.returncode == 3
+    assert outcome.stderr.startswith(f"shopply does not start until {name} is a whole number")
+
+
+def test_blank_is_no_secret_and_no_host():
+    blank = PRODUCTION | {"SECRET_KEY": "  ", "ALLOWED_HOSTS": " , "}
+    assert "SECRET_KEY and ALLOWED_HOSTS are set" in python("manage.py", "check", **blank).stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "bounds"),
+    [
+        *(("PORT", port, "1 to 65535") for port in ("http", "0", "65536", "-1")),
+        *(("WEB_CONCURRENCY", number, "1 to 1000") for number in ("0", "1001")),
+    ],
+)
+def test_port_or_number_of_workers_that_is_none_is_a_sentence(name, value, bounds):
     outcome = python(
-        "-m", "gunicorn", "--config", "python:shopply.gunicorn", "shopply.wsgi", PORT=port
+        *("-m", "gunicorn", "--config", "python:shopply.gunicorn", "shopply.wsgi"),
+        **{name: value},
     )
     assert outcome.returncode != 0
-    assert "until PORT is a whole number from 1 to 65535." in outcome.stderr
+    assert f"until {name} is a whole number from {bounds}." in outcome.stderr
     assert "Traceback" not in outcome.stderr
+
+
+def test_workers_are_as_many_as_told():
+    code = "from shopply import gunicorn; print(gunicorn.workers)"
+    assert python("-c", code, WEB_CONCURRENCY="3").stdout == "3\n"
 
 
 def test_options_of_the_url_join_those_of_the_shop():
