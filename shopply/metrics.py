@@ -31,7 +31,7 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily
 
 from orders import books
-from shopply import health
+from shopply import faults
 from shopply.logs import route_of
 
 logger = logging.getLogger("shopply.metrics")
@@ -103,7 +103,7 @@ class Live:
     books_off, look_at = None, 0
 
     def collect(self):
-        up = health.asked_in_time(health.fault_of) is None
+        up = faults.fault_in_time() is None
         yield GaugeMetricFamily("shopply_database_up", "Whether the database serves.", value=up)
         if up and time.monotonic() >= self.look_at:
             self.look_at = time.monotonic() + BOOKS_EVERY

@@ -1,5 +1,8 @@
+import os
+
 import pytest
 from django.core.management import call_command
+from django.db import connection
 
 from tests import factories
 from tests.clusters import cluster  # noqa: F401  a fixture
@@ -80,6 +83,22 @@ def running_shop(django_db_setup, django_db_blocker):
 def shop(running_shop, transactional_db):
     """The shop in four worker processes, on the test database; what tests write is committed."""
     return running_shop
+
+
+@pytest.fixture
+def fresh(tmp_path, transactional_db):
+    """The name of an empty database."""
+    if connection.vendor == "sqlite":
+        yield str(tmp_path / "fresh.sqlite3")
+        return
+    name = f"fresh_{os.getpid()}"
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+    try:
+        yield name
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

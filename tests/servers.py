@@ -24,13 +24,14 @@ PRODUCTION = {
 }
 
 
-def database_url():
-    """The test database, as another process names it."""
+def database_url(name=None):
+    """The test database, or the one of that name, as another process names it."""
     database = connection.settings_dict
+    name = name or database["NAME"]
     if connection.vendor == "sqlite":
-        return f"sqlite:///{database['NAME']}"
+        return f"sqlite:///{name}"
     user = f"{database['USER']}:{database['PASSWORD']}"
-    return f"postgres://{user}@{database['HOST']}:{database['PORT'] or 5432}/{database['NAME']}"
+    return f"postgres://{user}@{database['HOST']}:{database['PORT'] or 5432}/{name}"
 
 
 # Where limits are not what a test is about: so many in so many seconds.

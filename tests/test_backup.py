@@ -53,22 +53,6 @@ def database(name):
         connection.close()
 
 
-@pytest.fixture
-def fresh(tmp_path):
-    """The name of an empty database."""
-    if connection.vendor == "sqlite":
-        yield str(tmp_path / "fresh.sqlite3")
-        return
-    name = f"backup_{os.getpid()}"
-    with connection.cursor() as cursor:
-        cursor.execute(f"CREATE DATABASE {name} TEMPLATE template0")
-    try:
-        yield name
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
 class Shoppers:
     """Threads that order for as long as the block lasts."""
 

@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from products.models import Product
-from shopply import health
+from shopply import faults
 from shopply.knobs import Env
 from shopply.management.commands import doctor
 from tests import factories
@@ -95,7 +95,7 @@ def test_books_that_are_off_are_serious(db, examine):
 
 
 def test_migrations_that_are_missing_are_serious(db, examine):
-    health.migrated.clear()
+    faults.migrated.clear()
     MigrationRecorder(connection).record_unapplied("orders", "0003_open_the_books")
     assert level(examine(), "behind on migrations. Run `manage.py migrate`") == "SERIOUS"
 
@@ -130,5 +130,6 @@ def test_database_that_is_away_is_serious_and_no_traceback():
     away = PRODUCTION | {"DATABASE_URL": "postgres://shop@127.0.0.1:1/shop"}
     outcome = python("manage.py", "doctor", **away)
     assert outcome.returncode == 1
-    assert "SERIOUS  The database is out of reach." in outcome.stdout
+    assert "SERIOUS  The database is out of reach. (connection failed: " in outcome.stdout
+    assert "Connection refused) Start it, or correct DATABASE_URL." in outcome.stdout
     assert "Traceback" not in outcome.stderr + outcome.stdout

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
-from shopply import health
+from shopply import faults
 from tests.servers import Server, database_url
 
 
@@ -67,7 +67,7 @@ def test_life_asks_the_database_nothing(client):  # without its fixture, a query
 def test_migrations_are_looked_up_until_they_are_applied(
     client, db, django_assert_num_queries, monkeypatch
 ):
-    monkeypatch.setattr(health, "migrated", threading.Event())
+    monkeypatch.setattr(faults, "migrated", threading.Event())
     recorder = MigrationRecorder(connection)
     recorder.record_unapplied("orders", "0003_open_the_books")
     refused = client.get("/readyz")

@@ -20,7 +20,7 @@ from shopply import metrics
 from tests import factories
 from tests.servers import Server
 
-TOKEN = "a token for whoever scrapes"
+TOKEN = "of-whoever-scrapes"
 DEPLOY = Path(settings.BASE_DIR) / "deploy"
 
 

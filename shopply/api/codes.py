@@ -179,8 +179,9 @@ PROBLEMS = {
     ),
     "service_unavailable": Problem(
         503,
-        "Busy",
-        "The database is busy or out of reach. Nothing was changed, as far as is known.",
+        "Unavailable",
+        "The database is busy, out of reach or behind on migrations. Nothing was changed, as far "
+        "as is known.",
         "Try again after as many seconds as Retry-After says, an order with the same "
         "Idempotency-Key, so that it is placed once.",
     ),

@@ -15,7 +15,14 @@ from django.core.exceptions import (
     SuspiciousOperation,
 )
 from django.core.signals import got_request_exception
-from django.db import IntegrityError, InterfaceError, OperationalError
+from django.db import (
+    DatabaseError,
+    Error,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    connection,
+)
 from django.http import Http404, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -27,6 +34,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from customers.log_ins import TooManyFailures
+from shopply import faults
 from shopply.api.codes import MEDIA_TYPE, PROBLEMS, problem_document
 from shopply.api.rendering import JSONRenderer
 
@@ -82,16 +90,30 @@ def as_api_exception(exc, request):
             )
         case SuspiciousOperation():
             return api_exception("bad_request")
+        case DatabaseError() if faults.was_not_understood(exc):
+            if is_behind():  # else the statement is wrong, a failure of ours
+                return unavailable(exc, request, faults.BEHIND.what)
         case OperationalError() | InterfaceError():
-            logger.error("%s: the database is busy or away", named(request), exc_info=exc)
-            busy = api_exception("service_unavailable")
-            busy.wait = 1  # seconds, for Retry-After
-            return busy
+            return unavailable(exc, request)
         case IntegrityError():
             # A constraint caught what validation could not see: a row written in the meantime.
             logger.warning("%s met a constraint: %s", named(request), exc)
             return api_exception("conflict")
     return exc
+
+
+def is_behind():
+    try:
+        return faults.is_behind(connection)
+    except Error:  # nor does it answer this
+        return False
+
+
+def unavailable(exc, request, fault=None):
+    logger.error("%s: %s", named(request), fault or "the database is busy or away", exc_info=exc)
+    refusal = api_exception("service_unavailable", fault)
+    refusal.wait = 1  # seconds, for Retry-After
+    return refusal
 
 
 def named(request):
