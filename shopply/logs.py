@@ -38,6 +38,15 @@ class Lines(logging.Formatter):
         return json.dumps(line)
 
 
+class OfCallers(logging.Filter):
+    """What any caller can bring about is a warning, in a line: to Django it is an error."""
+
+    def filter(self, record):
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.exc_info = None
+        return True
+
+
 def requests(get_response):
     """Write a line of each request; in debug `runserver` has its own."""
     if settings.DEBUG:

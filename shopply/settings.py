@@ -145,18 +145,28 @@ TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
 
+SUSPICIOUS = (  # what Django finds in a request and logs by these names, before it answers 400
+    *("DisallowedHost", "DisallowedModelAdminLookup", "DisallowedModelAdminToField"),
+    *("DisallowedRedirect", "InvalidSessionKey", "RequestDataTooBig", "SuspiciousFileOperation"),
+    *("SuspiciousMultipartForm", "SuspiciousOperation", "SuspiciousSession"),
+    *("TooManyFieldsSent", "TooManyFilesSent"),
+)
 # To stderr in production as in debug: Django by itself would keep failures to the latter.
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"plain": {}, "lines": {"()": "shopply.logs.Lines"}},
+    "filters": {"of_callers": {"()": "shopply.logs.OfCallers"}},
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
             "formatter": "plain" if DEBUG else "lines",
         }
     },
-    "loggers": {"django": {"handlers": ["console"], "level": "INFO", "propagate": False}},
+    "loggers": {
+        "django": {"handlers": ["console"], "level": "INFO", "propagate": False},
+        **{f"django.security.{kind}": {"filters": ["of_callers"]} for kind in SUSPICIOUS},
+    },
     "root": {"handlers": ["console"], "level": "WARNING"},
 }
 logging.captureWarnings(not DEBUG)

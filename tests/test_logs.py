@@ -2,9 +2,14 @@
 
 import json
 import socket
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
+from urllib.parse import urlencode
 
 import pytest
+from django.contrib.sessions.exceptions import InvalidSessionKey
+from django.core.exceptions import SuspiciousOperation
 from django.test import Client as Browser
 
 from tests.servers import Server
@@ -101,6 +106,41 @@ def test_refusal_by_the_server_itself_is_a_line_too(told):
     assert refusal["request_id"] == answer.partition("X-Request-ID: ")[2][:32]
     assert any("Listening at" in line["message"] for line in told)
     assert any("Invalid HTTP method" in line["message"] for line in told)
+
+
+def test_what_any_caller_can_bring_about_is_a_warning_in_a_line(told):
+    start, stopped = told
+    server = start()
+    many = urlencode([("a", 1)] * 1_001)
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    for request_id, method, path, body, headers in (
+        ("host-of-api", "GET", "/api/products/", None, {"Host": "evil.example"}),
+        ("host-of-page", "GET", "/admin/login/", None, {"Host": "evil.example"}),
+        ("host-of-none", "GET", "/api/", None, {"Host": "a_b"}),
+        ("fields", "POST", "/admin/login/", many, form),
+    ):
+        with closing(HTTPConnection("127.0.0.1", server.port, timeout=20)) as peer:
+            peer.request(method, path, body, headers | {"X-Request-ID": request_id})
+            assert peer.getresponse().status == 400, request_id
+    out, err = stopped()
+    assert {line["level"] for line in lines(out)} == {"info"}
+    warnings = [line for line in lines(err) if line["request_id"]]
+    assert [(line["request_id"], line["level"], line["logger"]) for line in warnings] == [
+        ("host-of-api", "warning", "django.security.DisallowedHost"),
+        ("host-of-page", "warning", "django.security.DisallowedHost"),
+        ("host-of-none", "warning", "django.security.DisallowedHost"),
+        ("fields", "warning", "django.security.TooManyFieldsSent"),
+    ]
+    assert not any("exception" in line for line in warnings)
+
+
+def test_every_kind_that_django_suspects_is_one_of_callers(settings):
+    def kinds(kind):
+        return {kind.__name__}.union(*map(kinds, kind.__subclasses__()))
+
+    found = kinds(SuspiciousOperation)
+    assert InvalidSessionKey.__name__ in found
+    assert found == set(settings.SUSPICIOUS)
 
 
 def test_staff_at_the_admin_are_named_and_nobody_is_looked_up(

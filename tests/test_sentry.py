@@ -82,6 +82,7 @@ def test_what_is_no_failure_is_not_told(sentry, transactional_db):
     try:
         assert server.client().call("GET", "/api/orders/").status == 401
         assert server.client().call("POST", "/api/customers/", {}).status == 400
+        assert server.client().call("GET", "/api/", Host="evil.example").status == 400
     finally:
         server.stop()
     assert sentry[1].empty()
