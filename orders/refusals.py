@@ -27,7 +27,7 @@ def refusals_told(lines):
         raise Refusal(
             409,
             "out_of_stock",
-            f"{len(exc.shortages)} of {len(first)} items cannot be supplied.",
+            how_many(len(exc.shortages), len(first)),
             errors=sorted(
                 (shortage(short, first[short.product.pk]) for short in exc.shortages),
                 key=lambda error: first[error["product"]],
@@ -67,6 +67,14 @@ def refusals_told(lines):
                 }
             ],
         ) from None
+
+
+def how_many(short, asked):
+    if short < asked:
+        return f"{short} of {asked} items cannot be supplied."
+    if asked == 1:
+        return "The item cannot be supplied."
+    return f"None of the {asked} items can be supplied."
 
 
 def shortage(short, index):

@@ -37,7 +37,7 @@ def found(changed, capsys, db):
         except CommandError:
             told = capsys.readouterr().out
             return set(re.findall(r"^orders\.0004_change: .* \((\S+)\)$", told, re.MULTILINE))
-        assert "1 migrations since the release" in capsys.readouterr().out
+        assert "1 migration since the release" in capsys.readouterr().out
         return set()
 
     return found

@@ -80,6 +80,21 @@ def test_demo_accounts_are_serious(demo_shop, examine, settings):
     assert level(examine(), "The demo account 'admin'") == "SERIOUS"
 
 
+@pytest.mark.parametrize(
+    ("serious", "found", "told"),
+    [
+        (0, 0, "No findings."),
+        (0, 1, "1 finding, not serious."),
+        (0, 2, "2 findings, not serious."),
+        (1, 1, "The one finding is serious."),
+        (1, 8, "1 of 8 findings is serious."),
+        (3, 3, "3 of 3 findings are serious."),
+    ],
+)
+def test_verdict_is_said_as_one_would(serious, found, told):
+    assert doctor.verdict(serious, found) == told
+
+
 def test_census_that_is_off_is_serious(db, examine):
     assert level(examine(), "The census") is None
     with connection.cursor() as cursor:
@@ -91,7 +106,7 @@ def test_books_that_are_off_are_serious(db, examine):
     product = factories.stocked()
     assert level(examine(), "The stock of") is None
     Product.objects.filter(pk=product.pk).update(quantity_in_stock=99)
-    assert level(examine(), "The stock of 1 products") == "SERIOUS"
+    assert level(examine(), "The stock of 1 product is not") == "SERIOUS"
 
 
 def test_migrations_that_are_missing_are_serious(db, examine):

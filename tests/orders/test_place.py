@@ -160,6 +160,8 @@ def test_one_short_line_refuses_the_whole_order(as_alice, moka, cup):
 def test_every_short_line_is_told(as_alice, moka, cup):
     cup.revise(is_active=False)
     answer = order(as_alice, (cup, 1), (moka, 5))
+    assert answer.json()["detail"] == "None of the 2 items can be supplied."
+    assert order(as_alice, (moka, 5)).json()["detail"] == "The item cannot be supplied."
     assert {error["pointer"]: error["detail"] for error in answer.json()["errors"]} == {
         "/items/0/quantity": "Cup: no longer for sale.",
         "/items/1/quantity": "Moka: only 4 left.",

@@ -1,4 +1,5 @@
 from django.core.management import BaseCommand, CommandError
+from django.template.defaultfilters import pluralize
 
 from orders import books
 
@@ -19,5 +20,5 @@ class Command(BaseCommand):
                 f"{product.adjusted - product.sold}"
             )
         if wrong:
-            raise CommandError(f"The stock of {wrong} products does not add up.")
+            raise CommandError(f"The stock of {wrong} product{pluralize(wrong)} does not add up.")
         self.stdout.write("The stock of every product adds up.")

@@ -13,6 +13,7 @@ from django.db import ConnectionHandler, OperationalError
 from django.db.backends.postgresql.schema import DatabaseSchemaEditor
 from django.db.migrations import RunPython
 from django.db.migrations.loader import MigrationLoader
+from django.template.defaultfilters import pluralize
 
 # Shops have run these; what comes after them is looked at. Moved on with each release.
 RELEASED = {
@@ -47,8 +48,10 @@ class Command(BaseCommand):
                     found += 1
                     self.stdout.write(f"{migration}: {finding.why} ({finding.rule})")
         if found:
-            raise CommandError(f"{found} findings; deploy/RUNBOOK.md says how to do without.")
-        self.stdout.write(f"{len(migrations)} migrations since the release, none of which locks.")
+            told = f"{found} finding{pluralize(found)}"
+            raise CommandError(f"{told}; deploy/RUNBOOK.md says how to do without.")
+        told = f"{len(migrations)} migration{pluralize(len(migrations))}"
+        self.stdout.write(f"{told} since the release, none of which locks.")
 
 
 def since_release(loader):

@@ -7,6 +7,7 @@ from django.core import checks
 from django.core.cache import cache
 from django.core.management import BaseCommand, CommandError
 from django.db import connection
+from django.template.defaultfilters import pluralize
 from redis import RedisError
 
 from orders import books
@@ -59,11 +60,21 @@ class Command(BaseCommand):
         found = [*of_checks(), *of_settings(), *of_statics(), *of_cache(), *of_database()]
         for finding in found:
             level = "SERIOUS" if finding.serious else "warning"
-            self.stdout.write(f"{level}  {finding.what} {finding.remedy}")
+            self.stdout.write(f"{level}  {finding.what} {finding.remedy}".rstrip())
         serious = sum(finding.serious for finding in found)
         if serious:
-            raise CommandError(f"{serious} of {len(found)} findings are serious.")
-        self.stdout.write(f"{len(found)} findings, none of them serious.")
+            raise CommandError(verdict(serious, len(found)))
+        self.stdout.write(verdict(serious, len(found)))
+
+
+def verdict(serious, found):
+    if not found:
+        return "No findings."
+    if not serious:
+        return f"{found} finding{pluralize(found)}, not serious."
+    if found == 1:
+        return "The one finding is serious."
+    return f"{serious} of {found} findings {pluralize(serious, 'is,are')} serious."
 
 
 def of_checks():
@@ -142,7 +153,8 @@ def of_database():
     if wrong:
         yield Finding(
             True,
-            f"The stock of {wrong} products is not what adjustments and orders add up to.",
+            f"The stock of {wrong} product{pluralize(wrong)} is not what adjustments and orders "
+            "add up to.",
             "`manage.py verify_stock` names them, and deploy/RUNBOOK.md has what to do.",
         )
 
