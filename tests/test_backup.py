@@ -175,7 +175,7 @@ def test_backup_is_for_its_owner_and_leaves_nothing_beside_it(sale, file, capsys
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert [path.name for path in file.parent.iterdir()] == [file.name]
     assert re.search(
-        r"shop\.backup is whole: \d+\.\d MB, 1 orders or more\.", capsys.readouterr().out
+        r"shop\.backup is whole: \d+\.\d MB, 1 order or more\.", capsys.readouterr().out
     )
 
 
@@ -244,10 +244,32 @@ def test_damaged_backup_changes_nothing(sale, file):
         call_command("restore", file.parent / "none")
 
 
+def test_backup_of_another_kind_of_database_is_named(file):
+    ours = connection.display_name
+    ((other, begins),) = ((kind, mark) for kind, mark in backups.MARKS.items() if kind != ours)
+    file.write_bytes(begins + bytes(5_000))
+    told = f"is a backup of {other}, and the database is {ours}. Nothing was changed."
+    with pytest.raises(CommandError, match=told):
+        call_command("restore", file)
+
+
+def test_backup_begins_as_its_kind_does(sale, file):
+    call_command("backup", file)
+    assert file.read_bytes().startswith(backups.MARKS[connection.display_name])
+
+
+def test_failed_restore_makes_no_file(tmp_path, file):
+    file.write_text("no backup")
+    outcome = python("manage.py", "restore", str(file), DATABASE_URL=f"sqlite:///{tmp_path}/new")
+    assert outcome.returncode == 1
+    assert "is no whole backup of SQLite" in outcome.stderr
+    assert list(tmp_path.iterdir()) == [file]
+
+
 def test_backup_with_stock_that_does_not_add_up_is_told(sale, file, fresh):
     Product.objects.update(quantity_in_stock=5)
     call_command("backup", file)
-    with database(fresh), pytest.raises(CommandError, match="stock of 1 products does not add up"):
+    with database(fresh), pytest.raises(CommandError, match="stock of 1 product does not add up"):
         call_command("restore", file)
 
 

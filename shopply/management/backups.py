@@ -10,8 +10,10 @@ from pathlib import Path
 from django.core.management import CommandError
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
+from django.template.defaultfilters import pluralize
 
 PROGRESS_EVERY = 2  # seconds
+MARKS = {"SQLite": b"SQLite format 3\0", "PostgreSQL": b"PGDMP"}  # that backups begin with
 
 
 def database():
@@ -63,13 +65,30 @@ def progress(write):
     return tell
 
 
+def refuse_another_kind(file):
+    with file.open("rb") as opened:
+        begins = opened.read(16)
+    for kind, mark in MARKS.items():
+        if begins.startswith(mark) and kind != connection.display_name:
+            raise CommandError(
+                f"{file} is a backup of {kind}, and the database is {connection.display_name}. "
+                "Nothing was changed."
+            )
+
+
 def orders():
     """How many the database holds; None if it is no shop."""
+    if connection.vendor == "sqlite" and not Path(connection.settings_dict["NAME"]).exists():
+        return None  # to connect would make the file
     if "orders_order" not in connection.introspection.table_names():
         return None
     with connection.cursor() as cursor:  # no model: the database may be of an older release
         cursor.execute("SELECT count(*) FROM orders_order")
         return cursor.fetchone()[0]
+
+
+def counted(orders):
+    return f"{orders:,} order{pluralize(orders)}"
 
 
 def known_migrations():

@@ -25,4 +25,4 @@ class Command(BaseCommand):
             self.stdout.write(f"Copied {backups.megabytes(part.stat().st_size)}; reading it back.")
             database.verify(part)
         size = backups.megabytes(file.stat().st_size)
-        self.stdout.write(f"{file} is whole: {size}, {orders:,} orders or more.")
+        self.stdout.write(f"{file} is whole: {size}, {backups.counted(orders)} or more.")

@@ -25,11 +25,12 @@ class Command(BaseCommand):
         orders = backups.orders()
         if orders and not discard_orders:
             raise CommandError(
-                f"The database holds {orders:,} orders. Restore into a new, empty one; or give "
-                "up those that are not in the file, with --discard-orders."
+                f"The database holds {backups.counted(orders)}. Restore into a new, empty one; or "
+                "give up those that are not in the file, with --discard-orders."
             )
         database, known = backups.database(), backups.known_migrations()
         self.stdout.write(f"Reading {file}: {backups.megabytes(file.stat().st_size)}.")
+        backups.refuse_another_kind(file)
         database.verify(file)
         migrations = database.migrations_in(file)
         unknown = migrations - known
@@ -39,7 +40,7 @@ class Command(BaseCommand):
                 "was changed. Restore it with that release."
             )
         database.restore(file, backups.progress(self.stdout.write))
-        self.stdout.write(f"Restored {backups.orders():,} orders.")
+        self.stdout.write(f"Restored {backups.counted(backups.orders())}.")
         if known - migrations:
             self.stdout.write(
                 "The backup is of an older release: run `manage.py migrate`, and then "
