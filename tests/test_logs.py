@@ -1,6 +1,7 @@
 """What a production server writes of requests and failures, and what it must never write."""
 
 import json
+import re
 import socket
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -59,6 +60,7 @@ def test_request_is_a_line_of_json_and_says_nothing_the_caller_wrote(told, alice
     assert len(by_id) == len(lines(out)) == 5
     for line in by_id.values():
         assert list(line) == MEMBERS
+        assert line["time"].endswith("Z")
         assert line["level"] == "info"
         assert 0 < line["duration_ms"] < 5_000
         assert datetime.now(UTC) - datetime.fromisoformat(line["time"]) < timedelta(minutes=1)
@@ -105,6 +107,9 @@ def test_refusal_by_the_server_itself_is_a_line_too(told):
     (refusal,) = [line for line in told if line["message"].startswith("Refused: ")]
     assert refusal["request_id"] == answer.partition("X-Request-ID: ")[2][:32]
     assert any("Listening at" in line["message"] for line in told)
+    for line in told:
+        assert re.fullmatch(r"[0-9-]{10}T[0-9:]{8}\.[0-9]{6}Z", line["time"])
+        assert datetime.now(UTC) - datetime.fromisoformat(line["time"]) < timedelta(minutes=1)
     assert any("Invalid HTTP method" in line["message"] for line in told)
 
 
