@@ -112,6 +112,7 @@ MIDDLEWARE = [
     "shopply.logs.requests",
     "shopply.metrics.requests",
     "shopply.api.requests.client_address",
+    "shopply.api.requests.method_kept",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "shopply.api.requests.content_security_policy",

@@ -129,6 +129,18 @@ def test_production_tells_browsers_to_keep_to_https():
     assert address == "https://shop.example/api/"
 
 
+def test_redirect_to_https_keeps_the_method_and_so_the_body():
+    code = (
+        "import django; django.setup(); from django.test import Client; "
+        "ask = Client().generic; print(*("
+        "ask(method, path, HTTP_HOST='shop.example').status_code "
+        "for path in ('/api/orders', '/admin/') "
+        "for method in ('GET', 'HEAD', 'POST', 'PATCH', 'DELETE')))"
+    )
+    outcome = python("-c", code, DJANGO_SETTINGS_MODULE="shopply.settings", **PRODUCTION)
+    assert outcome.stdout.splitlines()[-1] == " ".join(["301 301 308 308 308"] * 2)
+
+
 def test_database_url_names_postgresql():
     url = "postgres://clerk:s%40cret@db.example:5433/shop"
     assert setting("DATABASES['default']['HOST']", DATABASE_URL=url) == "db.example"

@@ -29,6 +29,18 @@ def request_id(get_response):
     return middleware
 
 
+def method_kept(get_response):
+    """Have a redirect for good be a 308 where a 301 would have many clients come with GET then."""
+
+    def middleware(request):
+        response = get_response(request)
+        if response.status_code == 301 and request.method not in ("GET", "HEAD"):
+            response.status_code = 308
+        return response
+
+    return middleware
+
+
 def client_address(get_response):
     """Have REMOTE_ADDR be the client's, where NUM_PROXIES of ours stand in between and tell it."""
 
