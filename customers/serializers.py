@@ -5,6 +5,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.authtoken.serializers import AuthTokenSerializer
 from rest_framework.fields import get_error_detail
+from rest_framework.settings import api_settings
 from rest_framework.validators import UniqueValidator
 
 from customers.models import Customer
@@ -194,6 +195,20 @@ class RegistrationSerializer(CustomerSerializer):
                 ],
             },
         }
+
+    def to_internal_value(self, data):
+        try:
+            return super().to_internal_value(data)
+        except serializers.ValidationError as exc:
+            sound = {field.field_name for field in self._writable_fields} - exc.detail.keys()
+            if "password" not in sound or api_settings.NON_FIELD_ERRORS_KEY in exc.detail:
+                raise
+            # Else it would be told of only once all the rest is right.
+            try:
+                self.validate({field: data[field] for field in sound & data.keys()})
+            except serializers.ValidationError as more:
+                raise serializers.ValidationError(exc.detail | more.detail) from None
+            raise
 
     def validate(self, attrs):
         profile = {field: value for field, value in attrs.items() if field != "password"}

@@ -100,6 +100,34 @@ def test_all_missing_fields_are_named_at_once(api):
     }
 
 
+def test_weak_password_is_named_beside_what_else_is_wrong(api):
+    factories.customers.make(email="mira@example.com")
+    for changes, expected in (
+        ({"password": "short-one"}, {"/email": "unique", "/password": "password_too_short"}),
+        (
+            {"email": "mira", "country": 46, "password": "48151623420"},
+            {"/email": "invalid", "/country": "invalid", "/password": "password_entirely_numeric"},
+        ),
+        (
+            {"email": None, "username": "halvard.lind", "password": "halvard.lind"},
+            {"/email": "null", "/password": "password_too_similar"},
+        ),
+        # What is refused itself is not compared with: it may be of any length.
+        (
+            {"username": "halvard lind", "password": "halvard lind"},
+            {"/email": "unique", "/username": "invalid"},
+        ),
+    ):
+        assert errors(api.post("/api/customers/", FORM | changes)) == expected
+    assert errors(api.post("/api/customers/", {"password": "short-one"})) == {
+        "/username": "required",
+        "/email": "required",
+        "/password": "password_too_short",
+    }
+    for body in ([], [FORM], "mira", None):
+        assert api.post("/api/customers/", body).status_code == 400
+
+
 def test_name_taken_between_check_and_write_is_a_conflict(transactional_db, api):
     """What a race does, at the very moment it does it: after the check, before the write."""
 
