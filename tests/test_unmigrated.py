@@ -4,8 +4,8 @@ import json
 
 import pytest
 from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 
-from shopply import faults
 from tests.servers import Server, database_url
 from tests.test_settings import python
 
@@ -56,25 +56,32 @@ def test_database_behind_on_migrations_is_a_503_that_says_so(fresh, migrate, tmp
         assert "Traceback" in line["exception"]
 
 
-def test_statement_of_ours_that_is_wrong_is_our_mistake(api):
-    def mistaken(execute, sql, params, many, context):
-        if "products_" in sql:
-            sql, params = "SELECT price FROM nowhere", ()
-        return execute(sql, params, many, context)
+def of_nowhere(execute, sql, params, many, context):
+    """Has products looked up in a table that is not there."""
+    if "products_" in sql:
+        sql, params = "SELECT price FROM nowhere", ()
+    return execute(sql, params, many, context)
 
+
+def test_statement_that_is_wrong_is_our_mistake_on_a_database_with_all_migrations(api):
     api.raise_request_exception = False
-    with connection.execute_wrapper(mistaken):
+    with connection.execute_wrapper(of_nowhere):
         answer = api.get("/api/products/?search=none-such")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
 
 
-def test_restore_of_an_old_database_under_a_ready_server_is_seen(api, client, monkeypatch):
-    """A statement that is not understood has the migrations looked at again."""
-    faults.migrated.set()
-    monkeypatch.setattr(faults.MigrationExecutor, "migration_plan", lambda *args: ["one"])
-    assert faults.is_behind(connection)
-    assert not faults.migrated.is_set()
-    assert client.get("/readyz").json()["detail"] == BEHIND
+def test_database_that_lost_migrations_under_a_ready_server_is_seen(api):
+    """As after a restore of an old backup: once a statement fails, they are looked up again."""
+    recorder = MigrationRecorder(connection)
+    assert api.get("/readyz").status_code == 200
+    recorder.record_unapplied("orders", "0003_open_the_books")
+    assert api.get("/readyz").status_code == 200
+    with connection.execute_wrapper(of_nowhere):
+        answer = api.get("/api/products/?search=none-such")
+    assert (answer.status_code, answer.json()["detail"]) == (503, BEHIND)
+    assert api.get("/readyz").status_code == 503
+    recorder.record_applied("orders", "0003_open_the_books")
+    assert api.get("/readyz").status_code == 200
 
 
 COMMANDS = [
