@@ -40,11 +40,6 @@ WARNINGS = {
         "SECRET_KEY can be guessed: it is short, has few characters, or is the one for localhost.",
         "Set it to 50 random characters or more; README has a line that makes one.",
     ),
-    "security.W020": Finding(
-        True,
-        "ALLOWED_HOSTS has no name in it, so every request is refused.",
-        "Set it to the names that the server answers to, with commas between them.",
-    ),
 }
 CONSEQUENCES = {"security.W010", "security.W016"}  # of W008, on which the cookies depend
 
