@@ -88,8 +88,8 @@ class Records:
         if after is not None:
             condition, values, order = f"{condition} AND id > %s", (*values, after), "ASC"
         amounts = {each: told(each) for each in ("total_price", "unit_price", "line_total")}
-        sql = WHOLE.format(condition=condition, order=order, **amounts)
-        return whole(asked(sql, (*values, most)))
+        sql = WHOLE.format(condition=condition, order=order, most=most, **amounts)
+        return whole(asked(sql, values))
 
 
 class Found:
@@ -110,10 +110,11 @@ class Found:
 
 
 # Orders, their lines and events in one statement, since to ask takes longer than to find them:
-# each kind of row has the columns that it needs, and in their order.
+# each kind of row has the columns that it needs, and in their order. The limit is in the text: of
+# an unknown one PostgreSQL expects a tenth of all orders, and if that is many it plans every time.
 ORDER, LINE, EVENT = range(3)
 WHOLE = f"""
-WITH page AS (SELECT * FROM orders_order WHERE {{condition}} ORDER BY id {{order}} LIMIT %s)
+WITH page AS (SELECT * FROM orders_order WHERE {{condition}} ORDER BY id {{order}} LIMIT {{most:d}})
 SELECT {ORDER}, id, id, customer_id, NULL, status, currency, {{total_price}}, NULL,
     CAST(shipping_address AS text), created, modified
 FROM page
