@@ -46,6 +46,7 @@ def rows(size):
     }
     orders = {
         "own orders": ("", customer),
+        "own orders, again": ("", customer),  # not right after a search through all of the shop
         "all orders, for staff": ("?customer=all", clerk),
         "all orders, half way down": (f"?customer=all&cursor={far}", clerk),
     }
