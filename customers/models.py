@@ -59,7 +59,11 @@ class CustomerManager(UserManager.from_queryset(CustomerQuerySet)):
         return self.get(username__iexact=username[:151])
 
     def create_superuser(self, username, email=None, password=None, **fields):
-        """Asks of the password what `createsuperuser` asks only where it prompts for one."""
+        """Asks of the password what `createsuperuser` asks only where it prompts for one.
+
+        Raises ValidationError, as for a name or an e-mail address that is taken.
+        """
+        self.model(username=username, email=email or "").validate_constraints()
         if password is not None:  # None opens nothing
             validate_password(password, self.model(username=username, email=email or ""))
         return super().create_superuser(username, email, password, **fields)

@@ -107,3 +107,4 @@ class ProductAdmin(admin.ModelAdmin):
             except StockOutOfBounds as exc:
                 message = f"The stock was not adjusted: there are {exc.stock} pieces."
                 self.message_user(request, message, messages.ERROR)
+                formset.new_objects.remove(adjustment)  # else the history would tell of it

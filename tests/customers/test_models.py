@@ -46,6 +46,13 @@ def test_superuser_gets_no_weak_password(make_superuser, password):
     assert not Customer.objects.exists()
 
 
+def test_superuser_gets_no_address_of_another_account(make_superuser):
+    factories.customers.make(email="HM@example.com")
+    with pytest.raises(CommandError, match="An account with this e-mail address exists"):
+        make_superuser(factories.PASSWORD)
+    assert not Customer.objects.filter(is_superuser=True).exists()
+
+
 def test_superuser_is_made_without_prompts(make_superuser, api):
     make_superuser(factories.PASSWORD)
     told = {"username": "harbourmaster", "password": factories.PASSWORD}

@@ -1,6 +1,7 @@
 import re
 
 import pytest
+from django.contrib.admin.models import LogEntry
 
 from products.models import Product
 from tests import factories
@@ -88,6 +89,7 @@ def test_adjustment_that_cannot_be_is_refused_with_the_reason(
     product.refresh_from_db()
     assert product.quantity_in_stock == 100
     assert not product.adjustments.exists()
+    assert not LogEntry.objects.filter(change_message__contains="added").exists()
 
 
 def test_ordered_product_is_not_deleted(in_the_admin, alice, product):
