@@ -7,12 +7,13 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 import orjson
 from django.db import connection
 
-from products.records import asked, moment, places, told
+from products.records import as_text, asked, moment, places
 
 
 class LineRecord(NamedTuple):
@@ -87,9 +88,7 @@ class Records:
             condition, values = f"{condition} AND id < %s", (*values, before)
         if after is not None:
             condition, values, order = f"{condition} AND id > %s", (*values, after), "ASC"
-        amounts = {each: told(each) for each in ("total_price", "unit_price", "line_total")}
-        sql = WHOLE.format(condition=condition, order=order, most=most, **amounts)
-        return whole(asked(sql, values))
+        return whole(asked(statement(condition, order, most), values))
 
 
 class Found:
@@ -127,6 +126,12 @@ SELECT {EVENT}, event.id, order_id, by_id, NULL, event.status, note, NULL, NULL,
 FROM page JOIN orders_orderevent AS event ON order_id = page.id
 ORDER BY 1, 2
 """  # noqa: S608  no value is in the text
+
+
+@lru_cache
+def statement(condition, order, most):
+    amounts = {each: as_text(each) for each in ("total_price", "unit_price", "line_total")}
+    return WHOLE.format(condition=condition, order=order, most=most, **amounts)
 
 
 def whole(rows):

@@ -51,7 +51,7 @@ def money(value):
     return value if isinstance(value, Decimal) else Decimal(f"{value:.2f}")
 
 
-def told(amount):
+def as_text(amount):
     """The SQL of an amount as answers tell it: to have Python write it takes as long as to read."""
     return {"postgresql": "CAST({} AS text)", "sqlite": "printf('%%.2f', {})"}[
         connection.vendor
