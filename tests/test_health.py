@@ -14,11 +14,11 @@ from shopply import faults
 from tests.servers import Server, database_url
 
 
-def probe(server, path, host="10.0.0.7"):
+def probe(server, path, host="10.0.0.7", **headers):
     """Status, headers, body and how long it took; the Host is the address, as a balancer has it."""
     began = time.monotonic()
     with closing(HTTPConnection("127.0.0.1", server.port, timeout=20)) as peer:
-        peer.request("GET", path, headers={"Host": host})
+        peer.request("GET", path, headers={"Host": host, **headers})
         answer = peer.getresponse()
         return answer.status, answer.headers, answer.read(), time.monotonic() - began
 
@@ -33,6 +33,15 @@ def assert_away(server, patience=2):
         assert b"127.0.0.1:" not in body
         assert headers["Retry-After"] == "1"
         assert seconds < (2 if path == "/readyz" else patience)
+    assert_page_unavailable(server)
+
+
+def assert_page_unavailable(server):
+    """Whoever is logged in to the admin is told in words."""
+    status, headers, body, _ = probe(server, "/admin/", "127.0.0.1", Cookie=f"sessionid={'x' * 32}")
+    assert (status, headers["Content-Type"]) == (503, "text/html; charset=utf-8")
+    assert headers["Retry-After"] == "1"
+    assert b"<h1>Unavailable</h1>" in body
 
 
 @contextmanager

@@ -121,7 +121,8 @@ def test_request_that_the_database_fails_is_counted(client, db, settings):
     client.cookies["sessionid"] = "x" * 32
     with connection.execute_wrapper(away):
         assert client.get("/api/products/").status_code == 503
-        assert client.get("/admin/").status_code == 500
+        assert client.get("/admin/").status_code == 503
+        assert client.get("/readyz").status_code == 503  # was asked, and is no request that failed
     assert metrics.database_errors._value.get() == before + 2
 
 

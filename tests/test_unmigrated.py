@@ -7,6 +7,7 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from tests.servers import Server, database_url
+from tests.test_health import assert_page_unavailable
 from tests.test_settings import python
 
 BEHIND = "The database is behind on migrations."
@@ -42,6 +43,9 @@ def test_database_behind_on_migrations_is_a_503_that_says_so(fresh, migrate, tmp
                 assert answer.status == 503, path
                 assert told == ("service_unavailable", "Unavailable", BEHIND)
                 assert answer.headers["Retry-After"] == "1"
+            if lacking == "all":
+                assert_page_unavailable(server)
+                paths.append("/admin/")
             migrate()
             assert server.client().call("GET", "/api/products/").status == 200
         finally:

@@ -5,6 +5,7 @@ and an attribute `members` (a dict, with `errors` and the like) is added to the 
 """
 
 import logging
+import sys
 
 from django.conf import settings
 from django.core.exceptions import (
@@ -23,8 +24,9 @@ from django.db import (
     OperationalError,
     connection,
 )
-from django.http import Http404, JsonResponse
+from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
@@ -37,6 +39,8 @@ from customers.log_ins import TooManyFailures
 from shopply import faults
 from shopply.api.codes import MEDIA_TYPE, PROBLEMS, problem_document
 from shopply.api.rendering import JSONRenderer
+
+RETRY_AFTER = 1  # seconds
 
 logger = logging.getLogger("django.request")
 
@@ -90,11 +94,10 @@ def as_api_exception(exc, request):
             )
         case SuspiciousOperation():
             return api_exception("bad_request")
-        case DatabaseError() if faults.was_not_understood(exc):
-            if is_behind():  # else the statement is wrong, a failure of ours
-                return unavailable(exc, request, faults.BEHIND.what)
-        case OperationalError() | InterfaceError():
-            return unavailable(exc, request)
+        case Error() if outage := outage_of(request, exc):
+            refusal = api_exception("service_unavailable", outage)
+            refusal.wait = RETRY_AFTER
+            return refusal
         case IntegrityError():
             # A constraint caught what validation could not see: a row written in the meantime.
             logger.warning("%s met a constraint: %s", named(request), exc)
@@ -102,18 +105,25 @@ def as_api_exception(exc, request):
     return exc
 
 
+def outage_of(request, exc):
+    """Log and return why the database does not serve, if that is what `exc` comes of."""
+    match exc:
+        case DatabaseError() if faults.was_not_understood(exc):
+            outage = is_behind() and faults.BEHIND.what  # else the statement is wrong, our failure
+        case OperationalError() | InterfaceError():
+            outage = PROBLEMS["service_unavailable"].meaning
+        case _:
+            return None
+    if outage:
+        logger.error("%s: %s", named(request), outage, exc_info=exc)
+    return outage
+
+
 def is_behind():
     try:
         return faults.is_behind(connection)
     except Error:  # nor does it answer this
         return False
-
-
-def unavailable(exc, request, fault=None):
-    logger.error("%s: %s", named(request), fault or "the database is busy or away", exc_info=exc)
-    refusal = api_exception("service_unavailable", fault)
-    refusal.wait = 1  # seconds, for Retry-After
-    return refusal
 
 
 def named(request):
@@ -176,10 +186,19 @@ def unless_api(code, default):
     return handler
 
 
+def failed_page(request):
+    if outage_of(request, sys.exc_info()[1]):
+        page = render_to_string("503.html")
+        response = HttpResponse(page, status=503, headers={"Retry-After": RETRY_AFTER})
+        response._has_been_logged = True  # else Django does so as well
+        return response
+    return defaults.server_error(request)
+
+
 handler400 = unless_api("bad_request", defaults.bad_request)
 handler403 = unless_api("permission_denied", defaults.permission_denied)
 handler404 = unless_api("not_found", defaults.page_not_found)
-handler500 = unless_api("internal_error", defaults.server_error)
+handler500 = unless_api("internal_error", failed_page)
 
 
 @csrf_exempt
