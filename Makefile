@@ -1,6 +1,6 @@
 # What one can do here. `make` alone lists it.
 
-PORT ?= 8000
+PORT := $(or $(PORT),8000)
 EXAMPLES ?= 200
 SECONDS ?= 600
 POSTGRES_URL ?= postgres://postgres@127.0.0.1:5432/postgres
@@ -66,7 +66,7 @@ bench: .venv/.packages benchmarks/.venv/.packages ## Measure the shop beside its
 bench-quick: .venv/.packages benchmarks/.venv/.packages ## See that all of that works (3 minutes).
 	POSTGRES_URL=$(POSTGRES_URL) benchmarks/.venv/bin/python -m benchmarks --quick
 
-growth: .venv/.packages ## Measure how costs grow from a thousand products to a million (7 to 14 minutes).
+growth: .venv/.packages ## Measure how costs grow from a thousand products to a million (10 minutes).
 	POSTGRES_URL=$(POSTGRES_URL) $(BIN)python -m benchmarks.growth
 
 check: $(DEV) ## Lint, format, lock, migrations (there, and harmless), schema, deploy check.

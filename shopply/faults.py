@@ -16,9 +16,12 @@ class Fault(NamedTuple):
     remedy: str
     reason: str = ""  # in the words of the driver, which are not for callers
 
+    @property
+    def in_full(self):
+        return f"{self.what} ({self.reason})" if self.reason else self.what
+
     def __str__(self):
-        reason = f" ({self.reason})" if self.reason else ""
-        return f"{self.what}{reason} {self.remedy}"
+        return f"{self.in_full} {self.remedy}"
 
 
 BEHIND = Fault("The database is behind on migrations.", "Run `manage.py migrate`.")

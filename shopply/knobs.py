@@ -40,10 +40,10 @@ class Env(environ.Env):
 
     def names(self, name, pattern, told):
         """`one.example, two.example` as a list."""
-        given = [each.strip() for each in self(name).lower().split(",")]
-        if not all(re.fullmatch(pattern, each, re.ASCII) for each in given if each):
+        given = [each.strip() for each in self(name).lower().split(",") if each.strip()]
+        if not all(re.fullmatch(pattern, each, re.ASCII) for each in given):
             refuse_to_start(f"until {name} is {told}.")
-        return [each for each in given if each]
+        return given
 
     def bool(self, name, default):
         given = self(name, default=str(default)).lower()

@@ -57,6 +57,7 @@ def test_shop_in_debug_is_told_the_one_thing_that_keeps_it_from_production(db, e
         ("SECRET_KEY", "short", "SERIOUS"),
         ("SECURE_SSL_REDIRECT", "false", "warning"),
         ("SECURE_HSTS_SECONDS", "0", "warning"),
+        ("ALLOWED_HOSTS", "*", "warning"),
     ],
 )
 def test_variable_that_is_not_safe_is_named_once(transactional_db, name, value, expected):

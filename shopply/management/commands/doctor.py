@@ -55,7 +55,7 @@ class Command(BaseCommand):
         found = [*of_checks(), *of_settings(), *of_statics(), *of_cache(), *of_database()]
         for finding in found:
             level = "SERIOUS" if finding.serious else "warning"
-            self.stdout.write(f"{level}  {finding.what} {finding.remedy}".rstrip())
+            self.stdout.write(f"{level}  {finding.what} {finding.remedy}")
         serious = sum(finding.serious for finding in found)
         if serious:
             raise CommandError(verdict(serious, len(found)))
@@ -94,6 +94,12 @@ def of_checks():
 def of_settings():
     if settings.DEBUG:
         return
+    if "*" in settings.ALLOWED_HOSTS:
+        yield Finding(
+            False,
+            "ALLOWED_HOSTS is *: links in answers lead to whatever Host a request names.",
+            "Set it to the names of the shop.",
+        )
     if not settings.REST_FRAMEWORK["NUM_PROXIES"]:
         yield Finding(
             False,
@@ -134,7 +140,7 @@ def of_cache():
 def of_database():
     fault = faults.fault_in_time()
     if fault:
-        yield Finding(True, str(fault), "")
+        yield Finding(True, fault.in_full, fault.remedy)
         return
     yield from of_clock()
     if not Census.is_kept():
