@@ -63,9 +63,10 @@ class CustomerManager(UserManager.from_queryset(CustomerQuerySet)):
 
         Raises ValidationError, as for a name or an e-mail address that is taken.
         """
-        self.model(username=username, email=email or "").validate_constraints()
+        account = self.model(username=username, email=email or "")
+        account.validate_constraints()
         if password is not None:  # None opens nothing
-            validate_password(password, self.model(username=username, email=email or ""))
+            validate_password(password, account)
         return super().create_superuser(username, email, password, **fields)
 
 

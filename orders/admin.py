@@ -4,6 +4,7 @@ from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import path
 from django.utils.html import format_html_join
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from orders.models import Order
@@ -29,7 +30,8 @@ def in_bulk(name):
     def make_moves(modeladmin, request, orders):
         moved = sum(modeladmin.make_move(request, order, name) for order in orders)
         if moved:
-            modeladmin.message_user(request, f"{moved} orders {MOVES[name].target}.")
+            told = ngettext("%d order", "%d orders", moved) % moved
+            modeladmin.message_user(request, f"{told} {MOVES[name].target}.")
 
     make_moves.__name__ = name
     return make_moves

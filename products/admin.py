@@ -1,4 +1,5 @@
 from django.contrib import admin, messages
+from django.shortcuts import redirect
 from django.utils.html import format_html
 
 from products.models import MAX_STOCK, Product, StockAdjustment, StockOutOfBounds
@@ -46,7 +47,7 @@ class AdjustmentInline(admin.TabularInline):
 
 @admin.register(StockAdjustment)
 class StockAdjustmentAdmin(Record, admin.ModelAdmin):
-    list_display = ("created", "product", "delta", "reason", "note", "actor")
+    fields = list_display = ("created", "product", "delta", "reason", "note", "actor")
     list_filter = ("reason", "created")
     list_select_related = ("product", "actor")
     search_fields = ("product__name", "product__sku", "note")
@@ -92,6 +93,11 @@ class ProductAdmin(admin.ModelAdmin):
         else:
             product.introduce(by=request.user)
 
+    def get_deleted_objects(self, products, request):
+        """A product's adjustments go with it, though nobody may delete one of them by itself."""
+        *told, lacking, protected = super().get_deleted_objects(products, request)
+        return *told, lacking - {StockAdjustment._meta.verbose_name}, protected
+
     def get_inlines(self, request, obj):
         return [AdjustmentInline] if obj else []
 
@@ -108,3 +114,9 @@ class ProductAdmin(admin.ModelAdmin):
                 message = f"The stock was not adjusted: there are {exc.stock} pieces."
                 self.message_user(request, message, messages.ERROR)
                 formset.new_objects.remove(adjustment)  # else the history would tell of it
+                form.instance.is_as_it_was = not form.has_changed()
+
+    def response_change(self, request, product):
+        if getattr(product, "is_as_it_was", False):  # Django would say that it was changed
+            return redirect(request.get_full_path())
+        return super().response_change(request, product)

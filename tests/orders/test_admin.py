@@ -105,6 +105,18 @@ def test_orders_are_moved_in_bulk_where_that_is_legal(in_the_admin, alice, produ
     assert f"{others[0]}: An order that is cancelled cannot be confirmed." in page
     statuses = Order.objects.order_by("pk").values_list("status", flat=True)
     assert list(statuses) == ["confirmed", "cancelled", "confirmed"]
+    ship = {"action": "ship", "_selected_action": [order.pk]}
+    page = in_the_admin.post("/admin/orders/order/", ship, follow=True).content.decode()
+    assert "1 order shipped." in page
+
+
+def test_records_have_no_history_beside_their_own(in_the_admin, order, product):
+    product.adjust_stock(5, reason="delivery", by=None)
+    for page in (
+        f"orders/order/{order.pk}",
+        f"products/stockadjustment/{product.adjustments.get().pk}",
+    ):
+        assert "/history/" not in in_the_admin.get(f"/admin/{page}/change/").content.decode()
 
 
 def test_cancelling_in_bulk_puts_the_stock_back(in_the_admin, order, product):

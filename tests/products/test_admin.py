@@ -55,10 +55,10 @@ def test_list_marks_what_is_sold_out(in_the_admin):
     ]
 
 
-def adjust(in_the_admin, product, delta, reason="damaged"):
+def adjust(in_the_admin, product, delta, reason="damaged", **fields):
     """Fill in the row that the product's page has for it; the page that follows."""
     row = {"adjustments-0-delta": delta, "adjustments-0-reason": reason}
-    form = {**FORM, "name": product.name, "sku": product.sku, "price": product.price}
+    form = {**FORM, "name": product.name, "sku": product.sku, "price": product.price, **fields}
     page = f"/admin/products/product/{product.pk}/change/"
     return in_the_admin.post(page, form | ADJUSTMENTS | row, follow=True).content.decode()
 
@@ -92,9 +92,62 @@ def test_adjustment_that_cannot_be_is_refused_with_the_reason(
     assert not LogEntry.objects.filter(change_message__contains="added").exists()
 
 
-def test_ordered_product_is_not_deleted(in_the_admin, alice, product):
-    factories.place(alice, {product: 1})
-    page = f"/admin/products/product/{product.pk}/delete/"
-    assert "would require deleting" in in_the_admin.get(page).content.decode()
-    in_the_admin.post(page, {"post": "yes"})
-    assert Product.objects.exists()
+def test_refused_adjustment_is_not_told_as_a_change_unless_something_else_was(
+    in_the_admin, product
+):
+    page = adjust(in_the_admin, product, -101)
+    assert "was changed successfully" not in page
+    assert 'name="adjustments-0-delta"' in page  # to try again
+    page = adjust(in_the_admin, product, -101, name="Moka")
+    assert "was changed successfully" in page
+    assert "The stock was not adjusted" in page
+    product.refresh_from_db()
+    assert "was changed successfully" in adjust(in_the_admin, product, -2)
+
+
+def test_adjustment_tells_who_made_it_and_when(in_the_admin, stocked):
+    page = f"/admin/products/stockadjustment/{stocked.adjustments.get().pk}/change/"
+    fields = in_the_admin.get(page).content.decode()
+    assert "field-actor" in fields
+    assert "field-created" in fields
+
+
+SELECTED = {"action": "delete_selected"}
+
+
+@pytest.fixture
+def stocked(product):
+    product.adjust_stock(5, reason="delivery", by=None)
+    return product
+
+
+def test_product_that_nobody_ordered_is_deleted_with_its_adjustments(in_the_admin, stocked):
+    page = f"/admin/products/product/{stocked.pk}/delete/"
+    assert "Are you sure" in in_the_admin.get(page).content.decode()
+    assert in_the_admin.post(page, {"post": "yes"}).status_code == 302
+    assert not Product.objects.exists()
+
+
+def test_selected_products_that_nobody_ordered_are_deleted(in_the_admin, stocked):
+    chosen = SELECTED | {"_selected_action": stocked.pk}
+    page = in_the_admin.post("/admin/products/product/", chosen)
+    assert "Are you sure" in page.content.decode()
+    in_the_admin.post("/admin/products/product/", chosen | {"post": "yes"})
+    assert not Product.objects.exists()
+
+
+def test_ordered_product_is_not_deleted_but_to_be_retired(in_the_admin, alice, stocked):
+    factories.place(alice, {stocked: 1})
+    page = f"/admin/products/product/{stocked.pk}/delete/"
+    assert "Retire it instead" in in_the_admin.get(page).content.decode()
+    assert "Retire it instead" in in_the_admin.post(page, {"post": "yes"}).content.decode()
+    chosen = SELECTED | {"_selected_action": [stocked.pk, factories.products.make().pk]}
+    page = in_the_admin.post("/admin/products/product/", chosen)
+    assert "Retire them instead" in page.content.decode()
+    in_the_admin.post("/admin/products/product/", chosen | {"post": "yes"})
+    assert Product.objects.count() == 2
+
+
+def test_adjustment_is_not_deleted_by_itself(in_the_admin, stocked):
+    page = f"/admin/products/stockadjustment/{stocked.adjustments.get().pk}/delete/"
+    assert in_the_admin.post(page, {"post": "yes"}).status_code == 403
