@@ -1,4 +1,5 @@
 from django.contrib import admin, messages
+from django.db import transaction
 from django.shortcuts import redirect
 from django.utils.html import format_html
 
@@ -88,15 +89,23 @@ class ProductAdmin(admin.ModelAdmin):
         return fields if obj is None else (*fields, "quantity_in_stock")
 
     def save_model(self, request, product, form, change):
-        if change:
-            product.revise(**{field: form.cleaned_data[field] for field in form.changed_data})
-        else:
+        if not change:
             product.introduce(by=request.user)
+        elif form.changed_data:
+            product.revise(**{field: form.cleaned_data[field] for field in form.changed_data})
+
+    def log_change(self, request, product, message):
+        if message:  # else nothing changed, and Django would tell just that
+            super().log_change(request, product, message)
 
     def get_deleted_objects(self, products, request):
         """A product's adjustments go with it, though nobody may delete one of them by itself."""
         *told, lacking, protected = super().get_deleted_objects(products, request)
         return *told, lacking - {StockAdjustment._meta.verbose_name}, protected
+
+    @transaction.atomic  # Django logs what it deletes before it does: it may be ordered just then
+    def response_action(self, request, queryset):
+        return super().response_action(request, queryset)
 
     def get_inlines(self, request, obj):
         return [AdjustmentInline] if obj else []
@@ -111,7 +120,7 @@ class ProductAdmin(admin.ModelAdmin):
                     by=request.user,
                 )
             except StockOutOfBounds as exc:
-                message = f"The stock was not adjusted: there are {exc.stock} pieces."
+                message = f"The stock was not adjusted: {exc.stock} are in stock."
                 self.message_user(request, message, messages.ERROR)
                 formset.new_objects.remove(adjustment)  # else the history would tell of it
                 form.instance.is_as_it_was = not form.has_changed()

@@ -4,6 +4,8 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
+import orders.parts  # for what only Python minds: no database has it
+
 
 class Migration(migrations.Migration):
     initial = True
@@ -85,7 +87,7 @@ class Migration(migrations.Migration):
                 (
                     "product",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
+                        on_delete=orders.parts.protect,
                         related_name="+",
                         to="products.product",
                     ),

@@ -99,10 +99,14 @@ def as_api_exception(exc, request):
             refusal.wait = RETRY_AFTER
             return refusal
         case IntegrityError():
-            # A constraint caught what validation could not see: a row written in the meantime.
-            logger.warning("%s met a constraint: %s", named(request), exc)
+            log_overtaken(request, exc)
             return api_exception("conflict")
     return exc
+
+
+def log_overtaken(request, exc):
+    """What nobody could validate: a row that was written or deleted in the meantime."""
+    logger.warning("%s was overtaken by another: %s", named(request), exc)
 
 
 def outage_of(request, exc):
@@ -187,12 +191,17 @@ def unless_api(code, default):
 
 
 def failed_page(request):
-    if outage_of(request, sys.exc_info()[1]):
-        page = render_to_string("503.html")
-        response = HttpResponse(page, status=503, headers={"Retry-After": RETRY_AFTER})
-        response._has_been_logged = True  # else Django does so as well
-        return response
-    return defaults.server_error(request)
+    exc = sys.exc_info()[1]
+    if outage_of(request, exc):
+        response = HttpResponse(render_to_string("503.html"), status=503)
+        response["Retry-After"] = RETRY_AFTER
+    elif isinstance(exc, IntegrityError | ObjectDoesNotExist):
+        log_overtaken(request, exc)
+        response = HttpResponse(render_to_string("409.html"), status=409)
+    else:
+        return defaults.server_error(request)
+    response._has_been_logged = True  # else Django does so as well
+    return response
 
 
 handler400 = unless_api("bad_request", defaults.bad_request)
