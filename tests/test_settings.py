@@ -226,6 +226,7 @@ def test_options_of_the_url_join_those_of_the_shop():
     assert "'connect_timeout': 9" in options
     assert "lock_timeout=5s" in options
     assert "jit=off" in options
+    assert "random_page_cost=1.1" in options
 
 
 BEANSTALK = {

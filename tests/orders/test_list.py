@@ -2,8 +2,10 @@ import base64
 from datetime import datetime, timedelta
 
 import pytest
+from django.db import connection
 
 from orders.models import Order
+from orders.records import statement
 from tests import factories
 
 NOON = datetime.fromisoformat("2026-05-01T12:00:00+00:00")
@@ -137,3 +139,34 @@ def test_customer_sees_nobody_elses_orders_by_asking(as_bob, alice, bob, product
     bobs = factories.place(bob, {product: 1}).pk
     assert ids(as_bob.get("/api/orders/?customer=all")) == [bobs]
     assert ids(as_bob.get(f"/api/orders/?customer={alice.pk}")) == []
+
+
+PLACED = """
+INSERT INTO orders_order (customer_id, status, total_price, currency, shipping_address,
+    idempotency_key, fingerprint, created, modified)
+WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < %s)
+SELECT customers_customer.id, 'placed', 10, 'EUR', '{}', NULL, '', date_joined, date_joined
+FROM numbers, customers_customer WHERE username LIKE %s
+"""
+
+
+@pytest.mark.parametrize("most", [6, 26, 101])
+def test_history_of_who_has_most_of_all_orders_is_not_read_whole(alice, most):
+    """PostgreSQL plans its pages once, for a customer who has as many as most have."""
+    factories.customers.make(_quantity=400, _bulk_create=True)
+    history = statement("customer_id = %s", "DESC", most)
+    with connection.cursor() as cursor:
+        cursor.execute(PLACED, [10, "customer%"])
+        cursor.execute(PLACED, [20_000, "alice"])
+        cursor.execute("ANALYZE")
+        if connection.vendor == "sqlite":
+            cursor.execute(f"EXPLAIN QUERY PLAN {history}", [alice.pk])
+            assert "USING INDEX order_history (customer_id=?)" in str(cursor.fetchall())
+            return
+        cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        cursor.execute(f"PREPARE history_{most} (bigint) AS {history.replace('%s', '$1')}")
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE history_{most} ({alice.pk})")
+        plans = [cursor.fetchone()[0][0]["Plan"]]
+    for plan in plans:
+        plans += plan.get("Plans", ())
+        assert plan["Actual Rows"] <= most, plan
