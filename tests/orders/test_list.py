@@ -151,22 +151,35 @@ FROM numbers, customers_customer WHERE username LIKE %s
 
 
 @pytest.mark.parametrize("most", [6, 26, 101])
-def test_history_of_who_has_most_of_all_orders_is_not_read_whole(alice, most):
+@pytest.mark.parametrize(
+    "shape",
+    [
+        ("customer_id = %s", "DESC"),
+        ("customer_id = %s AND id < %s", "DESC"),
+        ("customer_id = %s AND id > %s", "ASC"),
+    ],
+)
+def test_history_of_who_has_most_of_all_orders_is_not_read_whole(alice, shape, most):
     """PostgreSQL plans its pages once, for a customer who has as many as most have."""
     factories.customers.make(_quantity=400, _bulk_create=True)
-    history = statement("customer_id = %s", "DESC", most)
+    history = statement(*shape, most)
     with connection.cursor() as cursor:
         cursor.execute(PLACED, [10, "customer%"])
         cursor.execute(PLACED, [20_000, "alice"])
         cursor.execute("ANALYZE")
+        middle = Order.objects.of(alice.pk).order_by("pk")[10_000].pk
+        values = [alice.pk, middle][: history.count("%s")]
         if connection.vendor == "sqlite":
-            cursor.execute(f"EXPLAIN QUERY PLAN {history}", [alice.pk])
-            assert "USING INDEX order_history (customer_id=?)" in str(cursor.fetchall())
+            cursor.execute(f"EXPLAIN QUERY PLAN {history}", values)
+            assert "USING INDEX order_history (customer_id=?" in str(cursor.fetchall())
             return
         cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
-        cursor.execute(f"PREPARE history_{most} (bigint) AS {history.replace('%s', '$1')}")
-        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE history_{most} ({alice.pk})")
+        prepared = history.replace("%s", "$1", 1).replace("%s", "$2")
+        cursor.execute(f"PREPARE history AS {prepared}")
+        asked = ", ".join(map(str, values))
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE history ({asked})")
         plans = [cursor.fetchone()[0][0]["Plan"]]
+        cursor.execute("DEALLOCATE history")
     for plan in plans:
         plans += plan.get("Plans", ())
         assert plan["Actual Rows"] <= most, plan
