@@ -151,7 +151,10 @@ class Order(models.Model):
 
     class Meta:
         ordering = ("-pk",)
-        indexes = [models.Index(fields=("customer", "-id"), name="order_history")]
+        indexes = [
+            models.Index(fields=("customer", "-id"), name="order_history"),
+            models.Index(fields=("status", "-id"), name="order_by_status"),
+        ]
         constraints = [
             models.CheckConstraint(
                 name="order_total_not_negative", condition=Q(total_price__gte=0)

@@ -1,10 +1,13 @@
-"""A migration of the orders that is not in the tree, for tests."""
+"""The last migration of the orders, and one more that is not in the tree, for tests."""
 
 import shutil
 from pathlib import Path
 
 import pytest
 from django.apps import apps
+from django.db.migrations.loader import MigrationLoader
+
+((_, LAST),) = MigrationLoader(None).graph.leaf_nodes("orders")
 
 
 @pytest.fixture
@@ -14,7 +17,7 @@ def changed(tmp_path, monkeypatch, settings):
     def change(text):
         package = tmp_path / f"after_{tmp_path.name}"
         shutil.copytree(Path(apps.get_app_config("orders").path) / "migrations", package)
-        (package / "0004_change.py").write_text(text)
+        (package / "0999_change.py").write_text(text)
         monkeypatch.syspath_prepend(tmp_path)
         settings.MIGRATION_MODULES = {"orders": package.name}
 

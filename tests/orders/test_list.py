@@ -3,6 +3,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from orders.models import Order
 from orders.records import statement
@@ -183,3 +184,16 @@ def test_history_of_who_has_most_of_all_orders_is_not_read_whole(alice, shape, m
     for plan in plans:
         plans += plan.get("Plans", ())
         assert plan["Actual Rows"] <= most, plan
+
+
+def test_orders_in_a_state_that_few_are_in_are_found_without_reading_the_others(as_clerk, alice):
+    with connection.cursor() as cursor:
+        cursor.execute(PLACED, [20_000, "alice"])
+        cursor.execute("ANALYZE")
+    with CaptureQueriesContext(connection) as queries:
+        assert ids(as_clerk.get("/api/orders/?customer=all&status=confirmed")) == []
+    (look,) = (each["sql"] for each in queries if "confirmed" in each["sql"])
+    with connection.cursor() as cursor:
+        plain = connection.vendor == "sqlite"
+        cursor.execute(f"{'EXPLAIN QUERY PLAN' if plain else 'EXPLAIN'} {look}")
+        assert "order_by_status" in str(cursor.fetchall())
