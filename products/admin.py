@@ -2,6 +2,7 @@ from django.contrib import admin, messages
 from django.db import transaction
 from django.shortcuts import redirect
 from django.utils.html import format_html
+from rest_framework.filters import search_smart_split
 
 from products.models import MAX_STOCK, Product, StockAdjustment, StockOutOfBounds
 
@@ -106,6 +107,9 @@ class ProductAdmin(admin.ModelAdmin):
     @transaction.atomic  # Django logs what it deletes before it does: it may be ordered just then
     def response_action(self, request, queryset):
         return super().response_action(request, queryset)
+
+    def get_search_results(self, request, products, text):
+        return products.containing(dict.fromkeys(search_smart_split(text))), False
 
     def get_inlines(self, request, obj):
         return [AdjustmentInline] if obj else []

@@ -1,9 +1,9 @@
 """Lists narrowed by price, stock and words: the condition, and the clue for an index to find it."""
 
 from django.db import connection
-from django.db.models import BooleanField, F, Q
+from django.db.models import BooleanField, F, Func, Q, Value
 from django.db.models.expressions import RawSQL
-from django.db.models.functions import Cast
+from django.db.models.functions import Cast, Upper
 from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 
 from products.pages import PagedQuerySet
@@ -11,8 +11,9 @@ from products.pages import PagedQuerySet
 TRIGRAM = 3  # letters: what is shorter is in no index
 
 # The expression that PostgreSQL's index is of (`0004_census`): one, so that all are asked at once.
-TEXTS = """upper("products_product"."name" || chr(10) || "products_product"."description"
-    || chr(10) || "products_product"."sku")"""
+TEXTS = Func(
+    *("name", "description", "sku"), template="upper(%(expressions)s)", arg_joiner=" || chr(10) || "
+)
 SQLITE_INDEX = """"products_product"."id" IN (
     SELECT rowid FROM products_words WHERE products_words MATCH %s)"""
 
@@ -45,17 +46,15 @@ class NarrowedQuerySet(PagedQuerySet):
         if connection.vendor != "sqlite" or not long:
             return products  # PostgreSQL looks for an index by itself
         phrases = ('"{}"'.format(word.replace('"', '""')) for word in long)
-        return products.clued("words", condition(SQLITE_INDEX, " ".join(phrases)))
+        index = RawSQL(SQLITE_INDEX, [" ".join(phrases)], output_field=BooleanField())  # noqa: S611  no value is in it
+        return products.clued("words", Q(index))
 
 
 def contains(word):
     in_one = Q(name__icontains=word) | Q(description__icontains=word) | Q(sku__icontains=word)
     if connection.vendor == "sqlite":
         return in_one
-    pattern = f"%{connection.ops.prep_for_like_query(word)}%"
-    in_all = condition(f"{TEXTS} LIKE upper(%s)", pattern)
+    pattern = Upper(Value(f"%{connection.ops.prep_for_like_query(word)}%"))
+    like = {"template": "%(expressions)s", "arg_joiner": " LIKE ", "output_field": BooleanField()}
+    in_all = Q(Func(TEXTS, pattern, **like))
     return in_all & in_one if "\n" in word else in_all  # which may be where two texts meet
-
-
-def condition(sql, param):
-    return Q(RawSQL(sql, [param], output_field=BooleanField()))  # noqa: S611  no value is in it

@@ -40,15 +40,28 @@ def test_order_is_read_only(in_the_admin, order):
     assert in_the_admin.get("/admin/orders/order/add/").status_code == 403
 
 
-@pytest.mark.parametrize("query", ["q=alice", "q={pk}", "q=Coffee", "status__exact=placed"])
-def test_order_is_found(in_the_admin, order, query):
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("q=alice", "q=LICE@example", "q={pk}", "q=coffee", "q=sku-", "q=coffee+alice+{pk}"),
+        *(
+            'q="grand+moka"',
+            "q=,alice,moka",
+            "status__exact=placed",
+            "q=alice&status__exact=placed",
+        ),
+    ],
+)
+def test_order_is_found(in_the_admin, alice, product, query):
+    order = factories.place(alice, {product: 2, factories.products.make(name="Grand Moka"): 1})
     page = in_the_admin.get("/admin/orders/order/?" + query.format(pk=order.pk))
-    assert f"/admin/orders/order/{order.pk}/change/" in page.content.decode()
+    assert [each.pk for each in page.context["cl"].result_list] == [order.pk]
 
 
-def test_other_orders_are_not(in_the_admin, order):
-    page = in_the_admin.get("/admin/orders/order/?q=bob").content.decode()
-    assert f"/admin/orders/order/{order.pk}/change/" not in page
+@pytest.mark.parametrize("query", ["q=bob", "q=alice+bob", "q=0{pk}0", "q=\u00b2", "q=alice+tea"])
+def test_other_orders_are_not(in_the_admin, order, bob, query):
+    page = in_the_admin.get("/admin/orders/order/?" + query.format(pk=order.pk))
+    assert not page.context["cl"].result_list
 
 
 def test_address_is_escaped(in_the_admin, order):
