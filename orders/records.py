@@ -13,7 +13,7 @@ from typing import NamedTuple
 import orjson
 from django.db import connection
 
-from products.records import as_text, asked, moment, places
+from products.records import TAKEN, as_text, asked, moment, places, values_of_taken
 
 
 class LineRecord(NamedTuple):
@@ -148,13 +148,20 @@ def whole(rows):
     return [*reversed(orders.values())]
 
 
-NEW_ORDER = """
-INSERT INTO orders_order (customer_id, status, total_price, currency, shipping_address,
-    idempotency_key, fingerprint, created, modified)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id
-"""
+ORDER_COLUMNS = (
+    "customer_id, status, total_price, currency, shipping_address, idempotency_key, fingerprint,"
+    " created, modified"
+)
 LINE_COLUMNS = "product_id, name, sku, unit_price, quantity, line_total"
 EVENT_COLUMNS = "status, at, by_id, note"
+
+
+def insert(table, columns, rows):
+    told = ", ".join([f"({places(rows[0])})"] * len(rows))
+    return asked(
+        f"INSERT INTO {table} ({columns}) VALUES {told} RETURNING id",  # noqa: S608
+        [value for row in rows for value in row],
+    )
 
 
 def write(order, event):
@@ -164,30 +171,49 @@ def write(order, event):
         *(order.customer_id, order.status, order.total_price, order.currency),
         *(json.dumps(order.shipping_address), order.idempotency_key, order.fingerprint, at, at),
     ]
-    event = event._replace(at=at)
+    ((order.pk,),) = insert("orders_order", ORDER_COLUMNS, [values])
     order._state.adding = False
-    if connection.vendor == "postgresql":  # does it all at once: a sixth less time for an order
-        lines, line_values = parts("orders_orderitem", LINE_COLUMNS, order.lines, "placed")
-        events, event_values = parts("orders_orderevent", EVENT_COLUMNS, [event], "placed")
-        ((order.pk,),) = asked(
-            f"WITH placed AS ({NEW_ORDER}), lines AS ({lines}) {events} RETURNING order_id",
-            [*values, *line_values, *event_values],
-        )
-        return
-    ((order.pk,),) = asked(NEW_ORDER, values)
-    for table, columns, rows in (
-        ("orders_orderitem", LINE_COLUMNS, order.lines),
-        ("orders_orderevent", EVENT_COLUMNS, [event]),
-    ):
-        sql, values = parts(table, columns, rows, "(SELECT %s AS id) AS placed")
-        asked(sql, [order.pk, *values])
+    lines = [(order.pk, *line) for line in order.lines]
+    insert("orders_orderitem", f"order_id, {LINE_COLUMNS}", lines)
+    insert("orders_orderevent", f"order_id, {EVENT_COLUMNS}", [(order.pk, *event._replace(at=at))])
 
 
-def parts(table, columns, rows, placed):
-    """The statement that inserts what belongs to the order `placed`, and its values."""
-    told = ", ".join([f"({places(rows[0])})"] * len(rows))
-    sql = (
-        f"INSERT INTO {table} (order_id, {columns})"  # noqa: S608  no value is in the text
-        f" SELECT placed.id, part.* FROM {placed}, (VALUES {told}) AS part"
+# The total is not null only if all was taken: rather than less, nothing is.
+AT_ONCE = f"""
+WITH {TAKEN}, placed AS (
+    INSERT INTO orders_order ({ORDER_COLUMNS})
+    SELECT %s, %s, CASE count(*) WHEN %s THEN sum(total) END, %s, %s::jsonb, %s, %s, %s, %s
+    FROM taken HAVING count(*) > 0 RETURNING id, total_price
+), lines AS (
+    INSERT INTO orders_orderitem (order_id, {LINE_COLUMNS})
+    SELECT placed.id, taken.id, name, sku, price, n, total FROM placed, taken ORDER BY place
+), events AS (
+    INSERT INTO orders_orderevent (order_id, {EVENT_COLUMNS})
+    SELECT id, %s, %s, %s, %s FROM placed
+)
+SELECT placed.id, total_price, taken.id, name, sku, price, n, total
+FROM placed, taken ORDER BY place
+"""  # noqa: S608  no value is in the text
+
+
+def take_and_write(order, event, quantities, lowest, highest):
+    """Insert it so, and take its stock, in one statement, which is all of the transaction.
+
+    Five round trips become two; it takes a seventh less time, and locks products for less.
+    Returns whether that was done: not if a product is short, or the total out of these bounds.
+    """
+    at = order.created
+    rows = asked(
+        AT_ONCE,
+        [
+            *values_of_taken(quantities, at, lowest, highest),
+            *(order.customer_id, order.status, len(quantities), order.currency),
+            *(json.dumps(order.shipping_address), order.idempotency_key, order.fingerprint),
+            *(at, at, *event),
+        ],
     )
-    return sql, [value for row in rows for value in row]
+    if rows:
+        order.pk, order.total_price = rows[0][:2]
+        order._state.adding = False
+        order.lines = [LineRecord(*row[2:]) for row in rows]
+    return bool(rows)

@@ -9,7 +9,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from products.narrowing import NarrowedQuerySet
-from products.records import ProductRecord, places, product_records, product_records_taken
+from products.records import ProductRecord, places, product_records
 from products.retries import retried
 
 MAX_STOCK = 1_000_000_000
@@ -92,10 +92,8 @@ class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
         `{product id: ProductRecord}` as the rows are under the lock, so prices are those of the
         moment. Raises UnknownProducts, OutOfStock.
         """
-        products = product_records_taken(quantities)
-        if not products:
-            products = self.supplying(quantities, locked=True)  # raises, as a rule
-            self._move_stock({pk: -quantity for pk, quantity in quantities.items()})
+        products = self.supplying(quantities, locked=True)
+        self._move_stock({pk: -quantity for pk, quantity in quantities.items()})
         return products
 
     def put_back(self, quantities):

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection
-from django.utils import timezone
 
 MAX_ID = 2**63 - 1
 BINARY = 1  # as psycopg numbers it
@@ -116,28 +115,29 @@ def product_records_of(edition, ids):
     return {row[1]: record(*row[1:]) for row in rows}
 
 
-def product_records_taken(quantities):
-    """`{id: ProductRecord}` of `{id: quantity}`, taken out of stock; of none if not of all.
-
-    All rows are locked in the order of their ids, as above, also if some are short.
-    """
-    if not quantities or max(quantities) > MAX_ID:
-        return {}
-    lock = "FOR NO KEY UPDATE OF product" if connection.features.has_select_for_update else ""
-    rows = asked(
-        f"WITH wanted (pk, n) AS (VALUES {', '.join(['(%s, %s)'] * len(quantities))}),"  # noqa: S608
-        " found AS (SELECT pk, n, is_active AND quantity_in_stock >= n AS enough"
-        f" FROM products_product AS product JOIN wanted ON id = pk ORDER BY pk {lock})"
-        " UPDATE products_product SET modified = %s, quantity_in_stock = quantity_in_stock - n"
-        " FROM found WHERE id = pk AND (SELECT count(*) FROM found WHERE enough) = %s"
-        f" RETURNING {COLUMNS}",
-        [
-            *(part for wanted in quantities.items() for part in wanted),
-            connection.ops.adapt_datetimefield_value(timezone.now()),
-            len(quantities),
-        ],
+# What takes products out of stock, all or none, in the statement of PostgreSQL that also records
+# where they went; rows are locked in the order of their ids, as above, also if some are short.
+TAKEN = """
+wanted AS (
+    SELECT * FROM unnest(%s::bigint[], %s::int[]) WITH ORDINALITY AS wanted (pk, n, place)
+), found AS (
+    SELECT pk, n, place, price * n AS total, is_active AND quantity_in_stock >= n AS enough
+    FROM products_product AS product JOIN wanted ON id = pk
+    ORDER BY pk FOR NO KEY UPDATE OF product
+), taken AS (
+    UPDATE products_product SET modified = %s, quantity_in_stock = quantity_in_stock - n
+    FROM found WHERE id = pk AND (
+        SELECT count(*) FILTER (WHERE enough) = %s AND sum(total) BETWEEN %s AND %s FROM found
     )
-    return {row[0]: record(*row) for row in rows}
+    RETURNING id, name, sku, price, n, price * n AS total, place
+)
+"""
+
+
+def values_of_taken(quantities, at, lowest, highest):
+    """Those of TAKEN, for `{id: quantity}`; nothing is taken if its price is out of the bounds."""
+    asked_for = [*quantities], [*quantities.values()]
+    return [*asked_for, at, len(quantities), lowest, highest]
 
 
 def record(pk, name, description, sku, price, stock, is_active, created, modified):

@@ -1,11 +1,15 @@
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from decimal import Decimal
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from orders.models import MAX_TOTAL, Order
 from orders.parts import OrderItem
+from products.models import OutOfStock, Product
 from tests import factories
 
 ADDRESS = {
@@ -356,15 +360,99 @@ def test_number_of_queries_does_not_grow_with_the_lines(as_alice):
     assert counts[0] == counts[1]
 
 
-def test_failure_half_way_leaves_nothing_behind(as_alice, moka):
-    """The database refuses the lines, after the stock was taken and the order written."""
+@contextmanager
+def lines_refused():
+    """The database refuses all lines, after the stock was taken and the order written."""
+    lines = OrderItem._meta.db_table
+    refuse, allow = {
+        "postgresql": (
+            f"ALTER TABLE {lines} ADD CONSTRAINT refused CHECK (false) NOT VALID",
+            f"ALTER TABLE {lines} DROP CONSTRAINT refused",
+        ),
+        "sqlite": (
+            f"CREATE TRIGGER refused BEFORE INSERT ON {lines}"
+            " BEGIN SELECT RAISE(ABORT, 'refused'); END",
+            "DROP TRIGGER refused",
+        ),
+    }[connection.vendor]
+    with connection.cursor() as cursor:
+        cursor.execute(refuse)
+        yield
+        cursor.execute(allow)
 
-    def refuse_the_lines(execute, sql, params, many, context):
-        if f"INSERT INTO {OrderItem._meta.db_table} " in sql:
-            raise IntegrityError("refused")
-        return execute(sql, params, many, context)
 
-    with connection.execute_wrapper(refuse_the_lines):
+def test_failure_half_way_leaves_nothing_behind(transactional_db, as_alice, moka):
+    with lines_refused():
         assert order(as_alice, (moka, 1)).status_code == 409
-    assert left(moka) == [4]
+        assert left(moka) == [4]
+        assert not Order.objects.exists()
+    assert order(as_alice, (moka, 1)).status_code == 201
+
+
+def test_lines_are_told_as_they_were_sent(as_alice, moka, cup):
+    placed = order(as_alice, (cup, 1), (moka, 1)).json()
+    assert [item["sku"] for item in placed["items"]] == ["CUP", "MOK"]
+    assert as_alice.get(f"/api/orders/{placed['id']}/").json() == placed
+
+
+needs_postgresql = pytest.mark.skipif(
+    connection.vendor == "sqlite", reason="SQLite takes and writes in statements of their own."
+)
+
+
+@needs_postgresql
+@pytest.mark.parametrize("body", [{}, {"expected_total": "88.35"}])
+def test_order_is_placed_in_one_statement(as_alice, moka, cup, body):
+    with CaptureQueriesContext(connection) as queries:
+        assert order(as_alice, (moka, 2), (cup, 1), **body).status_code == 201
+    assert len([query for query in queries if "products_product" in query["sql"]]) == 1
+    assert not any("SAVEPOINT" in query["sql"] for query in queries)
+
+
+@needs_postgresql
+def test_order_that_took_less_than_all_is_not_placed(transactional_db, as_alice, moka, cup):
+    """What cannot be, made by a trigger that keeps one of the products as it is."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE FUNCTION pg_temp.keep() RETURNS trigger LANGUAGE plpgsql"
+            " AS 'BEGIN RETURN NULL; END'"
+        )
+        cursor.execute(
+            "CREATE TRIGGER keep BEFORE UPDATE ON products_product FOR EACH ROW"
+            f" WHEN (OLD.id = {cup.pk:d}) EXECUTE FUNCTION pg_temp.keep()"
+        )
+        assert order(as_alice, (moka, 1), (cup, 1)).status_code == 409
+        cursor.execute("DROP TRIGGER keep ON products_product")
+    assert left(moka, cup) == [4, 7]
     assert not Order.objects.exists()
+
+
+def take(customer, quantities):
+    """As an order that cannot be placed in one statement."""
+    with transaction.atomic():
+        Product.objects.take({product.pk: quantity for product, quantity in quantities.items()})
+
+
+@needs_postgresql
+@pytest.mark.parametrize("sell", [factories.place, take])
+def test_products_are_locked_in_the_order_of_their_ids(transactional_db, alice, sell):
+    """Also if one is short: else two orders could each wait for what the other holds."""
+    first, short, last = factories.products.make(quantity_in_stock=1, _quantity=3)
+
+    def refused():
+        try:
+            with pytest.raises(OutOfStock):
+                sell(alice, {last: 1, short: 5, first: 1})
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as thread:
+        with transaction.atomic():
+            Product.objects.select_for_update().get(pk=short.pk)
+            waiting = thread.submit(refused)
+            time.sleep(0.5)
+            # It holds the first, waits for the one that is short, and has not come to the last.
+            locked = Product.objects.select_for_update(skip_locked=True)
+            assert not locked.filter(pk=first.pk).exists()
+            assert locked.filter(pk=last.pk).exists()
+        waiting.result(timeout=10)

@@ -1,7 +1,8 @@
 """The shop without the guard on its stock, for the negative control of test_races: it oversells.
 
-`take` checks what was read without a lock, before the transaction (whose beginning is the lock on
-SQLite), and writes a number that was reckoned from it. All else is the shop.
+No order is placed in one statement, and `take` checks what was read without a lock, before the
+transaction (whose beginning is the lock on SQLite), and writes a number that was reckoned from it.
+All else is the shop.
 """
 
 from shopply.wsgi import application  # noqa: F401  (what gunicorn runs; it also sets Django up)
@@ -27,4 +28,5 @@ def take(self, quantities):
 
 
 OrderManager._place = place
+OrderManager._place_at_once = lambda *order: False
 ProductManager.take = take

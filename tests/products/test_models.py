@@ -1,6 +1,3 @@
-import time
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
@@ -78,29 +75,3 @@ def test_number_of_queries_does_not_grow_with_the_lines(shelf):
 def test_database_refuses_what_must_never_be(shelf, field, value, constraint):
     with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
         Product.objects.update(**{field: value})
-
-
-@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no row locks.")
-@pytest.mark.django_db(transaction=True)
-def test_rows_are_locked_in_order_also_if_one_is_short():
-    """Else two orders could each wait for what the other holds."""
-    first, short, last = factories.products.make(quantity_in_stock=1, _quantity=3)
-    wanted = {first.pk: 1, short.pk: 5, last.pk: 1}
-
-    def refused():
-        try:
-            with transaction.atomic(), pytest.raises(OutOfStock):
-                Product.objects.take(wanted)
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(1) as thread:
-        with transaction.atomic():
-            Product.objects.select_for_update().get(pk=short.pk)
-            waiting = thread.submit(refused)
-            time.sleep(0.5)
-            # It holds the first, waits for the one that is short, and has not come to the last.
-            locked = Product.objects.select_for_update(skip_locked=True)
-            assert not locked.filter(pk=first.pk).exists()
-            assert locked.filter(pk=last.pk).exists()
-        waiting.result(timeout=10)
