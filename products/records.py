@@ -119,7 +119,7 @@ def product_records_of(edition, ids):
 # where they went; rows are locked in the order of their ids, as above, also if some are short.
 TAKEN = """
 wanted AS (
-    SELECT * FROM unnest(%s::bigint[], %s::int[]) WITH ORDINALITY AS wanted (pk, n, place)
+    SELECT * FROM unnest(%s::bigint[], %s::bigint[]) WITH ORDINALITY AS wanted (pk, n, place)
 ), found AS (
     SELECT pk, n, place, price * n AS total, is_active AND quantity_in_stock >= n AS enough
     FROM products_product AS product JOIN wanted ON id = pk
@@ -136,8 +136,9 @@ wanted AS (
 
 def values_of_taken(quantities, at, lowest, highest):
     """Those of TAKEN, for `{id: quantity}`; nothing is taken if its price is out of the bounds."""
-    asked_for = [*quantities], [*quantities.values()]
-    return [*asked_for, at, len(quantities), lowest, highest]
+    # No product has another id, or as much in stock: then too it is not all that is found.
+    wanted = {pk: n for pk, n in quantities.items() if max(pk, n) <= MAX_ID}
+    return [[*wanted], [*wanted.values()], at, len(quantities), lowest, highest]
 
 
 def record(pk, name, description, sku, price, stock, is_active, created, modified):

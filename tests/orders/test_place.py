@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from orders.models import MAX_TOTAL, Order
 from orders.parts import OrderItem
-from products.models import OutOfStock, Product
+from products.models import OutOfStock, Product, UnknownProducts
 from tests import factories
 
 ADDRESS = {
@@ -213,6 +213,15 @@ def test_ids_of_no_product_are_told_and_nothing_is_taken(as_alice, moka):
         "/items/0/product": "does_not_exist",
         "/items/2/product": "does_not_exist",
     }
+    assert left(moka) == [4]
+
+
+def test_number_beyond_those_of_the_database_is_refused_in_words(alice, moka):
+    """Though no request gets that far with one."""
+    with pytest.raises(UnknownProducts):
+        Order.objects.place(customer=alice, quantities={2**63: 1})
+    with pytest.raises(OutOfStock):
+        factories.place(alice, {moka: 2**63})
     assert left(moka) == [4]
 
 
