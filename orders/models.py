@@ -122,9 +122,10 @@ class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
 
     def _place_at_once(self, order, event, quantities, expected_total):
         """Whether one statement placed it; if the shop must refuse it, it does not say why."""
-        least, most = (0, MAX_TOTAL) if expected_total is None else (expected_total,) * 2
-        is_able = connection.vendor == "postgresql"  # as for SQLite, it has no way to wait
-        return is_able and take_and_write(order, event, quantities, least, most)
+        if connection.vendor != "postgresql":  # SQLite has no statement that writes several tables
+            return False
+        bounds = (0, MAX_TOTAL) if expected_total is None else (expected_total, expected_total)
+        return take_and_write(order, event, quantities, *bounds)
 
     def _placed_by(self, customer, key, fingerprint):
         """The order this key placed, as it was then; None without a key or before it was used."""

@@ -164,13 +164,19 @@ def insert(table, columns, rows):
     )
 
 
+def values_of(order, total, at):
+    """Those of ORDER_COLUMNS; of the total, AT_ONCE wants the number of lines that it sums."""
+    address = json.dumps(order.shipping_address)
+    return [
+        *(order.customer_id, order.status, total, order.currency, address),
+        *(order.idempotency_key, order.fingerprint, at, at),
+    ]
+
+
 def write(order, event):
     """Insert a new Order, which gets its id, with its `lines` and an EventRecord."""
     at = connection.ops.adapt_datetimefield_value(order.created)
-    values = [
-        *(order.customer_id, order.status, order.total_price, order.currency),
-        *(json.dumps(order.shipping_address), order.idempotency_key, order.fingerprint, at, at),
-    ]
+    values = values_of(order, order.total_price, at)
     ((order.pk,),) = insert("orders_order", ORDER_COLUMNS, [values])
     order._state.adding = False
     lines = [(order.pk, *line) for line in order.lines]
@@ -197,7 +203,7 @@ FROM placed, taken ORDER BY place
 
 
 def take_and_write(order, event, quantities, lowest, highest):
-    """Insert it so, and take its stock, in one statement, which is all of the transaction.
+    """Insert it likewise, and take its stock, in one statement, which is all of the transaction.
 
     Five round trips become two; it takes a seventh less time, and locks products for less.
     Returns whether that was done: not if a product is short, or the total out of these bounds.
@@ -207,9 +213,8 @@ def take_and_write(order, event, quantities, lowest, highest):
         AT_ONCE,
         [
             *values_of_taken(quantities, at, lowest, highest),
-            *(order.customer_id, order.status, len(quantities), order.currency),
-            *(json.dumps(order.shipping_address), order.idempotency_key, order.fingerprint),
-            *(at, at, *event),
+            *values_of(order, len(quantities), at),
+            *event,
         ],
     )
     if rows:

@@ -129,7 +129,7 @@ wanted AS (
     FROM found WHERE id = pk AND (
         SELECT count(*) FILTER (WHERE enough) = %s AND sum(total) BETWEEN %s AND %s FROM found
     )
-    RETURNING id, name, sku, price, n, price * n AS total, place
+    RETURNING id, name, sku, price, n, total, place
 )
 """
 

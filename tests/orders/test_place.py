@@ -370,10 +370,20 @@ def test_number_of_queries_does_not_grow_with_the_lines(as_alice):
 
 
 @contextmanager
+def changed(change, undo):
+    """For a while the database is what the statement `change` makes of it."""
+    with connection.cursor() as cursor:
+        cursor.execute(change)
+        try:
+            yield
+        finally:
+            cursor.execute(undo)
+
+
 def lines_refused():
     """The database refuses all lines, after the stock was taken and the order written."""
     lines = OrderItem._meta.db_table
-    refuse, allow = {
+    statements = {
         "postgresql": (
             f"ALTER TABLE {lines} ADD CONSTRAINT refused CHECK (false) NOT VALID",
             f"ALTER TABLE {lines} DROP CONSTRAINT refused",
@@ -383,11 +393,8 @@ def lines_refused():
             " BEGIN SELECT RAISE(ABORT, 'refused'); END",
             "DROP TRIGGER refused",
         ),
-    }[connection.vendor]
-    with connection.cursor() as cursor:
-        cursor.execute(refuse)
-        yield
-        cursor.execute(allow)
+    }
+    return changed(*statements[connection.vendor])
 
 
 def test_failure_half_way_leaves_nothing_behind(transactional_db, as_alice, moka):
@@ -426,12 +433,12 @@ def test_order_that_took_less_than_all_is_not_placed(transactional_db, as_alice,
             "CREATE FUNCTION pg_temp.keep() RETURNS trigger LANGUAGE plpgsql"
             " AS 'BEGIN RETURN NULL; END'"
         )
-        cursor.execute(
-            "CREATE TRIGGER keep BEFORE UPDATE ON products_product FOR EACH ROW"
-            f" WHEN (OLD.id = {cup.pk:d}) EXECUTE FUNCTION pg_temp.keep()"
-        )
+    trigger = (
+        "CREATE TRIGGER keep BEFORE UPDATE ON products_product FOR EACH ROW"
+        f" WHEN (OLD.id = {cup.pk:d}) EXECUTE FUNCTION pg_temp.keep()"
+    )
+    with changed(trigger, "DROP TRIGGER keep ON products_product"):
         assert order(as_alice, (moka, 1), (cup, 1)).status_code == 409
-        cursor.execute("DROP TRIGGER keep ON products_product")
     assert left(moka, cup) == [4, 7]
     assert not Order.objects.exists()
 
