@@ -6,7 +6,7 @@ from django.core.exceptions import RequestDataTooBig
 from gunicorn import util
 from gunicorn.http import errors
 
-from shopply.api.codes import MEDIA_TYPE, PROBLEMS, problem_document
+from shopply.api.problem_types import MEDIA_TYPE, PROBLEM_TYPES, problem_document
 
 
 class TooLate(Exception):
@@ -38,7 +38,7 @@ def refusal(code, detail, request_id):
     url = f"/api/problems/{code}/"
     body = json.dumps(problem_document(code, url, request_id, detail))
     head = (
-        f"HTTP/1.1 {PROBLEMS[code].status} {PROBLEMS[code].title}",
+        f"HTTP/1.1 {PROBLEM_TYPES[code].status} {PROBLEM_TYPES[code].title}",
         "Connection: close",
         f"Content-Length: {len(body)}",
         f"Content-Type: {MEDIA_TYPE}",
