@@ -10,13 +10,12 @@ from django.urls import path
 from django.utils.html import format_html_join
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
-from rest_framework.filters import search_smart_split
 
-from orders.models import Order
+from orders.models import Order, OrderEvent, OrderItem
 from orders.moves import MOVES, IllegalTransition, moves_of
-from orders.parts import OrderEvent, OrderItem
 from products.admin import Record
 from products.models import Product
+from products.search import split_words
 
 ORDER_NUMBER = re.compile("[0-9]{1,18}", re.ASCII)
 
@@ -62,10 +61,10 @@ class OrderAdmin(Record, admin.ModelAdmin):
 
     def get_search_results(self, request, orders, text):
         """Django would join all lines of all orders, for each of three counts and the page."""
-        for word in dict.fromkeys(search_smart_split(text)):
+        for word in split_words(text):
             is_named = Q(username__icontains=word) | Q(email__icontains=word)
             customers = get_user_model().objects.filter(is_named)
-            lines = OrderItem.objects.filter(product__in=Product.objects.containing([word]))
+            lines = OrderItem.objects.filter(product__in=Product.objects.search([word]))
             numbers = [int(word)] if ORDER_NUMBER.fullmatch(word) else []
             found = Order.objects.order_by().values("pk")
             orders = orders.filter(

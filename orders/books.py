@@ -3,8 +3,8 @@
 from django.db.models import BigIntegerField, F, OuterRef, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 
+from orders.models import OrderItem
 from orders.moves import Status
-from orders.parts import OrderEvent, OrderItem
 from products.models import Product, StockAdjustment
 
 
@@ -17,12 +17,20 @@ def history(product):
     adjustments = StockAdjustment.objects.filter(product=product).annotate(
         at=F("created"), by=F("actor"), order=Value(None, output_field=BigIntegerField())
     )
-    on_orders = OrderEvent.objects.filter(order__items__product=product)
-    sold = on_orders.filter(status=Status.PLACED).annotate(
-        reason=Value("sale"), delta=-F("order__items__quantity")
+    items = OrderItem.objects.filter(product=product)
+    sold = items.annotate(
+        at=F("order__created"),
+        reason=Value("sale"),
+        delta=-F("quantity"),
+        note=Value(""),
+        by=F("order__customer"),
     )
-    cancelled = on_orders.filter(status=Status.CANCELLED).annotate(
-        reason=Value("cancelled"), delta=F("order__items__quantity")
+    cancelled = items.filter(order__events__status=Status.CANCELLED).annotate(
+        at=F("order__events__at"),
+        reason=Value("cancelled"),
+        delta=F("quantity"),
+        note=F("order__events__note"),
+        by=F("order__events__by"),
     )
     columns = ("at", "reason", "delta", "note", "by", "order")
     rows = (movements.order_by().values(*columns) for movements in (adjustments, sold, cancelled))

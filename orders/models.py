@@ -4,16 +4,15 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db import connection, models, transaction
+from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from orders.moves import MOVES, IllegalTransition, NotYours, Status
-from orders.parts import OrderEvent
-from orders.records import EventRecord, LineRecord, Records, take_and_write, write
-from products.models import Product
-from products.records import asked
-from products.retries import retried
+from products.db_retry import retried
+from products.models import MAX_ID, Product
+from products.sql import columns, fetch, insert, placeholders
 
 MAX_LINES = 100
 MAX_QUANTITY = 10_000
@@ -37,11 +36,11 @@ class TotalTooLarge(Exception):
 
 
 class PriceChanged(Exception):
-    """The order comes to another sum than the customer expects; `draft` has today's prices."""
+    """The order comes to another sum than expected; the unsaved `order` has today's prices."""
 
-    def __init__(self, draft):
-        super().__init__(f"The order comes to {draft.total_price}.")
-        self.draft = draft
+    def __init__(self, order):
+        super().__init__(f"The order comes to {order.total_price}.")
+        self.order = order
 
 
 class KeyReused(Exception):
@@ -60,6 +59,16 @@ class OrderQuerySet(models.QuerySet):
         """Delivered or cancelled: in a state that no move leads out of."""
         return self.exclude(status__in=[each for move in MOVES.values() for each in move.sources])
 
+    def page(self, limit, before=None, after=None):
+        """Return orders as `OrderManager.fetch_history` does, of those in this queryset."""
+        orders = self.order_by("-pk" if after is None else "pk")
+        if before is not None:
+            orders = orders.filter(pk__lt=before)
+        if after is not None:
+            orders = orders.filter(pk__gt=after)
+        orders = list(orders.prefetch_related("items", "events")[:limit])
+        return orders if after is None else orders[::-1]
+
     def forget_person(self):
         """Erase who ordered and where to; but the country, which taxes depend on."""
         OrderEvent.objects.filter(order__in=self).update(note="")
@@ -77,11 +86,65 @@ class OrderQuerySet(models.QuerySet):
 
 
 class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
+    def fetch(self, tail, params):
+        """Return the orders of `SELECT ... FROM orders_order <tail>`, with their items and events.
+
+        Three statements, whose text is the same each time: see `products.sql`.
+        """
+        sql = f"SELECT {columns(self.model)} FROM orders_order {tail}"  # noqa: S608
+        orders = {order.pk: order for order in fetch(self.model, sql, params)}
+        for order in orders.values():
+            order.item_list, order.event_list = [], [order.placed_event]
+        if orders:
+            of_orders = f"WHERE order_id IN ({placeholders(orders)})"
+            for item in fetch(
+                OrderItem,
+                f"SELECT {columns(OrderItem)} FROM orders_orderitem {of_orders} ORDER BY id",  # noqa: S608
+                [*orders],
+            ):
+                orders[item.order_id].item_list.append(item)
+            for event in fetch(
+                OrderEvent,
+                f"SELECT {columns(OrderEvent)} FROM orders_orderevent {of_orders}"  # noqa: S608
+                " AND status <> 'placed' ORDER BY id",
+                [*orders],
+            ):
+                orders[event.order_id].event_list.append(event)
+        return list(orders.values())
+
+    def fetch_visible_to(self, user, pk):
+        """Return the same as `visible_to(user).get(pk=pk)`. Raises Order.DoesNotExist."""
+        orders = []
+        if pk <= MAX_ID:
+            where = "id = %s" if user.is_staff else "id = %s AND customer_id = %s"
+            orders = self.fetch(f"WHERE {where}", [pk] if user.is_staff else [pk, user.pk])
+        if not orders:
+            raise self.model.DoesNotExist
+        return orders[0]
+
+    def fetch_history(self, customer_id, limit, before=None, after=None):
+        """Return at most `limit` orders of a customer, newest first.
+
+        The newest, those next `before` an id, or those next `after` one.
+        """
+        where, params = "customer_id = %s", [customer_id]
+        if before is not None:
+            where, params = f"{where} AND id < %s", [customer_id, before]
+        if after is not None:
+            where, params = f"{where} AND id > %s", [customer_id, after]
+        order = "DESC" if after is None else "ASC"
+        # In the text: of an unknown limit PostgreSQL expects a tenth of all orders.
+        orders = self.fetch(f"WHERE {where} ORDER BY id {order} LIMIT {limit:d}", params)
+        return orders if after is None else orders[::-1]
+
     def quote(self, *, customer, quantities, shipping_address=None, expected_total=None):
-        """What `place` would write now, unsaved; `customer` may be anonymous. Same refusals."""
-        draft = Order.draft(customer, shipping_address)
-        draft.fill(Product.objects.supplying(quantities), quantities, expected_total)
-        return draft
+        """Return what `place` would write now, unsaved; `customer` may be anonymous.
+
+        Raises what `place` raises.
+        """
+        order = Order.build(customer, shipping_address)
+        order.set_items(Product.objects.check_availability(quantities), quantities, expected_total)
+        return order
 
     def place(self, *, customer, key=None, fingerprint="", **wanted):
         """Order `quantities`, `{product id: quantity}`, for a customer: all lines or none.
@@ -109,37 +172,29 @@ class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
     def _place(
         self, customer, key, fingerprint, quantities, shipping_address=None, expected_total=None
     ):
-        order = Order.draft(customer, shipping_address)
+        order = Order.build(customer, shipping_address)
         order.idempotency_key = key
         order.fingerprint = fingerprint
-        event = EventRecord(order.status, order.created, customer.pk, note="")
-        if not self._place_at_once(order, event, quantities, expected_total):
-            with transaction.atomic():
-                order.fill(Product.objects.take(quantities), quantities, expected_total)
-                write(order, event)
-        order.history = [event]
+        with transaction.atomic():
+            products = Product.objects.take_stock(quantities)
+            order.set_items(products, quantities, expected_total)
+            insert([order])
+            for item in order.item_list:
+                item.order_id = order.pk
+            insert(order.item_list)
+        order.event_list = [order.placed_event]
         return order
-
-    def _place_at_once(self, order, event, quantities, expected_total):
-        """Whether one statement placed it; if the shop must refuse it, it does not say why."""
-        if connection.vendor != "postgresql":  # SQLite has no statement that writes several tables
-            return False
-        bounds = (0, MAX_TOTAL) if expected_total is None else (expected_total, expected_total)
-        return take_and_write(order, event, quantities, *bounds)
 
     def _placed_by(self, customer, key, fingerprint):
         """The order this key placed, as it was then; None without a key or before it was used."""
-        found = key and asked(
-            "SELECT id, fingerprint FROM orders_order WHERE customer_id = %s"
-            " AND idempotency_key = %s",
-            (customer.pk, key),
-        )
-        if not found:
+        if key is None:
             return None
-        ((pk, first_fingerprint),) = found
-        if first_fingerprint != fingerprint:
+        orders = self.fetch("WHERE customer_id = %s AND idempotency_key = %s", [customer.pk, key])
+        if not orders:
+            return None
+        if orders[0].fingerprint != fingerprint:
             raise KeyReused
-        return self.get(pk=pk).as_placed()
+        return orders[0].as_originally_placed()
 
 
 class Order(models.Model):
@@ -183,23 +238,33 @@ class Order(models.Model):
     # What a parcel cannot do without.
     ADDRESS_NEEDS = ("street_1", "city", "country")
 
-    # What an answer tells, where it is at hand already; else it is looked up.
-    lines = ()  # LineRecords, of a draft not yet saved
-    history = ()  # EventRecords
-    replayed = False
+    replayed = False  # whether `place` found the order of an idempotency key
 
     def __str__(self):
         return f"Order {self.pk}"
 
+    @cached_property
+    def item_list(self):
+        """The items; those of an order that is not saved yet are set by `set_items`."""
+        return list(self.items.all())
+
+    @cached_property
+    def event_list(self):
+        """The events, of which the first is that the order was placed."""
+        # Releases before this one wrote a row of it too.
+        moves = [event for event in self.events.all() if event.status != Status.PLACED]
+        return [self.placed_event, *moves]
+
+    @property
+    def placed_event(self):
+        """The OrderEvent that needs no row: all of it is in the order."""
+        return OrderEvent(status=Status.PLACED, at=self.created, by_id=self.customer_id)
+
     @classmethod
-    def draft(cls, customer, shipping_address=None):
-        """An unsaved order, of nothing yet."""
+    def build(cls, customer, shipping_address=None):
+        """Return an unsaved order, of nothing yet."""
         now = timezone.now()
-        order = cls(
-            currency=settings.SHOP_CURRENCY,
-            created=now,
-            modified=now,
-        )
+        order = cls(currency=settings.SHOP_CURRENCY, created=now, modified=now)
         if shipping_address:
             order.shipping_address = {"name": "", "contact_number": ""} | shipping_address
         if customer.is_authenticated:
@@ -207,10 +272,21 @@ class Order(models.Model):
             order.shipping_address = cls.address_for(customer, shipping_address)
         return order
 
-    def fill(self, products, quantities, expected_total=None):
-        """Give a draft its `lines`, of these quantities of the products, and its total."""
-        self.lines = [LineRecord.copy_of(products[pk], n) for pk, n in quantities.items()]
-        self.total_price = sum(line.line_total for line in self.lines)
+    def set_items(self, products, quantities, expected_total=None):
+        """Give an unsaved order these quantities of the products, and its total."""
+        self.item_list = [
+            OrderItem(
+                order=self,
+                product=products[pk],
+                name=products[pk].name,
+                sku=products[pk].sku,
+                unit_price=products[pk].price,
+                quantity=quantity,
+                line_total=products[pk].price * quantity,
+            )
+            for pk, quantity in quantities.items()
+        ]
+        self.total_price = sum(item.line_total for item in self.item_list)
         if self.total_price > MAX_TOTAL:
             raise TotalTooLarge
         if expected_total not in (None, self.total_price):
@@ -229,13 +305,11 @@ class Order(models.Model):
             raise AddressMissing(missing)
         return address
 
-    def as_placed(self):
-        """This order as its first answer told it, whatever became of it since."""
+    def as_originally_placed(self):
+        """Return this order as its first answer had it, whatever became of it since."""
         self.status = Status.PLACED
         self.modified = self.created
-        (record,) = Records.shown(self.pk, self.customer).page(1)
-        self.lines = record.lines
-        self.history = [event for event in record.history if event.status == Status.PLACED]
+        self.event_list = [self.placed_event]
         self.replayed = True
         return self
 
@@ -271,10 +345,11 @@ class Order(models.Model):
             if moved:
                 self.events.create(status=move.target, at=now, by=by, note=note)
                 if move.target == Status.CANCELLED:
-                    Product.objects.put_back(dict(self.items.values_list("product_id", "quantity")))
+                    Product.objects.restock(dict(self.items.values_list("product_id", "quantity")))
                 if move.is_last:
                     self._forget_closed_account()
         self.refresh_from_db()
+        self.__dict__.pop("event_list", None)
         if not moved:
             raise IllegalTransition(name, self.status)
 
@@ -284,3 +359,60 @@ class Order(models.Model):
         customers = get_user_model().objects.select_for_update(no_key=True)
         if customers.values_list("closed", flat=True).get(pk=self.customer_id):
             Order.objects.filter(pk=self.pk).forget_person()
+
+
+def protect(collector, field, lines, using):
+    """models.PROTECT, which would read each of the lines to say that there are some."""
+    one = set(lines[:1])
+    if one:
+        raise models.ProtectedError("It was ordered, and orders are records.", one)
+
+
+protect.lazy_sub_objs = True  # Django's word to leave the reading to this function
+
+
+class OrderItem(models.Model):
+    """One line. Name, SKU and price are those of the moment the order was placed."""
+
+    order = models.ForeignKey("Order", models.CASCADE, related_name="items", db_index=False)
+    product = models.ForeignKey(Product, protect, related_name="+")
+    name = models.CharField(max_length=200)
+    sku = models.CharField("SKU", max_length=40, null=True)  # noqa: DJ001  as of the product
+    unit_price = models.DecimalField(max_digits=12, decimal_places=2)
+    quantity = models.PositiveIntegerField()
+    line_total = models.DecimalField(max_digits=15, decimal_places=2)
+
+    class Meta:
+        ordering = ("pk",)
+        constraints = [
+            models.UniqueConstraint(fields=("order", "product"), name="order_item_product_once"),
+            models.CheckConstraint(
+                name="order_item_quantity_positive", condition=Q(quantity__gte=1)
+            ),
+            models.CheckConstraint(
+                name="order_item_money_not_negative",
+                condition=Q(unit_price__gte=0, line_total__gte=0),
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.quantity} × {self.name}"
+
+
+class OrderEvent(models.Model):
+    """That an order was placed or moved on: when, and by whom."""
+
+    order = models.ForeignKey("Order", models.CASCADE, related_name="events", db_index=False)
+    status = models.CharField(max_length=10, choices=Status)
+    at = models.DateTimeField()
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    note = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        ordering = ("pk",)
+        constraints = [
+            models.UniqueConstraint(fields=("order", "status"), name="order_event_once"),
+        ]
+
+    def __str__(self):
+        return f"{self.status} {self.at:%Y-%m-%d %H:%M}"

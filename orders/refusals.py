@@ -36,7 +36,7 @@ def refusals_told(lines):
             ],
         ) from None
     except PriceChanged as exc:
-        quote = QuoteSerializer(exc.draft).data
+        quote = QuoteSerializer(exc.order).data
         raise ProblemException(
             "price_changed",
             f"The order comes to {quote['total_price']} {quote['currency']} now.",

@@ -5,9 +5,8 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 
-from orders.models import MAX_LINES, MAX_QUANTITY, Order
+from orders.models import MAX_LINES, MAX_QUANTITY, Order, OrderEvent, OrderItem
 from orders.moves import MOVES, moves_of
-from orders.parts import OrderEvent, OrderItem
 from shopply.api.fields import MAX_ID, CharField, JSONIntegerField, MoneyField
 
 ORDERED = [
@@ -106,19 +105,19 @@ class PlaceOrderSerializer(serializers.Serializer):
         return quantities
 
 
-def line_told(item):
-    """The fields below, spelled out; here too DRF's way took longer than all the rest."""
+def serialize_item(item):
+    """The fields of OrderItemSerializer, spelled out: see `ProductSerializer`."""
     return {
         "product": item.product_id,
         "name": item.name,
         "sku": item.sku,
-        "unit_price": str(item.unit_price),
+        "unit_price": f"{item.unit_price:.2f}",
         "quantity": item.quantity,
-        "line_total": str(item.line_total),
+        "line_total": f"{item.line_total:.2f}",
     }
 
 
-def event_told(event):
+def serialize_event(event):
     return {"status": event.status, "at": event.at, "by": event.by_id, "note": event.note}
 
 
@@ -129,7 +128,7 @@ class OrderItemSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
     def to_representation(self, item):
-        return line_told(item)
+        return serialize_item(item)
 
 
 class OrderEventSerializer(serializers.ModelSerializer):
@@ -141,7 +140,7 @@ class OrderEventSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
     def to_representation(self, event):
-        return event_told(event)
+        return serialize_event(event)
 
 
 @extend_schema_serializer(
@@ -204,14 +203,14 @@ class OrderSerializer(serializers.ModelSerializer):
             "id": order.pk,
             "status": order.status,
             "customer": order.customer_id,
-            "items": [line_told(each) for each in order.lines],
-            "total_price": str(order.total_price),
+            "items": [serialize_item(item) for item in order.item_list],
+            "total_price": f"{order.total_price:.2f}",
             "currency": order.currency,
             "shipping_address": {part: order.shipping_address[part] for part in Order.ADDRESS},
             "created": order.created,
             "modified": order.modified,
             "actions": self.get_actions(order),
-            "events": [event_told(each) for each in order.history],
+            "events": [serialize_event(event) for event in order.event_list],
         }
 
 
@@ -230,7 +229,7 @@ class OrderSerializer(serializers.ModelSerializer):
     ]
 )
 class QuoteSerializer(serializers.ModelSerializer):
-    items = OrderItemSerializer(many=True, read_only=True, source="lines")
+    items = OrderItemSerializer(many=True, read_only=True, source="item_list")
     shipping_address = ShippingAddressSerializer(
         read_only=True,
         allow_null=True,

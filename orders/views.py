@@ -1,6 +1,7 @@
 import hashlib
 import json
 import re
+from functools import partial
 
 from django.shortcuts import get_object_or_404
 from django_filters.rest_framework import DjangoFilterBackend
@@ -13,7 +14,6 @@ from orders import books
 from orders.filters import OrderFilter
 from orders.models import Order
 from orders.moves import IllegalTransition, NotYours
-from orders.records import Found, Records
 from orders.refusals import refusals_told
 from orders.serializers import (
     MoveSerializer,
@@ -24,7 +24,6 @@ from orders.serializers import (
 )
 from products.models import Product
 from shopply.api.exceptions import ProblemException
-from shopply.api.fields import MAX_ID
 from shopply.api.pagination import CursorPagination
 
 KEY_PATTERN = '"[!-~]{1,255}"|[!#-~][!-~]{0,254}'
@@ -44,9 +43,6 @@ REPLAYED = OpenApiParameter(
     response=[201],
     description="Sent if this is the first answer again, and no new order was placed.",
 )
-
-# Made once: to build its fields takes as long as to check with them, which leaves nothing behind.
-WISH = PlaceOrderSerializer()
 
 
 @extend_schema(tags=["orders"])
@@ -83,24 +79,21 @@ class OrderViewSet(viewsets.GenericViewSet):
     def filter_queryset(self, orders):
         return super().filter_queryset(orders) if self.action == "list" else orders
 
-    def answer(self, pk):
+    def get_response(self, pk):
         """The order with this id, as the caller may see it."""
-        records = Records.shown(pk, self.request.user).page(1) if pk <= MAX_ID else ()
-        if not records:
-            raise exceptions.NotFound
-        return Response(self.get_serializer().to_representation(records[0]))
+        order = Order.objects.fetch_visible_to(self.request.user, pk)
+        return Response(self.get_serializer(order).data)
 
     def retrieve(self, request, pk):
-        return self.answer(pk)
+        return self.get_response(pk)
 
     def list(self, request):
         if OrderFilter.base_filters.keys() & request.query_params.keys():
-            records = Found(self.filter_queryset(self.get_queryset()))
+            get_page = self.filter_queryset(self.get_queryset()).page
         else:
-            records = Records.of(request.user.pk)
-        told = self.get_serializer()
-        page = [told.to_representation(record) for record in self.paginate_queryset(records)]
-        return self.get_paginated_response(page)
+            get_page = partial(Order.objects.fetch_history, request.user.pk)
+        orders = self.paginate_queryset(get_page)
+        return self.get_paginated_response(self.get_serializer(orders, many=True).data)
 
     @extend_schema(
         summary="Place an order",
@@ -122,17 +115,18 @@ class OrderViewSet(viewsets.GenericViewSet):
     )
     def create(self, request):
         key = idempotency_key(request)
-        wish = WISH.run_validation(request.data)
+        serializer = PlaceOrderSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
         with refusals_told(request.data["items"]):
             order = Order.objects.place(
                 customer=request.user,
                 key=key,
                 fingerprint=fingerprint(request.data),
-                **wish,
+                **serializer.validated_data,
             )
         headers = {"Idempotent-Replayed": "true"} if order.replayed else {}
-        told = self.get_serializer().to_representation(order)
-        return Response(told, status.HTTP_201_CREATED, headers=headers)
+        data = self.get_serializer(order).data
+        return Response(data, status.HTTP_201_CREATED, headers=headers)
 
     @extend_schema(
         summary="Quote an order",
@@ -145,22 +139,23 @@ class OrderViewSet(viewsets.GenericViewSet):
     )
     @action(detail=False, methods=["post"], permission_classes=[permissions.AllowAny])
     def quote(self, request):
-        wish = WISH.run_validation(request.data)
+        serializer = PlaceOrderSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
         with refusals_told(request.data["items"]):
-            draft = Order.objects.quote(customer=request.user, **wish)
-        return Response(QuoteSerializer(draft).data)
+            order = Order.objects.quote(customer=request.user, **serializer.validated_data)
+        return Response(QuoteSerializer(order).data)
 
     def move(self, request, verb):
         order = self.get_object()
-        form = MoveSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
+        serializer = MoveSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
         try:
-            verb(order, by=request.user, **form.validated_data)
+            verb(order, by=request.user, **serializer.validated_data)
         except NotYours:
             raise exceptions.PermissionDenied("This move is for the shop's staff.") from None
         except IllegalTransition as exc:
             raise ProblemException("illegal_transition", str(exc)) from None
-        return self.answer(order.pk)
+        return self.get_response(order.pk)
 
     def of_move(summary, description, *problems):
         return extend_schema(

@@ -2,9 +2,9 @@ from django.contrib import admin, messages
 from django.db import transaction
 from django.shortcuts import redirect
 from django.utils.html import format_html
-from rest_framework.filters import search_smart_split
 
 from products.models import MAX_STOCK, Product, StockAdjustment, StockOutOfBounds
+from products.search import split_words
 
 
 class StockFilter(admin.SimpleListFilter):
@@ -91,7 +91,7 @@ class ProductAdmin(admin.ModelAdmin):
 
     def save_model(self, request, product, form, change):
         if not change:
-            product.introduce(by=request.user)
+            product.save(by=request.user)
         elif form.changed_data:
             product.revise(**{field: form.cleaned_data[field] for field in form.changed_data})
 
@@ -109,7 +109,7 @@ class ProductAdmin(admin.ModelAdmin):
         return super().response_action(request, queryset)
 
     def get_search_results(self, request, products, text):
-        return products.containing(dict.fromkeys(search_smart_split(text))), False
+        return products.search(split_words(text)), False
 
     def get_inlines(self, request, obj):
         return [AdjustmentInline] if obj else []

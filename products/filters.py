@@ -6,6 +6,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.filters import SearchFilter
 
 from products.models import Product
+from products.search import normalize, split_words
 from shopply.api.fields import money_pattern
 from shopply.api.filters import RegexFilter, RejectEmptyParamsForm
 
@@ -15,27 +16,31 @@ PRICE = {
 }
 
 
-class BoundedSearch(SearchFilter):
-    """DRF's search; each word of it is a condition, and SQLite takes but a thousand."""
+class LimitedSearchFilter(SearchFilter):
+    """DRF's search by `ProductQuerySet.search`: each word is a condition, so they are limited."""
 
     MAX_LENGTH, MAX_WORDS = 200, 10
     search_description = (
-        f"Words of the name, description or SKU: at most {MAX_WORDS}, of {MAX_LENGTH} characters."
+        f"Words of the name, description or SKU: at most {MAX_WORDS}, of {MAX_LENGTH} characters. "
+        "Case, accents and the form of apostrophes do not matter; a phrase goes in double quotes."
     )
 
     def get_search_terms(self, request):
         text = request.query_params.get(self.search_param, "")
         if len(text) > self.MAX_LENGTH:
-            message = f"At most {self.MAX_LENGTH} characters."
-            raise ValidationError({self.search_param: message}, "max_length")
-        words = [*dict.fromkeys(super().get_search_terms(request))]
+            raise self.error(f"At most {self.MAX_LENGTH} characters.", "max_length")
+        words = split_words(text)
         if len(words) > self.MAX_WORDS:
-            message = f"At most {self.MAX_WORDS} words."
-            raise ValidationError({self.search_param: message}, "too_many_words")
+            raise self.error(f"At most {self.MAX_WORDS} words.", "too_many_words")
+        if not all(map(normalize, words)):
+            raise self.error("An accent alone is no word.", "invalid")
         return words
 
+    def error(self, message, code):
+        return ValidationError({self.search_param: message}, code)
+
     def filter_queryset(self, request, products, view):
-        return products.containing(self.get_search_terms(request))
+        return products.search(self.get_search_terms(request))
 
     def get_schema_operation_parameters(self, view):
         (search,) = super().get_schema_operation_parameters(view)
@@ -71,11 +76,10 @@ class ProductFilter(filters.FilterSet):
         }
     )
     def filter_in_stock(self, products, name, value):
-        return products.stocked() if value else products.sold_out()
+        return products.in_stock() if value else products.sold_out()
 
     def filter_price(self, products, name, value):
-        bound = products.at_least if name == "min_price" else products.at_most
-        return bound(Decimal(value))
+        return getattr(products, name)(Decimal(value))
 
     def filter_queryset(self, queryset):
         """Products alike in what they are ordered by come by id, so that pages do not overlap."""

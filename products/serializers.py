@@ -2,7 +2,12 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from products.models import MAX_STOCK, Product, StockAdjustment
-from shopply.api.fields import STRICT_FIELD_MAPPING, CharField, JSONIntegerField
+from shopply.api.fields import (
+    STRICT_FIELD_MAPPING,
+    CaseInsensitiveUniqueValidator,
+    CharField,
+    JSONIntegerField,
+)
 
 EXAMPLE = OpenApiExample(
     "A product",
@@ -48,12 +53,19 @@ class ProductSerializer(serializers.ModelSerializer):
             "modified",
         )
         read_only_fields = ("id", "created", "modified")
+        extra_kwargs = {
+            "sku": {
+                "allow_blank": False,
+                "validators": [
+                    CaseInsensitiveUniqueValidator(
+                        Product.objects.all(), "Another product has this SKU."
+                    )
+                ],
+            },
+        }
 
     def to_representation(self, product):
-        """The fields above, spelled out: DRF builds them anew for each answer, and asks each one.
-
-        That took half the time of a list. Every test holds answers against the document.
-        """
+        """The fields above, spelled out: DRF takes ten times as long (row "product list, 100")."""
         return {
             "id": product.pk,
             "name": product.name,
@@ -83,7 +95,7 @@ class ProductSerializer(serializers.ModelSerializer):
         return product
 
 
-class NewProductSerializer(ProductSerializer):
+class ProductCreateSerializer(ProductSerializer):
     quantity_in_stock = JSONIntegerField(
         required=False,
         min_value=0,
@@ -95,7 +107,7 @@ class NewProductSerializer(ProductSerializer):
 
     def create(self, validated_data):
         product = Product(**validated_data)
-        product.introduce(by=self.context["request"].user)
+        product.save(force_insert=True, by=self.context["request"].user)
         return product
 
 

@@ -7,17 +7,17 @@ from drf_spectacular.utils import (
     extend_schema,
     extend_schema_view,
 )
-from rest_framework import exceptions, permissions, status, viewsets
+from rest_framework import permissions, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
-from products import catalogue
-from products.filters import BoundedSearch, ProductFilter
+from products.cache import CachedResponse, response_cache
+from products.filters import LimitedSearchFilter, ProductFilter
 from products.models import Product, StockOutOfBounds
-from products.records import product_shown
+from products.pagination import NARROWING_PARAMS, ProductPagination
 from products.serializers import (
     EXAMPLE,
-    NewProductSerializer,
+    ProductCreateSerializer,
     ProductSerializer,
     StockAdjustmentSerializer,
 )
@@ -62,7 +62,7 @@ NOT_MODIFIED = OpenApiResponse(description="What you have is still what there is
         description="Staff only. `quantity_in_stock` is the opening stock, 0 if left out. "
         "The SKU must be new.",
         extensions=STAFF_ONLY,
-        request=NewProductSerializer,
+        request=ProductCreateSerializer,
         responses={201: ProductSerializer},
         examples=[
             EXAMPLE,
@@ -120,8 +120,9 @@ NOT_MODIFIED = OpenApiResponse(description="What you have is still what there is
 class ProductViewSet(viewsets.ModelViewSet):
     queryset = Product.objects.all()
     serializer_class = ProductSerializer
-    filter_backends = (DjangoFilterBackend, BoundedSearch)
+    filter_backends = (DjangoFilterBackend, LimitedSearchFilter)
     filterset_class = ProductFilter
+    pagination_class = ProductPagination
     lookup_value_converter = "int"
 
     def get_queryset(self):
@@ -129,32 +130,18 @@ class ProductViewSet(viewsets.ModelViewSet):
 
     def list(self, request):
         # Links in the answer begin with how the shop was called.
-        called = request.META
-        key = request.is_secure(), called.get("HTTP_HOST"), called["QUERY_STRING"]
-        return self.kept(key, self.make_page)
+        meta = request.META
+        key = (
+            request.user.is_staff,
+            *(request.is_secure(), meta.get("HTTP_HOST"), meta["QUERY_STRING"]),
+        )
+        make = super().list
+        response = response_cache().get_or_make(key, lambda: CachedResponse(make(request).data))
+        return response.to_response(request)
 
     def retrieve(self, request, pk):
-        return self.kept((pk,), self.make_product)
-
-    def kept(self, key, make):
-        """The answer that `make(key)` makes, or that it made before, to staff or others."""
-        asked = self.request._request  # is quicker to ask than DRF's, which looks there
-        key = self.request.user.is_staff, *key
-        page = catalogue.memory.page(key, lambda: make(key), asked.META.get("shopply.turn"))
-        return page.answer(asked)
-
-    def make_page(self, key):
-        make, memory = super().list, catalogue.memory
-        if "in_stock" in self.request.query_params:  # what is sold changes which products there are
-            return catalogue.Page(make(self.request).data)
-        answer = memory.filled(key, self.get_serializer().to_representation)
-        return catalogue.Page(answer or memory.outline(key, lambda: make(self.request).data))
-
-    def make_product(self, key):
-        product = product_shown(key[-1], self.request.user)
-        if product is None:
-            raise exceptions.NotFound
-        return catalogue.Page(self.get_serializer(product).data)
+        product = Product.objects.get_visible_to(request.user, pk)
+        return CachedResponse(self.get_serializer(product).data).to_response(request)
 
     def get_permissions(self):
         if self.request.method in permissions.SAFE_METHODS:
@@ -162,10 +149,14 @@ class ProductViewSet(viewsets.ModelViewSet):
         return [permissions.IsAdminUser()]
 
     def get_serializer_class(self):
-        return NewProductSerializer if self.action == "create" else self.serializer_class
+        return ProductCreateSerializer if self.action == "create" else self.serializer_class
 
     def filter_queryset(self, queryset):
-        return super().filter_queryset(queryset) if self.action == "list" else queryset
+        """Nothing where no filter is given: to build their form takes half of a plain list."""
+        params = self.request.query_params.keys()
+        if self.action == "list" and params & {"ordering", *NARROWING_PARAMS}:
+            return super().filter_queryset(queryset)
+        return queryset
 
     @extend_schema(
         summary="Adjust the stock",
@@ -181,10 +172,12 @@ class ProductViewSet(viewsets.ModelViewSet):
         serializer_class=StockAdjustmentSerializer,
     )
     def adjust_stock(self, request, pk=None):
-        form = self.get_serializer(data=request.data)
-        form.is_valid(raise_exception=True)
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
         try:
-            adjustment = self.get_object().adjust_stock(by=request.user, **form.validated_data)
+            adjustment = self.get_object().adjust_stock(
+                by=request.user, **serializer.validated_data
+            )
         except StockOutOfBounds as exc:
             raise ProblemException(
                 "stock_out_of_bounds", f"There are {exc.stock:,} in stock."

@@ -30,13 +30,6 @@ products = Recipe(
 )
 
 
-def stocked(**fields):
-    """A product whose stock is in the books, as the API would make it."""
-    product = products.prepare(**fields)
-    product.introduce(by=None)
-    return product
-
-
 def place(customer, quantities, **more):
     """An order of `{product: quantity}`, placed as the API places it."""
     quantities = {product.pk: quantity for product, quantity in quantities.items()}

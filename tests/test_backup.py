@@ -39,7 +39,7 @@ def file(tmp_path):
 @pytest.fixture
 def sale(alice):
     """A shop with one order."""
-    return factories.place(alice, {factories.stocked(): 3})
+    return factories.place(alice, {factories.products.make(): 3})
 
 
 @contextmanager
@@ -60,7 +60,7 @@ class Shoppers:
     def __init__(self, server):
         customers = factories.customers.make(_quantity=2)
         self.clients = [server.client(customer) for customer in customers]
-        self.products = [factories.stocked(quantity_in_stock=1_000_000).pk for _ in range(5)]
+        self.products = [factories.products.make(quantity_in_stock=1_000_000).pk for _ in range(5)]
         self.closed = threading.Event()
         self.acknowledged = []  # (when it was sent, the answer's body)
         self.turned_away = set()  # other statuses
@@ -165,7 +165,7 @@ def test_restored_shop_sells_on(sale, file, fresh):
         second = factories.place(sale.customer, {Product.objects.get(): 1})
         assert second.pk == sale.pk + 1
         assert not books.unbalanced()
-        factories.stocked()
+        factories.products.make()
         with connection.cursor() as cursor:  # which triggers write
             cursor.execute("SELECT for_sale FROM products_census")
             assert cursor.fetchone() == (2,)

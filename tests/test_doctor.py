@@ -104,7 +104,7 @@ def test_census_that_is_off_is_serious(db, examine):
 
 
 def test_books_that_are_off_are_serious(db, examine):
-    product = factories.stocked()
+    product = factories.products.make()
     assert level(examine(), "The stock of") is None
     Product.objects.filter(pk=product.pk).update(quantity_in_stock=99)
     assert level(examine(), "The stock of 1 product is not") == "SERIOUS"

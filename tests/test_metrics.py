@@ -57,7 +57,7 @@ def requests_to(told, route, method="GET", status=200):
 
 
 def test_counts_are_those_of_all_processes_also_of_killed_ones(transactional_db, alice):
-    product = factories.stocked(quantity_in_stock=5)
+    product = factories.products.make(quantity_in_stock=5)
     with running() as server:
         client = server.client(alice)
         assert scrape(server)['shopply_orders_total{outcome="placed"}'] == 0
@@ -131,7 +131,7 @@ def away(execute, sql, params, many, context):
 
 
 def test_books_that_are_off_are_told(transactional_db):
-    product = factories.stocked()
+    product = factories.products.make()
     Product.objects.filter(pk=product.pk).update(quantity_in_stock=99)
     with running() as server:
         assert books_off(server) == 1

@@ -5,9 +5,8 @@ from django.core.management import CommandError, call_command
 
 from customers.models import Customer
 from orders.books import unbalanced
-from orders.models import Order
+from orders.models import Order, OrderEvent, OrderItem
 from orders.moves import MOVES
-from orders.parts import OrderEvent, OrderItem
 from products.models import Product
 from tests import factories
 
@@ -110,7 +109,7 @@ def test_no_password_opens_them():
 
 
 def test_shop_with_orders_is_left_alone(alice):
-    product = factories.stocked()
+    product = factories.products.make()
     factories.place(alice, {product: 1})
 
     with pytest.raises(CommandError, match="--add"):
@@ -119,7 +118,7 @@ def test_shop_with_orders_is_left_alone(alice):
 
 
 def test_add_leaves_what_is_there_as_it_is(alice):
-    product = factories.stocked()
+    product = factories.products.make()
     order = factories.place(alice, {product: 1})
     seed(add=True)
     seed(add=True)
@@ -133,7 +132,7 @@ def test_add_leaves_what_is_there_as_it_is(alice):
 def test_what_is_written_afterwards_follows(db):
     seed()
     alice = factories.customers.make()
-    product = factories.stocked()
+    product = factories.products.make()
     order = factories.place(alice, {product: 1})
 
     assert product.pk == Product.objects.latest("pk").pk

@@ -5,7 +5,6 @@ No list is unbounded: `items_per_page` sets the size of every list's page, up to
 
 import re
 
-from django.core.paginator import EmptyPage, Paginator
 from rest_framework import exceptions, pagination
 from rest_framework.response import Response
 
@@ -53,23 +52,9 @@ class PageSizeMixin:
         return parameters
 
 
-class PagesOfTheirOwn(Paginator):
-    """Has a queryset that can cut its own pages do so: it knows how to do it at any length."""
-
-    def page(self, number):
-        if not hasattr(self.object_list, "page"):
-            return super().page(number)
-        rows, self.count, more = self.object_list.page(number, self.per_page)
-        if number > 1 and not rows:
-            raise EmptyPage
-        self.num_pages = number + more
-        return self._get_page(rows, number, self)
-
-
 class PageNumberPagination(PageSizeMixin, pagination.PageNumberPagination):
     """`{count, next, previous, results}`"""
 
-    django_paginator_class = PagesOfTheirOwn
     page_size = 5
     count_description = (
         "Of all pages. Of what a search or filter finds, 10000 means that many or more."
@@ -133,13 +118,13 @@ class CursorPagination(PageSizeMixin, pagination.CursorPagination):
             raise self.not_ours()
         return cursor
 
-    def paginate_queryset(self, records, request, view=None):
-        """`records` has `page(most, before, after)`; DRF's way counts with ids that are alike."""
+    def paginate_queryset(self, get_page, request, view=None):
+        """`get_page(limit, before, after)` returns rows by id: DRF's own way counts equal ids."""
         self.base_url = request.build_absolute_uri()
         size, cursor = self.get_page_size(request), self.decode_cursor(request)
         start = cursor and int(cursor.position)
         backwards = bool(cursor and cursor.reverse)
-        page = records.page(size + 1, **{"after" if backwards else "before": start})
+        page = get_page(size + 1, **{"after" if backwards else "before": start})
         more = len(page) > size
         page = page[-size:] if backwards else page[:size]
         self.next = self.previous = None

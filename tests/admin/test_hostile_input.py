@@ -31,7 +31,7 @@ def ids(alice, bob, monkeypatch):
     """Two rows of each kind, each on a page of its own; the ids of the first."""
     for model_admin in admin.site._registry.values():
         monkeypatch.setattr(model_admin, "list_per_page", 1)
-    products = [factories.stocked(), factories.stocked()]
+    products = [factories.products.make(), factories.products.make()]
     for customer in (alice, bob):
         AccessToken.issue(customer)
         Group.objects.create(name=customer.username)

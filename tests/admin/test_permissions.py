@@ -83,7 +83,7 @@ OPEN = {"login/", "logout/"}
 
 @pytest.fixture
 def rows(alice, clerk, product):
-    ordered = factories.stocked()
+    ordered = factories.products.make()
     AccessToken.issue(alice)
     return {
         "alice": alice.pk,

@@ -37,7 +37,7 @@ def change(transactional_db):
 )
 @pytest.mark.parametrize("first", ["read", "write"])
 def test_column_of_another_type_fails_no_request(change, api, alice, clerk, first, column):
-    order = {"items": [{"product": factories.stocked().pk, "quantity": 1}]}
+    order = {"items": [{"product": factories.products.make().pk, "quantity": 1}]}
     calls = [
         lambda: api.of(alice).get("/api/products/?in_stock=true"),
         lambda: api.of(alice).get("/api/orders/"),

@@ -54,7 +54,7 @@ def test_page_for_everyone(client, db, path):
 @pytest.fixture
 def rows(alice, api):
     """One row at least of each model in the admin."""
-    product = factories.stocked()
+    product = factories.products.make()
     factories.place(alice, {product: 1})
     api.of(alice)
     for name in ("packers", "sellers"):

@@ -88,7 +88,7 @@ def test_read_only_fields_change_nothing(method, path, fields, api, alice, clerk
     alice.change_password(factories.PASSWORD)
     who, body = GOOD[method, path]
     client = api if who == "anyone" else api.of({"alice": alice, "clerk": clerk}[who])
-    product = factories.stocked(quantity_in_stock=50)
+    product = factories.products.make(quantity_in_stock=50)
     order = factories.place(alice, {product: 1})
     for move in {"ship": ["confirm"], "deliver": ["confirm", "ship"]}.get(path.split("/")[-2], []):
         getattr(order, move)(by=clerk)

@@ -30,7 +30,7 @@ def alice(alice):
 
 def order_in(state, alice, clerk):
     """An order of alice's that went all the way to the state, with a note on the way."""
-    order = factories.place(alice, {factories.stocked(): 2}, key=f"alice's {state}")
+    order = factories.place(alice, {factories.products.make(): 2}, key=f"alice's {state}")
     path = {
         "placed": [],
         "confirmed": ["confirm"],
@@ -212,7 +212,7 @@ def test_export_tells_nobody_elses(as_bob, bob, alice, clerk):
 
 def test_export_of_staff_tells_what_they_did_for_others(as_clerk, alice, clerk):
     order = order_in("shipped", alice, clerk)
-    adjustment = factories.stocked().adjust_stock(5, reason="delivery", by=clerk)
+    adjustment = factories.products.make().adjust_stock(5, reason="delivery", by=clerk)
     told = as_clerk.get(EXPORT).json()
     assert [event["order"] for event in told["order_events"]] == [order.pk, order.pk]
     assert [each["id"] for each in told["stock_adjustments"]] == [adjustment.pk]

@@ -18,7 +18,7 @@ class Shoppers:
     """
 
     def __init__(self, shop):
-        self.product = factories.stocked(quantity_in_stock=1_000_000)
+        self.product = factories.products.make(quantity_in_stock=1_000_000)
         self.clients = [shop.client(each) for each in factories.customers.make(_quantity=SHOPPERS)]
         self.done = threading.Event()
         self.acknowledged, self.failures, self.longest = [], [], 0

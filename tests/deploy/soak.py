@@ -88,7 +88,7 @@ def server(transactional_db):
 
 
 def test_memory_stays_flat_nothing_fails_and_books_balance(server):
-    products = [factories.stocked(quantity_in_stock=100_000).pk for _ in range(200)]
+    products = [factories.products.make(quantity_in_stock=100_000).pk for _ in range(200)]
     customers = factories.customers.make(_quantity=20)
     tokens = [Token.objects.create(user=customer).key for customer in customers]
     load = Load(server, tokens, products)

@@ -30,7 +30,7 @@ def test_files_that_are_named_exist():
 
 
 def test_recipe_for_stock_makes_the_books_add_up(db):
-    moka = factories.stocked(sku="MOK", quantity_in_stock=7)
+    moka = factories.products.make(sku="MOK", quantity_in_stock=7)
     Product.objects.filter(pk=moka.pk).update(quantity_in_stock=9)
     (recipe,) = re.findall("UPDATE products_product .*;", RUNBOOK)
     with connection.cursor() as cursor:

@@ -10,7 +10,7 @@ from tests import factories
 
 @pytest.fixture
 def moka(db):
-    return factories.stocked(name="Moka", sku="MOK", quantity_in_stock=10)
+    return factories.products.make(name="Moka", sku="MOK", quantity_in_stock=10)
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_verifying_takes_as_many_queries_for_many_products(alice):
     counts = []
     for n in (1, 20):
         for _ in range(n):
-            factories.place(alice, {factories.stocked(): 1})
+            factories.place(alice, {factories.products.make(): 1})
         with CaptureQueriesContext(connection) as queries:
             verify()
         counts.append(len(queries))
@@ -99,7 +99,7 @@ def test_history_comes_in_pages(as_clerk, traded, moka):
 
 
 def test_history_of_another_product_is_its_own(as_clerk, traded):
-    other = factories.stocked(quantity_in_stock=2)
+    other = factories.products.make(quantity_in_stock=2)
     assert [row["delta"] for row in history(as_clerk, other)["results"]] == [2]
 
 

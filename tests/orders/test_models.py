@@ -1,8 +1,7 @@
 import pytest
 from django.db import IntegrityError, transaction
 
-from orders.models import Order
-from orders.parts import OrderEvent, OrderItem
+from orders.models import Order, OrderEvent, OrderItem
 from tests import factories
 
 
@@ -41,8 +40,10 @@ def test_database_refuses_a_second_order_of_one_key(order, alice, bob, product):
 
 
 def test_database_refuses_a_second_event_of_one_kind(order, alice):
+    event = {"order": order, "status": "shipped", "at": order.created, "by": alice}
+    OrderEvent.objects.create(**event)
     with pytest.raises(IntegrityError), transaction.atomic():
-        OrderEvent.objects.create(order=order, status="placed", at=order.created, by=alice)
+        OrderEvent.objects.create(**event)
 
 
 def test_customer_with_orders_cannot_be_deleted(order, alice):

@@ -7,8 +7,7 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from orders.models import MAX_TOTAL, Order
-from orders.parts import OrderItem
+from orders.models import MAX_TOTAL, Order, OrderItem
 from products.models import OutOfStock, Product, UnknownProducts
 from tests import factories
 
@@ -411,54 +410,23 @@ def test_lines_are_told_as_they_were_sent(as_alice, moka, cup):
     assert as_alice.get(f"/api/orders/{placed['id']}/").json() == placed
 
 
-needs_postgresql = pytest.mark.skipif(
-    connection.vendor == "sqlite", reason="SQLite takes and writes in statements of their own."
-)
-
-
-@needs_postgresql
 @pytest.mark.parametrize("body", [{}, {"expected_total": "88.35"}])
-def test_order_is_placed_in_one_statement(as_alice, moka, cup, body):
+def test_stock_is_taken_in_one_statement(as_alice, moka, cup, body):
     with CaptureQueriesContext(connection) as queries:
         assert order(as_alice, (moka, 2), (cup, 1), **body).status_code == 201
     assert len([query for query in queries if "products_product" in query["sql"]]) == 1
     assert not any("SAVEPOINT" in query["sql"] for query in queries)
 
 
-@needs_postgresql
-def test_order_that_took_less_than_all_is_not_placed(transactional_db, as_alice, moka, cup):
-    """What cannot be, made by a trigger that keeps one of the products as it is."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "CREATE FUNCTION pg_temp.keep() RETURNS trigger LANGUAGE plpgsql"
-            " AS 'BEGIN RETURN NULL; END'"
-        )
-    trigger = (
-        "CREATE TRIGGER keep BEFORE UPDATE ON products_product FOR EACH ROW"
-        f" WHEN (OLD.id = {cup.pk:d}) EXECUTE FUNCTION pg_temp.keep()"
-    )
-    with changed(trigger, "DROP TRIGGER keep ON products_product"):
-        assert order(as_alice, (moka, 1), (cup, 1)).status_code == 409
-    assert left(moka, cup) == [4, 7]
-    assert not Order.objects.exists()
-
-
-def take(customer, quantities):
-    """As an order that cannot be placed in one statement."""
-    with transaction.atomic():
-        Product.objects.take({product.pk: quantity for product, quantity in quantities.items()})
-
-
-@needs_postgresql
-@pytest.mark.parametrize("sell", [factories.place, take])
-def test_products_are_locked_in_the_order_of_their_ids(transactional_db, alice, sell):
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no locks of rows.")
+def test_products_are_locked_in_the_order_of_their_ids(transactional_db, alice):
     """Also if one is short: else two orders could each wait for what the other holds."""
     first, short, last = factories.products.make(quantity_in_stock=1, _quantity=3)
 
     def refused():
         try:
             with pytest.raises(OutOfStock):
-                sell(alice, {last: 1, short: 5, first: 1})
+                factories.place(alice, {last: 1, short: 5, first: 1})
         finally:
             connection.close()
 

@@ -74,7 +74,7 @@ def revise(client, product, **changes):
 
 def rush(clients, stock):
     """All clients order one of a product at once; the product and the answers."""
-    product = factories.stocked(quantity_in_stock=stock)
+    product = factories.products.make(quantity_in_stock=stock)
     return product, at_once(*(partial(client.order, {product.pk: 1}) for client in clients))
 
 
@@ -109,7 +109,7 @@ def test_without_the_guard_the_same_rush_oversells(unguarded_shop):
 
 
 def test_1000_orders_of_two_products_in_opposite_orders_are_all_placed(shop):
-    this, that = (factories.stocked(quantity_in_stock=1000) for _ in range(2))
+    this, that = (factories.products.make(quantity_in_stock=1000) for _ in range(2))
     there, back = {this.pk: 1, that.pk: 1}, {that.pk: 1, this.pk: 1}
     share = iter(range(1000))
 
@@ -129,7 +129,7 @@ def test_1000_orders_of_two_products_in_opposite_orders_are_all_placed(shop):
 
 @pytest.mark.parametrize("stock", [1, 1000], ids=["the_last_piece", "plenty"])
 def test_64_retries_of_one_key_place_one_order(shop, buyer, stock):
-    product = factories.stocked(quantity_in_stock=stock)
+    product = factories.products.make(quantity_in_stock=stock)
     retry = partial(buyer.order, {product.pk: 1}, Idempotency_Key="once")
     answers = at_once(*[retry] * 64)
     assert told(answers) == {"201": 64}
@@ -140,7 +140,7 @@ def test_64_retries_of_one_key_place_one_order(shop, buyer, stock):
 
 
 def test_one_key_of_two_customers_places_an_order_for_each(shop):
-    product, clients = factories.stocked(), buyers(shop, 2)
+    product, clients = factories.products.make(), buyers(shop, 2)
     for n in range(ROUNDS):
         answers = at_once(
             *(partial(client.order, {product.pk: 1}, Idempotency_Key=f"{n}") for client in clients)
@@ -151,7 +151,7 @@ def test_one_key_of_two_customers_places_an_order_for_each(shop):
 
 
 def test_one_key_with_two_bodies_places_one_of_them(shop, buyer):
-    this, that = factories.stocked(), factories.stocked()
+    this, that = factories.products.make(), factories.products.make()
     for n in range(ROUNDS):
         answers = at_once(
             partial(buyer.order, {this.pk: 1}, Idempotency_Key=f"{n}"),
@@ -165,7 +165,7 @@ def test_one_key_with_two_bodies_places_one_of_them(shop, buyer):
 
 
 def test_cancelling_twice_at_once_restocks_once(buyer, staff, alice):
-    product = factories.stocked(quantity_in_stock=5)
+    product = factories.products.make(quantity_in_stock=5)
     for _ in range(ROUNDS):
         order = factories.place(alice, {product: 3})
         answers = at_once(move(buyer, order, "cancel"), move(staff, order, "cancel"))
@@ -176,7 +176,7 @@ def test_cancelling_twice_at_once_restocks_once(buyer, staff, alice):
 
 def test_of_cancel_and_ship_one_is_made(buyer, staff, alice, clerk):
     for _ in range(ROUNDS):
-        product = factories.stocked(quantity_in_stock=5)
+        product = factories.products.make(quantity_in_stock=5)
         order = factories.place(alice, {product: 3})
         order.confirm(by=clerk)
         answers = at_once(move(buyer, order, "cancel"), move(staff, order, "ship"))
@@ -189,7 +189,7 @@ def test_of_cancel_and_ship_one_is_made(buyer, staff, alice, clerk):
 
 def test_of_order_and_adjustment_one_has_the_last_pieces(buyer, staff):
     for _ in range(ROUNDS):
-        product = factories.stocked(quantity_in_stock=3)
+        product = factories.products.make(quantity_in_stock=3)
         answers = at_once(partial(buyer.order, {product.pk: 3}), adjust(staff, product, -3))
         refused = "out_of_stock" if answers[1].status == 201 else "stock_out_of_bounds"
         assert told(answers) == {"201": 1, f"409 {refused}": 1}
@@ -197,7 +197,7 @@ def test_of_order_and_adjustment_one_has_the_last_pieces(buyer, staff):
 
 
 def test_deliveries_amid_orders_are_all_counted(buyer, staff):
-    product = factories.stocked(quantity_in_stock=2 * ROUNDS)
+    product = factories.products.make(quantity_in_stock=2 * ROUNDS)
     order, deliver = partial(buyer.order, {product.pk: 1}), adjust(staff, product, +5)
     for _ in range(ROUNDS):
         assert told(at_once(order, deliver, order, deliver)) == {"201": 4}
@@ -206,7 +206,7 @@ def test_deliveries_amid_orders_are_all_counted(buyer, staff):
 
 def test_order_amid_price_changes_comes_to_the_sum_of_its_lines(buyer, staff):
     prices = "10.00", "12.35"
-    this, that = (factories.stocked(price=prices[0]) for _ in range(2))
+    this, that = (factories.products.make(price=prices[0]) for _ in range(2))
     items = [{"product": this.pk, "quantity": 1}, {"product": that.pk, "quantity": 2}]
     promise = {"items": items, "expected_total": "30.00"}
     for n in range(ROUNDS):
@@ -230,7 +230,7 @@ def test_order_amid_price_changes_comes_to_the_sum_of_its_lines(buyer, staff):
 def test_retired_product_is_not_sold_any_more(shop, buyer, staff):
     first, second = buyers(shop, 2)
     for _ in range(ROUNDS):
-        product = factories.stocked(quantity_in_stock=9)
+        product = factories.products.make(quantity_in_stock=9)
         order = {product.pk: 1}
         retire = revise(staff, product, is_active=False)
         retired, *answers = at_once(

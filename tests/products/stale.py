@@ -1,8 +1,8 @@
-"""The shop with a catalogue that is kept whatever is written, for the negative control."""
+"""The shop with a cache that minds no writes, for the negative control."""
 
-from shopply.wsgi import application  # noqa: F401  (what gunicorn runs; it also sets Django up)
+from shopply.wsgi import application  # noqa: F401  (what the server runs; it also sets Django up)
 
 # isort: split
-from products import catalogue
+from products import cache
 
-catalogue.state = lambda: "as ever"
+cache.database_snapshot = lambda: "as ever"

@@ -7,7 +7,7 @@ from tests import factories
 
 @pytest.fixture
 def moka(db):
-    return factories.stocked(name="Moka", quantity_in_stock=4)
+    return factories.products.make(name="Moka", quantity_in_stock=4)
 
 
 def adjust(client, product, delta, reason="delivery", **more):

@@ -36,7 +36,7 @@ def test_what_is_left_out_is_empty_none_and_for_sale(as_clerk):
         ({"name": " \t"}, {"/name": "blank"}),
         ({"name": 7}, {"/name": "invalid"}),
         ({"description": 1e2}, {"/description": "invalid"}),
-        ({"sku": None}, {"/sku": "null"}),
+        ({"sku": ""}, {"/sku": "blank"}),
         ({"sku": "S" * 40 + " "}, {"/sku": "max_length"}),
         ({"price": "-0.01"}, {"/price": "min_value"}),
         ({"price": "1.999"}, {"/price": "max_decimal_places"}),
@@ -81,3 +81,15 @@ def test_sku_of_another_product_is_taken(as_clerk):
 @pytest.mark.parametrize("body", [[], "a product", 7, None, [FORM]])
 def test_body_that_is_no_object_is_refused(as_clerk, body):
     assert as_clerk.post("/api/products/", body).status_code == 400
+
+
+def test_many_products_have_no_sku(as_clerk):
+    for sent in ({}, {"sku": None}):
+        answer = as_clerk.post("/api/products/", {"name": "Cup", "price": "3.00"} | sent)
+        assert (answer.status_code, answer.json()["sku"]) == (201, None)
+
+
+def test_sku_is_taken_whatever_its_case(as_clerk):
+    factories.products.make(sku="Cup-1")
+    answer = as_clerk.post("/api/products/", FORM | {"sku": "CUP-1"})
+    assert errors(answer) == {"/sku": "unique"}

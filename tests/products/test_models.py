@@ -20,7 +20,7 @@ def shelf(db):
 
 def take(quantities):
     with transaction.atomic():
-        return Product.objects.take(quantities)
+        return Product.objects.take_stock(quantities)
 
 
 def test_stock_is_taken_to_the_last_piece(shelf):

@@ -12,9 +12,8 @@ from django.db.models import Max
 from django.utils import timezone
 from rest_framework.authtoken.models import Token
 
-from orders.models import Order
+from orders.models import Order, OrderEvent, OrderItem
 from orders.moves import Status
-from orders.parts import OrderEvent, OrderItem
 from products.models import Product, Reason, StockAdjustment
 from shopply.management.believable import (
     ACCOUNT,

@@ -3,8 +3,8 @@
 import pytest
 from django.db import OperationalError, connection, connections, transaction
 
-from products import retries
-from products.retries import TRIES
+from products import db_retry
+from products.db_retry import MAX_ATTEMPTS
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -22,7 +22,7 @@ def impatient():
 
 @pytest.fixture
 def product():
-    return factories.stocked(quantity_in_stock=4)
+    return factories.products.make(quantity_in_stock=4)
 
 
 @pytest.fixture
@@ -54,17 +54,17 @@ class Tries:
 
 
 def test_lock_that_goes_away_in_time_is_never_noticed(product, rival):
-    tries = Tries(rival, ends_with=TRIES - 1)
+    tries = Tries(rival, ends_with=MAX_ATTEMPTS - 1)
     with connection.execute_wrapper(tries):
         product.adjust_stock(3, reason="delivery", by=None)
-    assert tries.count == TRIES - 1
+    assert tries.count == MAX_ATTEMPTS - 1
     product.refresh_from_db()
     assert product.quantity_in_stock == 7
     assert product.adjustments.count() == 2
 
 
 def test_who_waited_long_enough_does_not_try_again(product, rival, monkeypatch):
-    monkeypatch.setattr(retries, "PATIENCE", 0)
+    monkeypatch.setattr(db_retry, "RETRY_TIMEOUT", 0)
     tries = Tries(rival)
     with connection.execute_wrapper(tries), pytest.raises(OperationalError):
         product.adjust_stock(3, reason="delivery", by=None)
@@ -75,7 +75,7 @@ def test_lock_that_stays_is_told_after_three_tries(product, rival):
     tries = Tries(rival)
     with connection.execute_wrapper(tries), pytest.raises(OperationalError):
         product.adjust_stock(3, reason="delivery", by=None)
-    assert tries.count == TRIES
+    assert tries.count == MAX_ATTEMPTS
     assert product.adjustments.count() == 1
 
 

@@ -1,4 +1,4 @@
-"""The catalogue is answered from memory while nothing is written, and never when something was."""
+"""Lists are answered from the cache while nothing is written, and never when something was."""
 
 import threading
 from decimal import Decimal
@@ -8,10 +8,8 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from products import catalogue
+from products import cache
 from products.models import Product
-from products.pages import Census
-from products.records import product_records_of
 from tests import factories
 from tests.servers import Server, at_once
 
@@ -70,10 +68,7 @@ def test_change_is_seen_in_the_product_itself_on_every_worker(change, shop, cler
 
 
 def prices_out_of_date(server, staff, product):
-    """How many of sixteen clients that ask all the time got an older price than the shop's.
-
-    Theirs are the turns of a worker that answer many requests each.
-    """
+    """How many of sixteen clients that ask all the time got an older price than the shop's."""
     told, out_of_date, done = [Decimal(0)], [], threading.Event()
 
     def read(path):
@@ -100,9 +95,8 @@ def test_price_is_never_out_of_date_however_many_ask(shop, clerk, product):
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("module", ["tests.products.stale", "tests.products.endless"])
-def test_price_is_out_of_date_where_the_catalogue_minds_no_writes(module, clerk, product):
-    server = Server(module=module).start()
+def test_price_is_out_of_date_where_the_cache_minds_no_writes(clerk, product):
+    server = Server(module="tests.products.stale").start()
     try:
         assert prices_out_of_date(server, server.client(clerk), product) > 0
     finally:
@@ -110,7 +104,7 @@ def test_price_is_out_of_date_where_the_catalogue_minds_no_writes(module, clerk,
 
 
 @pytest.mark.django_db(transaction=True)
-def test_catalogue_that_minds_no_writes_is_seen_to_be_stale(clerk, product):
+def test_cache_that_minds_no_writes_is_seen_to_be_stale(clerk, product):
     server = Server(module="tests.products.stale").start()
     try:
         anyone = server.client()
@@ -124,9 +118,8 @@ def test_catalogue_that_minds_no_writes_is_seen_to_be_stale(clerk, product):
 
 @pytest.fixture
 def committed(transactional_db):
-    """Rows are committed, and nothing is left in memory from before."""
-    catalogue.memory.forget()
-    catalogue.memory.outlines = {}
+    """Rows are committed, and nothing is left in the cache from before."""
+    cache.response_cache().clear()
 
 
 def queries_of(client, path, **headers):
@@ -135,34 +128,11 @@ def queries_of(client, path, **headers):
     return len(queries)
 
 
-def test_second_answer_asks_nothing_of_the_tables(committed, api, product):
+def test_second_answer_asks_only_for_the_snapshot(committed, api, product):
     for path in (LIST, f"{LIST}?search=coffee"):
-        assert queries_of(api, path) > 0
+        assert queries_of(api, path) > 1
         # PostgreSQL counts transactions of all its databases, so others may write in between.
-        assert any(queries_of(api, path) == 0 for _ in range(100))
-
-
-@pytest.mark.parametrize("query", ["", "?search=coffee", "?ordering=-price&items_per_page=100"])
-def test_after_a_sale_one_query_fills_in_the_stock(committed, api, alice, query):
-    products = factories.products.make(name="coffee", quantity_in_stock=9, _quantity=30)
-    first = api.get(LIST + query).json()
-    factories.place(alice, {products[0]: 4})
-    assert queries_of(api, LIST + query) == 1
-    after = api.get(LIST + query).json()
-    stocks = {product["id"]: product["quantity_in_stock"] for product in after["results"]}
-    assert stocks.pop(products[0].pk, 5) == 5
-    assert set(stocks.values()) == {9}
-    assert [product["id"] for product in after["results"]] == [
-        product["id"] for product in first["results"]
-    ]
-    assert (after["count"], after["next"]) == (first["count"], first["next"])
-
-
-def test_outline_of_another_edition_is_not_filled(committed, api, product):
-    edition = Census.now().edition
-    assert product_records_of(edition, [product.pk])[product.pk].name == product.name
-    product.revise(name="Renamed")
-    assert product_records_of(edition, [product.pk]) is None
+        assert any(queries_of(api, path) == 1 for _ in range(100))
 
 
 def test_what_sells_out_leaves_the_list_of_what_is_in_stock(committed, api, alice):
@@ -171,13 +141,6 @@ def test_what_sells_out_leaves_the_list_of_what_is_in_stock(committed, api, alic
     assert api.get(path).json()["count"] == 2
     factories.place(alice, {one: 1})
     assert [product["id"] for product in api.get(path).json()["results"]] == [other.pk]
-
-
-def test_outlines_have_an_end(committed, api, product, monkeypatch):
-    monkeypatch.setattr(catalogue.Memory, "OUTLINES", 3)
-    for number in range(1, 10):
-        api.get(f"{LIST}?items_per_page={number}")
-        assert 1 <= len(catalogue.memory.outlines) <= 3
 
 
 def test_what_is_uncommitted_is_neither_kept_nor_hidden(committed, api, product):
@@ -207,25 +170,25 @@ def test_links_of_a_page_lead_to_the_host_that_was_asked(committed, api, setting
         assert following.startswith(f"http://{host}/")
 
 
-def test_memory_of_pages_has_an_end(committed, api, product, monkeypatch):
-    monkeypatch.setattr(catalogue.Memory, "MOST", 20_000)
-    kept = []
+def test_size_of_the_cache_has_an_end(committed, api, product, monkeypatch):
+    monkeypatch.setattr(cache, "MAX_SIZE", 20_000)
+    counts = []
     for number in range(1, 30):
         path = f"{LIST}?items_per_page={number}&x={'y' * 1_000}"
         assert api.get(path).json()["count"] == 1
-        pages = catalogue.memory.pages
-        assert sum(len(key[-1]) + len(page.content) for key, page in pages.items()) <= 20_000
-        kept.append(len(pages))
-    assert 1 < max(kept) < 20
+        responses = cache.response_cache().responses
+        assert sum(len(key[-1]) + len(each.content) for key, each in responses.items()) <= 20_000
+        counts.append(len(responses))
+    assert 1 < max(counts) < 20
 
 
-def test_memory_that_is_full_begins_anew_within_a_turn(committed, monkeypatch):
-    monkeypatch.setattr(catalogue.Memory, "MOST", 1_500)
-    pages = [catalogue.Page({"number": number}) for number in range(9)]
-    for number, page in enumerate(pages):
-        key = (str(number),)
-        assert catalogue.memory.page(key, lambda page=page: page, turn=7) is page
-        assert 1 <= len(catalogue.memory.pages) <= 2
+def test_response_made_before_another_thread_saw_a_write_is_not_kept(monkeypatch, db):
+    kept = cache.ResponseCache()
+    kept.clear("before")
+    response = cache.CachedResponse({"price": "1.00"})
+    kept.clear("after")
+    kept.keep("key", response, "before")
+    assert kept.responses == {}
 
 
 @pytest.mark.parametrize("path", [LIST, LIST + "{pk}/"])

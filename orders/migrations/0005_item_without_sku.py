@@ -1,0 +1,13 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("orders", "0004_order_by_status")]
+
+    operations = [
+        migrations.AlterField(
+            model_name="orderitem",
+            name="sku",
+            field=models.CharField(max_length=40, null=True, verbose_name="SKU"),
+        ),
+    ]

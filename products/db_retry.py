@@ -1,0 +1,44 @@
+"""Transactions that the database rolled back because of another one are tried again."""
+
+import random
+import sqlite3
+import time
+from functools import wraps
+
+from django.db import OperationalError, connection
+
+MAX_ATTEMPTS = 3
+RETRY_TIMEOUT = 4  # seconds: who waited for a lock for so long has kept its thread from others
+# PostgreSQL: serialization failure, deadlock, lock timeout.
+RETRYABLE_SQLSTATES = {"40001", "40P01", "55P03"}
+
+
+def is_retryable(error):
+    """Whether the database surely rolled back, and only because of another transaction."""
+    cause = error.__cause__
+    if isinstance(cause, sqlite3.OperationalError):
+        return cause.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    return getattr(cause, "sqlstate", None) in RETRYABLE_SQLSTATES
+
+
+def retried(method):
+    """For a method that is one transaction: up to MAX_ATTEMPTS, begun within RETRY_TIMEOUT.
+
+    Raises the last OperationalError. A lost connection is not tried again: nobody knows whether
+    the transaction was committed. Within an outer transaction there is one attempt, since it is
+    the outer one that was rolled back.
+    """
+
+    @wraps(method)
+    def attempt(*args, **kwargs):
+        attempts = 1 if connection.in_atomic_block else MAX_ATTEMPTS
+        deadline = time.monotonic() + RETRY_TIMEOUT
+        for left in reversed(range(attempts)):
+            try:
+                return method(*args, **kwargs)
+            except OperationalError as error:
+                if not left or not is_retryable(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(random.uniform(0.01, 0.1))  # noqa: S311  no secret, a pause
+
+    return attempt

@@ -1,0 +1,38 @@
+"""Pages of the product list, at a cost that hardly grows with the catalogue."""
+
+from django.core.paginator import Page, Paginator
+from rest_framework.exceptions import NotFound
+
+from products.models import COUNT_LIMIT, Product
+from shopply.api.pagination import PageNumberPagination
+
+NARROWING_PARAMS = {"search", "min_price", "max_price", "in_stock"}
+
+
+class ProductPagination(PageNumberPagination):
+    """`count` is exact for the whole list, and stops at COUNT_LIMIT for searches and filters."""
+
+    count_description = (
+        "The total number of results. For searches and filters it stops at "
+        f"{COUNT_LIMIT:,}; keep following `next`."
+    )
+
+    def paginate_queryset(self, products, request, view=None):
+        self.request = request
+        number, size = self.get_page_number(request, None), self.get_page_size(request)
+        start, stop = (number - 1) * size, number * size + 1  # one more, to see whether there is
+        params = request.query_params.keys()
+        if params & NARROWING_PARAMS:
+            count = products.count_up_to(COUNT_LIMIT)
+        else:
+            count = Product.objects.count_visible_to(request.user)
+        if params & {"ordering", *NARROWING_PARAMS}:
+            rows = list(products[start:stop])
+        else:
+            rows = Product.objects.fetch_visible_to(request.user, start, stop)
+        if number > 1 and not rows:
+            raise NotFound(self.invalid_page_message.format(page_number=number))
+        paginator = Paginator(products, size)
+        paginator.count, paginator.num_pages = count, number + (len(rows) > size)
+        self.page = Page(rows[:size], number, paginator)
+        return self.page.object_list

@@ -1,0 +1,48 @@
+"""What a search of the catalogue compares: text without case, accents and forms of apostrophes."""
+
+import re
+import unicodedata
+
+from django.db import models
+
+STRAIGHT_QUOTES = str.maketrans("‘’‛ʼ`´“”„‟", "''''''\"\"\"\"")
+
+
+WORD = re.compile(r'"([^"]+)"|([^\s,]+)')  # or a phrase in double quotes
+
+
+def split_words(text):
+    """Return the words and quoted phrases of a search, each once."""
+    return [*dict.fromkeys(phrase or word for phrase, word in WORD.findall(text))]
+
+
+def normalize(text):
+    """Return `text` as searches compare it: `Café L’Arbre` and `cafe l'arbre` are the same.
+
+    Unicode's compatibility caseless matching (The Unicode Standard, 3.13, D146), less the marks
+    that combine with letters, and with straight quotes.
+    """
+    folded = unicodedata.normalize("NFKD", text.translate(STRAIGHT_QUOTES)).casefold()
+    decomposed = unicodedata.normalize("NFKD", folded)
+    return "".join(char for char in decomposed if unicodedata.category(char) != "Mn")
+
+
+class SearchTextField(models.TextField):
+    """The normalized text of the fields named in `sources`, written whenever a row is saved."""
+
+    def __init__(self, *args, sources=(), **kwargs):
+        self.sources = sources
+        super().__init__(*args, **kwargs | {"editable": False, "default": "", "db_default": ""})
+
+    def deconstruct(self):
+        name, path, args, kwargs = super().deconstruct()
+        return name, path, args, kwargs | {"sources": self.sources}
+
+    def pre_save(self, instance, add):
+        text = self.text_of(instance)
+        setattr(instance, self.attname, text)
+        return text
+
+    def text_of(self, instance):
+        """Lines, so that no word is found where two fields meet."""
+        return normalize("\n".join(getattr(instance, name) or "" for name in self.sources))

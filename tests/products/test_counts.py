@@ -1,0 +1,155 @@
+"""However products are written, lists know how many there are."""
+
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import pytest
+from django.core.management import call_command
+from django.db import IntegrityError, connection, connections, transaction
+
+from products.models import Product
+from tests import factories
+
+INSERT = (
+    "INSERT INTO products_product"
+    " (name, description, sku, price, quantity_in_stock, is_active, created, modified)"
+    " SELECT name, description, sku || '-again', price, 0, is_active, created, modified"
+    " FROM products_product"
+)
+
+
+def execute(sql):
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+
+
+def resave(product):
+    product.is_active = not product.is_active
+    product.save()
+
+
+WRITES = {
+    "a new product": lambda product: factories.products.make(),
+    "a new one, retired": lambda product: factories.products.make(is_active=False),
+    "many new ones": lambda product: Product.objects.bulk_create(
+        Product(name="M", sku=f"M-{n}", price=1, is_active=n % 3 > 0) for n in range(50)
+    ),
+    "some new or old": lambda product: Product.objects.bulk_create(
+        [
+            Product(pk=pk, name="M", price=1, is_active=False, created=product.created)
+            for pk in (product.pk, 10**6, 10**6 + 1)
+        ],
+        update_conflicts=True,
+        unique_fields=["id"],
+        update_fields=["is_active"],
+    ),
+    "retirement": lambda product: product.revise(is_active=False),
+    "retirement of all": lambda product: Product.objects.update(is_active=False),
+    "a saved row": resave,
+    "a new name": lambda product: product.revise(name="Other"),
+    "a new price": lambda product: product.revise(price="1.23"),
+    "a deletion": lambda product: product.delete(),
+    "deletion of all": lambda product: Product.objects.all().delete(),
+    "a fixture": lambda product: call_command("loaddata", "customers", "products", verbosity=0),
+    "a seed": lambda product: call_command("seed_shop", products=70, orders=5, verbosity=0),
+    "SQL that adds": lambda product: execute(INSERT),
+    "SQL that switches": lambda product: execute(
+        "UPDATE products_product SET is_active = NOT is_active"
+    ),
+    "SQL that deletes": lambda product: [
+        execute("DELETE FROM products_stockadjustment"),
+        execute("DELETE FROM products_product WHERE is_active"),
+    ],
+}
+
+
+ANYONE, STAFF = SimpleNamespace(is_staff=False), SimpleNamespace(is_staff=True)
+
+
+def counts():
+    """What lists say: how many are for sale, and how many there are."""
+    return Product.objects.count_visible_to(ANYONE), Product.objects.count_visible_to(STAFF)
+
+
+def check():
+    assert counts() == (Product.objects.filter(is_active=True).count(), Product.objects.count())
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_products_are_counted_whoever_writes(write, product):
+    factories.products.make(_quantity=4)
+    factories.products.make(is_active=False)
+    check()
+    write(product)
+    check()
+    before = counts()
+    with transaction.atomic():
+        Product.objects.update(is_active=False)
+        factories.products.make()
+        assert counts() != before
+        transaction.set_rollback(True)
+    assert counts() == before
+
+
+def test_emptied_tables_are_an_empty_catalogue(transactional_db):
+    factories.products.make(_quantity=3)
+    call_command("flush", interactive=False, verbosity=0)
+    assert counts() == (0, 0)
+
+
+def test_counts_are_one_row(db):
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite counts the rows each time")
+    with pytest.raises(IntegrityError):
+        execute("INSERT INTO products_counts (for_sale, retired) VALUES (1, 0)")
+
+
+def test_sale_does_not_wait_for_who_edits_the_catalogue(alice, transactional_db):
+    """Who adds a product holds the row of the counts until the end of the transaction."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite locks the whole database")
+    product = factories.products.make()
+    rival = connections.create_connection("default")
+    rival.set_autocommit(False)
+    with rival.cursor() as cursor:
+        cursor.execute("UPDATE products_counts SET retired = retired")
+    execute("SET lock_timeout = 500")
+    factories.place(alice, {product: 1}).cancel(by=alice)
+    rival.rollback()
+    rival.close()
+    connection.close()
+
+
+def test_triggers_find_the_counts_whatever_the_search_path(db):
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has none")
+    execute("SET LOCAL search_path = ''")
+    execute("UPDATE public.products_product SET is_active = NOT is_active")
+    execute("SET LOCAL search_path = public")
+
+
+def test_migration_goes_back_and_counts_what_is_there(transactional_db):
+    factories.products.make(name="Kenya", _quantity=3)
+    factories.products.make(is_active=False, quantity_in_stock=0)
+    try:
+        call_command("migrate", "products", "0002", verbosity=0)
+    finally:
+        call_command("migrate", verbosity=0)
+    assert counts() == (3, 4)
+    assert Product.objects.search(["kenya"]).count() == 3
+    assert Product.objects.sold_out().count() == 1
+
+
+def test_counts_add_up_when_many_write_at_once(transactional_db):
+    def write(number):
+        try:
+            for each in range(8):
+                product = factories.products.make(sku=f"{number}-{each}")
+                product.revise(is_active=each % 2 == 0)
+            product.delete()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    assert counts() == (16, 28)

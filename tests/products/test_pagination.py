@@ -1,0 +1,112 @@
+"""The product list is cut into pages and counted, in any order, and however it is narrowed."""
+
+import random
+
+import pytest
+from django.db import connection
+from django.db.models import Q
+from django.test.utils import CaptureQueriesContext
+
+from products import pagination
+from products.models import Product
+from tests import factories
+
+LIST = "/api/products/"
+ORDERINGS = ("id", "name", "-name", "price", "-price", "created", "-created", "price,-name")
+
+
+@pytest.fixture
+def shelf(db):
+    chance = random.Random(1)
+    return Product.objects.bulk_create(
+        Product(
+            name=chance.choice(("Kenya", "Peru", "kenia")),
+            description=chance.choice(("Round.", "Sweet.")),
+            sku=f"S-{number}",
+            price=chance.choice(("9.00", "9.10", "12.50")),
+            quantity_in_stock=chance.choice((0, 3)),
+            is_active=chance.random() < 0.8,
+        )
+        for number in range(60)
+    )
+
+
+def walk(client, query):
+    """The ids on all pages, and the counts that they gave."""
+    ids, counts, path = [], set(), f"{LIST}?{query}"
+    while path:
+        answer = client.get(path).json()
+        ids += [product["id"] for product in answer["results"]]
+        counts.add(answer["count"])
+        path = answer["next"]
+    return ids, counts
+
+
+NARROWED = {
+    "": Q(),
+    "in_stock=true": Q(quantity_in_stock__gt=0),
+    "in_stock=false": Q(quantity_in_stock=0),
+    "min_price=9.10": Q(price__gte="9.10"),
+    "min_price=9&max_price=9.10&in_stock=true": Q(price__lte="9.10", quantity_in_stock__gt=0),
+    "search=ken": Q(name__icontains="ken"),
+    "search=e+kenya&max_price=12": Q(name__icontains="kenya", price__lte=12),
+    "search=nothing": Q(name="nothing"),
+}
+
+
+@pytest.mark.parametrize("ordering", ORDERINGS)
+@pytest.mark.parametrize("query", NARROWED)
+def test_pages_are_the_list_in_its_order_cut(shelf, api, as_clerk, query, ordering):
+    sent = f"{query}&items_per_page=7" + ("" if ordering == "id" else f"&ordering={ordering}")
+    everything = Product.objects.filter(NARROWED[query]).order_by(*ordering.split(","), "pk")
+    for client, products in ((as_clerk, everything), (api, everything.filter(is_active=True))):
+        expected = list(products.values_list("pk", flat=True))
+        assert walk(client, sent) == (expected, {len(expected)})
+
+
+def test_long_lists_that_were_narrowed_are_counted_up_to_a_limit(api, shelf, monkeypatch):
+    monkeypatch.setattr(pagination, "COUNT_LIMIT", 10)
+    expected = Product.objects.for_sale().filter(price__gte="9.10").order_by("pk")
+    found, path = [], f"{LIST}?min_price=9.10"
+    while path:
+        answer = api.get(path).json()
+        assert answer["count"] == 10
+        found += [product["id"] for product in answer["results"]]
+        path = answer["next"]
+    assert found == list(expected.values_list("pk", flat=True))
+    beyond = len(found) // 5 + 2
+    for number in (beyond, 10**17):
+        assert api.get(f"{LIST}?min_price=9.10&page={number}").status_code == 404
+    assert api.get(LIST).json()["count"] == Product.objects.for_sale().count()
+
+
+@pytest.mark.parametrize("query", ["", "?ordering=name", "?min_price=1", "?search=coffee+sku"])
+def test_query_count_does_not_grow_with_the_catalogue(api, query):
+    def count():
+        with CaptureQueriesContext(connection) as queries:
+            api.get(LIST + query)
+        return len(queries)
+
+    factories.products.make(_quantity=40)
+    before = count()
+    factories.products.make(_quantity=40)
+    assert count() == before
+
+
+@pytest.mark.parametrize("ordering", ORDERINGS[1:-1])
+def test_order_is_that_of_an_index(db, ordering):
+    products = Product.objects.for_sale().order_by(ordering, "pk")
+    sql, params = products[:5].query.sql_with_params()
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            # Which a table of no rows would get as well.
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            cursor.execute("SET LOCAL enable_incremental_sort = off")
+            cursor.execute("SET LOCAL enable_sort = off")
+            cursor.execute(f"EXPLAIN {sql}", params)
+        else:
+            cursor.execute(f"EXPLAIN QUERY PLAN {sql}", params)
+        plan = str(cursor.fetchall())
+    assert f"product_by_{ordering.strip('-')}" in plan
+    assert "Sort" not in plan
+    assert "B-TREE" not in plan

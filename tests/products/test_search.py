@@ -1,0 +1,140 @@
+"""A search finds parts of words, whatever their case, accents and apostrophes."""
+
+import random
+import unicodedata
+from urllib.parse import quote
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from products.models import Product
+from products.search import normalize, split_words
+from tests import factories
+
+# What means something to LIKE and to SQL, and letters that are not ASCII.
+ALPHABET = [*"aBbäÄßéΣÅﬁ%_\\'\"*- ", "e\u0301", "’", "İ"]
+
+
+def search(client, text):
+    answer = client.get(f"/api/products/?items_per_page=100&search={quote(text)}")
+    assert answer.status_code == 200, answer.json()
+    return [product["name"] for product in answer.json()["results"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("San Sebastián", "sebastian"),
+        ("San Sebastián", "SEBASTIÁN"),
+        ("San Sebastian", "sebastián"),
+        ("Café crème", "cafe CREME"),
+        ("L’Arbre", "l'arbre"),
+        ("L'Arbre", "l’arbre"),
+        ("L'Arbre d'Or", "d’or l’arbre"),
+        ("Große Tasse", "GROSSE"),
+        ("Caf\u00e9", "Cafe\u0301"),
+        ("Cafe\u0301", "Caf\u00e9"),
+        ("ΦΙΛΤΡΟΣ", "φιλτρος"),
+        ("Ångström", "angstrom"),
+        ("ﬁlter", "FILTER"),
+        ('Tube 12"', '"'),
+        ('Tube 12"', '12"'),
+        ("50% off_season", "50% f_s"),
+        ("Back\\slash", "k\\s"),
+        ("Two  blanks", '"two  blanks"'),
+    ],
+)
+def test_product_is_found(api, name, text):
+    factories.products.make(name=name)
+    factories.products.make(name="Another")
+    assert search(api, text) == [name]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("100", "1_0"), ("abc", "a%c"), ("Moka pot", '"moka  pot"'), ("cup", '"')]
+)
+def test_product_is_not_found_by_what_it_has_not(api, name, text):
+    factories.products.make(name=name)
+    assert search(api, text) == []
+
+
+@pytest.mark.parametrize("text", ["\u0301", "moka \u0301"])
+def test_accent_alone_is_named(api, text):
+    factories.products.make(name="Moka")
+    answer = api.get(f"/api/products/?search={quote(text)}")
+    assert answer.status_code == 400
+    assert [error["parameter"] for error in answer.json()["errors"]] == ["search"]
+
+
+def test_word_is_not_found_where_two_texts_meet(api):
+    factories.products.make(name="Moka", description="Pot", sku="S-1")
+    factories.products.make(name="Mo\nka", description="Cup", sku="S-2")
+    assert search(api, '"mokas"') == search(api, "1pot") == []
+    assert search(api, '"mo\nka"') == ["Mo\nka"]
+
+
+def test_any_part_of_any_text_finds_its_product(api):
+    chance = random.Random(1)
+    for number in range(40):
+        texts = ("".join(chance.choices(ALPHABET, k=12)) for _ in range(2))
+        factories.products.make(
+            **dict(zip(("name", "description"), texts, strict=True)), sku=f"S-{number}"
+        )
+    for _ in range(300):
+        product = chance.choice(Product.objects.all())
+        text = chance.choice((product.name, product.description, product.sku))
+        start = chance.randint(0, len(text) - 1)
+        part = chance.choice((str.upper, str.lower, str))(text[start : start + 5])
+        words = split_words(part)
+        if words and all(map(normalize, words)):
+            assert product.name in search(api, part), (part, text)
+
+
+def test_search_text_is_that_of_the_row_however_it_is_saved(db):
+    product = Product.objects.create(name="Kenya", price=1)
+    assert [*Product.objects.search(["kenya"])] == [product]
+    product.revise(name="Perú")
+    product.name = "Überholt"  # by another instance, which knows of no new name
+    Product.objects.get(pk=product.pk).revise(description="Süß")
+    assert [*Product.objects.search(["peru", "suss"])] == [product]
+    product.save()
+    assert [*Product.objects.search(["uberholt"])] == [product]
+    Product.objects.bulk_create([Product(name="Yemen", price=1)])
+    assert Product.objects.search(["yemen"]).exists()
+
+
+def test_fixture_and_seed_are_found(db):
+    call_command("loaddata", "customers", "products", verbosity=0)
+    call_command("seed_shop", products=70, orders=5, verbosity=0)
+    for product in Product.objects.all():
+        sources = (product.name, product.sku or "", product.description)
+        assert product.search_text == normalize("\n".join(sources))
+
+
+def test_composed_and_decomposed_letters_are_one(db):
+    for form in ("NFC", "NFD", "NFKC", "NFKD"):
+        assert normalize(unicodedata.normalize(form, "Ὀδυσσεύς, ﬃ Ǆ é")) == normalize(
+            "Ὀδυσσεύς, ﬃ Ǆ é"
+        )
+
+
+def test_new_name_is_found_at_once_by_every_worker(shop, clerk, product):
+    def found():
+        return {anyone.call("GET", path).body["count"] for _ in range(40)}
+
+    anyone, path = shop.client(), "/api/products/?search=yemen"
+    assert found() == {0}
+    shop.client(clerk).call("PATCH", f"/api/products/{product.pk}/", {"name": "Yémen Haraz"})
+    assert found() == {1}
+
+
+def test_search_uses_the_index_of_trigrams(db):
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite compares every text")
+    sql, params = Product.objects.search(["kenya"]).query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_indexscan = off")
+        cursor.execute(f"EXPLAIN {sql}", params)
+        assert "product_search" in str(cursor.fetchall())
