@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import platform
+import shlex
 import signal
 import subprocess
 import sys
@@ -144,6 +145,7 @@ class Bench:
         with load.order_client(server, PLACE.requests(self.shop, REQUESTS)) as client:
             measured = self.load(row, server, requests)
         measured["errors"] += client["errors"]
+        measured["error_kinds"] += f"; in the orders beside: {client['error_kinds']}"
         orders = client["requests"] - client["errors"]
         return measured | {"orders": orders, "orders_per_second": client["rps"]}
 
@@ -235,7 +237,7 @@ def main():
             bench.run()
     results = {
         "date": f"{date:%Y-%m-%d %H:%M} UTC",
-        "command": f"python -m benchmarks {' '.join(sys.argv[1:])}".strip(),
+        "command": shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]]),
         "setting": f"{WORKERS} worker processes, {CONNECTIONS} connections, {plan.products:,} "
         f"products, {plan.orders:,} orders of 3 lines; medians of {plan.rounds} interleaved rounds "
         f"of {plan.seconds} s.",
