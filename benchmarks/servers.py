@@ -25,7 +25,6 @@ def command_of(name, port):
     here = Path(sys.executable).parent
     if name in SHOPS:
         web = (ROOT / "Procfile").read_text().partition("web: ")[2].splitlines()[0]
-        web = web.replace("0.0.0.0", "127.0.0.1")
         # In the process group of the shop, so that it ends with it, and its processor time counts.
         redis = f"redis-server --port {port + 1} --bind 127.0.0.1 --save '' & "
         return ["sh", "-c", redis + web if name == REDIS else web]
