@@ -60,7 +60,7 @@ test-long: $(DEV) ## Run the long proofs of the order book, on SQLite and on Pos
 fuzz: $(DEV) ## Fuzz the API with schemathesis: EXAMPLES (200) an operation, on PostgreSQL.
 	EXAMPLES=$(EXAMPLES) DATABASE_URL=$(POSTGRES_URL) .venv/bin/pytest -s tests/fuzz/run.py
 
-bench: .venv/.packages benchmarks/.venv/.packages ## Measure the shop beside its peers (25 minutes).
+bench: .venv/.packages benchmarks/.venv/.packages ## Measure the shop beside its peers (30 minutes).
 	POSTGRES_URL=$(POSTGRES_URL) benchmarks/.venv/bin/python -m benchmarks
 
 bench-quick: .venv/.packages benchmarks/.venv/.packages ## See that all of that works (3 minutes).

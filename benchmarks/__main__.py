@@ -4,33 +4,34 @@ import argparse
 import json
 import os
 import platform
+import shlex
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 
 import psycopg
 
-from benchmarks import report
-from benchmarks.databases import ROOT, PostgreSQL, SQLite, manage
-from benchmarks.load import CONNECTIONS, Failure, require_wrk
-from benchmarks.rows import ROWS, Asked
+from benchmarks import load, report
+from benchmarks.databases import ROOT, PostgreSQL, SQLite
+from benchmarks.load import CONNECTIONS, Failure, require_programs
+from benchmarks.rows import PLACE, ROWS, Request
 from benchmarks.same import capture, check_refusals, check_same
 from benchmarks.servers import (
     BARE,
     FASTAPI,
     FASTAPI_COUNT,
-    FIVE,
-    ONE,
     PLAIN,
+    REDIS,
     SHOP,
+    SHOPS,
+    THREADS,
     WORKERS,
     running,
 )
@@ -47,6 +48,8 @@ class Plan:
     rounds: int
     seconds: int
     warm_up: int  # seconds before each measurement, dropped
+    threads: bool = False  # whether the shop is measured with 1, 2 and 4 threads
+    rows: tuple = ROWS
 
 
 FULL = Plan(products=10_000, customers=1_000, orders=50_000, rounds=5, seconds=3, warm_up=1)
@@ -58,7 +61,7 @@ class Bench:
 
     def __init__(self, kind, copy, plan, folder):
         self.kind, self.copy, self.plan, self.folder = kind, copy, plan, Path(folder)
-        self.rows = [row for row in ROWS if row.sqlite or kind == "PostgreSQL"]
+        self.rows = [row for row in plan.rows if row.sqlite or kind == "PostgreSQL"]
         self.results, self.faults = {}, []
         self.template = copy("template")
 
@@ -67,32 +70,37 @@ class Bench:
         self.template.create()
         try:
             self.template.seed(self.plan.products, self.plan.customers, self.plan.orders)
-            self.shop, self.version = self.template.shop(), self.template.version()
-            self.prepare_bare_view()
-            reading = [row for row in self.rows if not row.writes]
-            writing = [row for row in self.rows if row.writes]
-            # Each row that writes begins with the same data, as the first does after only reading.
-            for rows in ([*reading, writing[0]], *([row] for row in writing[1:])):
-                self.measure_on_fresh_copies(rows)
-            if self.kind == "PostgreSQL":
-                self.time_verify_stock()
+            self.shop, self.database_version = self.template.shop(), self.template.version()
+            if not self.plan.threads:
+                self.prepare_bare_view()
+            writing = [row for row in self.rows if row.writes or row.order_client]
+            reading = [row for row in self.rows if row not in writing]
+            # Each row in which orders are placed begins with the same data.
+            for rows in (reading, *([row] for row in writing)):
+                if rows:
+                    self.measure_on_fresh_copies(rows)
         finally:
             self.template.drop()
-        self.results = {row.name: self.results[row.name] for row in self.rows} | self.results
+        self.results = {row.name: self.results[row.name] for row in self.rows}
 
     def servers_of(self, row):
-        yield from (SHOP, BARE, PLAIN, FASTAPI)
+        if self.plan.threads:
+            yield from (*THREADS, FASTAPI)
+            return
+        yield SHOP
+        if row.redis and self.kind == "PostgreSQL":
+            yield REDIS
+        if not row.order_client:  # it places no orders
+            yield BARE
+        yield from (PLAIN, FASTAPI)
         if row.counts and self.kind == "PostgreSQL":
             yield FASTAPI_COUNT
-        if row.raw_sql and self.kind == "PostgreSQL":
-            yield from (FIVE, ONE)
 
     def prepare_bare_view(self):
         answers = {}
         with running([SHOP], self.template, self.copy, self.folder) as [server]:
             for row in self.rows:
-                etag = etag_of(server) if row.conditional else None
-                answers = capture(server, row, row.requests(self.shop, REQUESTS, etag)) | answers
+                answers = capture(server, row, self.requests(row, server)) | answers
         (self.folder / "answers.json").write_text(json.dumps(answers))
 
     def measure_on_fresh_copies(self, rows):
@@ -100,86 +108,88 @@ class Bench:
         with running(names, self.template, self.copy, self.folder) as servers:
             before = servers[0].database.orders()
             for row in rows:
-                taking_part = [each for each in servers if each.name in self.servers_of(row)]
-                self.measure(row, taking_part)
+                names = [*self.servers_of(row)]
+                self.measure(row, [server for server in servers if server.name in names])
             for server in servers:
                 if server.name != BARE:
-                    confirmed = self.confirmed(rows[-1], server)
+                    confirmed = sum(self.confirmed(row, server) for row in rows)
                     server.database.check_books(before + confirmed)
 
     def confirmed(self, row, server):
         """How many orders it said that it placed while it was measured; in the mix, 0 or more."""
-        told = self.results[row.name].get(server.name)
-        return told["requests"] - told["errors"] if told and not row.counts else 0
+        measured = self.results[row.name].get(server.name)
+        if not measured:
+            return 0
+        only_orders = row.writes and not row.counts
+        return measured["requests"] - measured["errors"] if only_orders else measured["orders"]
 
     def measure(self, row, servers):
-        shop = servers[0]
-        if row.conditional and not etag_of(shop):
-            self.results[row.name] = {"unsupported": "not supported: the shop sends no ETag"}
-            self.say(f"{row.name}: not supported, the shop sends no ETag")
-            return
-        check_same(row, servers, self.requests(row, shop))
-        if row.raw_sql:
+        check_same(row, servers, self.requests(row, servers[0]))
+        if row.writes:
             check_refusals(servers, self.shop, self.retired())
         rounds = {server.name: [] for server in servers}
         for number in range(self.plan.rounds):
             for server in servers[number % len(servers) :] + servers[: number % len(servers)]:
-                requests = self.requests(row, shop)
-                if self.plan.warm_up:
-                    server.load(requests, self.plan.warm_up)
-                told = server.load(requests, self.plan.seconds, row.conditional)
-                rounds[server.name].append(told)
+                measured = self.measure_once(row, server, self.requests(row, servers[0]))
+                rounds[server.name].append(measured)
                 self.say(
-                    f"{row.name}, round {number + 1}, {server.name}: {told['rps']:,.0f}/s, "
-                    f"p99 {told['p99']:,.1f} ms"
+                    f"{row.name}, round {number + 1}, {server.name}: {measured['rps']:,.0f}/s, "
+                    f"p99 {measured['p99']:,.1f} ms"
                 )
-                self.look_for_faults(row, server, told)
-        self.results[row.name] = {name: report.summary(told) for name, told in rounds.items()}
+                self.look_for_faults(row, server, measured)
+        self.results[row.name] = {name: report.summary(each) for name, each in rounds.items()}
+
+    def measure_once(self, row, server, requests):
+        if not row.order_client:
+            return self.load(row, server, requests) | {"orders": 0, "orders_per_second": 0}
+        with load.order_client(server, PLACE.requests(self.shop, REQUESTS)) as client:
+            measured = self.load(row, server, requests)
+        measured["errors"] += client["errors"]
+        measured["error_kinds"] += f"; in the orders beside: {client['error_kinds']}"
+        orders = client["requests"] - client["errors"]
+        return measured | {"orders": orders, "orders_per_second": client["rps"]}
+
+    def load(self, row, server, requests):
+        if self.plan.warm_up:
+            load.measure(server, requests, self.plan.warm_up)
+        return load.measure(server, requests, self.plan.seconds, row.conditional)
 
     def requests(self, row, shop):
         etag = etag_of(shop) if row.conditional else None
         return row.requests(self.shop, REQUESTS, etag)
 
-    def look_for_faults(self, row, server, told):
+    def look_for_faults(self, row, server, measured):
         fault = f"{self.kind}, {row.name}: {server.name} "
-        if not told["requests"]:
+        if not measured["requests"] or row.order_client and not measured["orders"]:
             self.faults.append(f"{fault}answered nothing")
-        if told["errors"]:
-            self.say(f"{server.name} made {told['errors']} errors: {told.get('told')}")
+        if measured["errors"]:
+            errors = f"made {measured['errors']} errors ({measured['error_kinds']})"
+            self.say(f"{server.name} {errors}")
             # That SQLite is busy for the peers is part of what is measured.
-            if server.name == SHOP or not (row.writes and self.kind == "SQLite"):
-                self.faults.append(f"{fault}made {told['errors']} errors ({told.get('told')})")
-        revalidated = told["not_modified"] > 0.9 * told["requests"]
+            if server.name in SHOPS or not (row.writes and self.kind == "SQLite"):
+                self.faults.append(fault + errors)
+        revalidated = measured["not_modified"] > 0.9 * measured["requests"]
         if row.conditional and server.name in (SHOP, BARE) and not revalidated:
-            self.faults.append(f"{fault}answered only {told['not_modified']} times 304")
+            self.faults.append(f"{fault}answered only {measured['not_modified']} times 304")
 
     def retired(self):
         products = "SELECT min(id) FROM products_product WHERE NOT is_active"
         return self.template.read(products)[0][0]
-
-    def time_verify_stock(self):
-        seconds = []
-        for _ in range(self.plan.rounds):
-            began = time.perf_counter()
-            manage(self.template, "verify_stock")
-            seconds.append(time.perf_counter() - began)
-        self.results["manage.py verify_stock"] = {"seconds": round(median(seconds), 2)}
 
     def say(self, sentence):
         print(f"{datetime.now():%H:%M:%S} {self.kind}: {sentence}", flush=True)  # noqa: DTZ005
 
 
 def etag_of(server):
-    return server.ask(Asked("GET", "/api/products/"))[1]["ETag"]
+    return server.send(Request("GET", "/api/products/"))[1]["ETag"]
 
 
 def versions(databases):
     shop = (
-        "from importlib.metadata import version as v; print(v('django'), v('djangorestframework'))"
+        "from importlib.metadata import version as v; "
+        "print(*(f'{p} {v(p)}' for p in ('django', 'djangorestframework', 'granian')), sep=', ')"
     )
-    django, drf = subprocess.check_output(
-        [ROOT / ".venv/bin/python", "-c", shop], text=True
-    ).split()
+    packages = subprocess.check_output([ROOT / ".venv/bin/python", "-c", shop], text=True).strip()
     commit = subprocess.check_output(
         ["git", "-C", ROOT, "describe", "--always", "--dirty"], text=True
     )
@@ -188,44 +198,55 @@ def versions(databases):
     return {
         "machine": f"{os.cpu_count()} cores, {platform.system()}, Python "
         f"{platform.python_version()}, {', '.join(databases)}",
-        "the shop": f"commit {commit.strip()}, django {django}, djangorestframework {drf}",
+        "the shop": f"commit {commit.strip()}, {packages}",
         "peers": ", ".join(f"{name} {version(name)}" for name in peers),
     }
 
 
-def main():
+def arguments():
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="whether all works; not for figures")
-    quick = parser.parse_args().quick
-    plan = QUICK if quick else FULL
-    require_wrk()
+    parser.add_argument(
+        "--threads",
+        action="store_true",
+        help="the shop with 1, 2 and 4 threads, beside FastAPI, in the rows that have a floor",
+    )
+    names = [row.name for row in ROWS]
+    parser.add_argument("--rows", nargs="+", choices=names, default=names, metavar="NAME")
+    parser.add_argument("--rounds", type=int, metavar="N", help="instead of 5")
+    return parser.parse_args()
+
+
+def main():
+    chosen = arguments()
+    plan = QUICK if chosen.quick else FULL
+    rows = [row for row in ROWS if row.name in chosen.rows and (row.floor or not chosen.threads)]
+    plan = replace(
+        plan, threads=chosen.threads, rows=tuple(rows), rounds=chosen.rounds or plan.rounds
+    )
+    require_programs()
     server_url = os.environ["POSTGRES_URL"]
     began, date = time.monotonic(), datetime.now(UTC)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("Terminated."))  # and end the servers
     # Not in /tmp, which may be memory: SQLite's file belongs on a disk.
     with TemporaryDirectory(dir=RESULTS.parent, prefix="run-") as folder:
-        benches = [
-            Bench("PostgreSQL", partial(PostgreSQL, server_url), plan, folder),
-            Bench("SQLite", partial(SQLite, folder), plan, folder),
-        ]
+        kinds = {"PostgreSQL": partial(PostgreSQL, server_url), "SQLite": partial(SQLite, folder)}
+        benches = [Bench(kind, copy, plan, folder) for kind, copy in kinds.items()]
+        benches = [bench for bench in benches if bench.rows]
         for bench in benches:
             bench.run()
     results = {
         "date": f"{date:%Y-%m-%d %H:%M} UTC",
-        "command": "make bench-quick" if quick else "make bench",
+        "command": shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]]),
         "setting": f"{WORKERS} worker processes, {CONNECTIONS} connections, {plan.products:,} "
         f"products, {plan.orders:,} orders of 3 lines; medians of {plan.rounds} interleaved rounds "
         f"of {plan.seconds} s.",
-        "versions": versions(bench.version for bench in benches),
+        "versions": versions(bench.database_version for bench in benches),
         "databases": {bench.kind: bench.results for bench in benches},
-        "ratios": {
-            bench.kind: {name: report.ratios(row) for name, row in bench.results.items()}
-            for bench in benches
-        },
         "faults": [fault for bench in benches for fault in bench.faults],
     }
-    name = "quick" if quick else f"{date:%Y-%m-%d}"
-    RESULTS.mkdir(exist_ok=True)
+    whole = not chosen.quick and not chosen.rounds and chosen.rows == [row.name for row in ROWS]
+    name = f"{date:%Y-%m-%d}{'-threads' if chosen.threads else ''}" if whole else "quick"
     (RESULTS / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n")
     (RESULTS / f"{name}.md").write_text(report.markdown(results))
     print(report.markdown(results))

@@ -38,7 +38,7 @@ end
 function done(summary, latency)
   local e = summary.errors
   print(string.format(
-    '{"requests": %d, "seconds": %f, "errors": %d, "told": "%s", "not_modified": %d,'
+    '{"requests": %d, "seconds": %f, "errors": %d, "error_kinds": "%s", "not_modified": %d,'
       .. ' "p50": %f, "p99": %f}',
     summary.requests, summary.duration / 1e6, e.connect + e.read + e.write + e.status + e.timeout,
     string.format("%d connect, %d read, %d write, %d status, %d timeout",

@@ -1,78 +1,87 @@
 """Loading a server for some seconds, and what that cost whom."""
 
 import json
-import os
 import resource
 import shutil
+import signal
 import subprocess
-import sys
 import uuid
+from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.processes import cpu_of_tree
 
 CONNECTIONS = 16
+NO_END = 3600  # seconds
 
 
 class Failure(Exception):
     """What makes the whole run worth nothing."""
 
 
-def require_wrk():
-    if not shutil.which("wrk"):
-        raise Failure("The load generator is missing: apt-get install wrk (Debian has 4.1).")
+def require_programs():
+    for program, package in (("wrk", "wrk"), ("redis-server", "redis-server")):
+        if not shutil.which(program):
+            raise Failure(f"{program} is missing: apt-get install {package} (Debian has it).")
 
 
-def wrk(server, requests, seconds, folder, count_304=False):
-    """Load an HTTP server over 16 connections; return what came of it."""
-    file = Path(folder) / "requests"
+def wrk(server, requests, seconds, connections=CONNECTIONS, count_304=False):
+    """The command that sends a server these requests, over and over, and prints the outcome."""
+    file = server.folder / f"requests-{connections}"
     file.write_text("\0".join(each.raw() for each in requests))
-    lua = Path(__file__).with_name("load.lua")
-    return timed(
-        [
-            *("wrk", "--threads", "1", "--connections", str(CONNECTIONS), "--timeout", "10s"),
-            *("--duration", f"{seconds}s", "--script", str(lua)),
-            *(f"http://127.0.0.1:{server.port}", "--", str(file), uuid.uuid4().hex),
-            *(["304"] if count_304 else []),
-        ],
-        server.process.pid,
-        server.database,
-    )
+    return [
+        *("wrk", "--threads", "1", "--connections", str(connections), "--timeout", "10s"),
+        *("--duration", f"{seconds}s", "--script", str(Path(__file__).with_name("load.lua"))),
+        *(f"http://127.0.0.1:{server.port}", "--", str(file), uuid.uuid4().hex),
+        *(["304"] if count_304 else []),
+    ]
 
 
-def raw_sql(way, database, seconds):
-    """Have the peers without HTTP place orders: their own time counts as the server's."""
-    command = [sys.executable, "-m", "benchmarks.peers.raw_sql", way, str(seconds)]
-    measured = timed(command, None, database, os.environ | {"DATABASE_URL": database.url})
-    cpu = measured["cpu_ms"]
-    cpu["server"], cpu["generator"] = cpu["generator"], 0.0
-    return measured
+def measure(server, requests, seconds, count_304=False):
+    """Load a server over 16 connections.
 
-
-def timed(command, server, database, environment=None):
-    """Run the generator; add requests per second, and milliseconds of processor per request."""
-    before = cpu(server, database)
-    done = subprocess.run(
-        command, capture_output=True, text=True, env=environment, cwd=Path(__file__).parent.parent
-    )
-    if done.returncode:
-        raise Failure(f"{command[0]} failed:\n{done.stdout}{done.stderr}")
-    spent = [b - a for a, b in zip(before, cpu(server, database), strict=True)]
-    measured = json.loads(done.stdout.splitlines()[-1])
-    requests = measured["requests"] or 1
-    measured["rps"] = measured["requests"] / measured["seconds"]
+    Return requests per second, latencies in milliseconds, and milliseconds of processor per
+    request; with an order client, those that its orders took of the server are among them.
+    """
+    before = cpu(server)
+    output = subprocess.check_output(wrk(server, requests, seconds, count_304=count_304), text=True)
+    spent = [after - start for start, after in zip(before, cpu(server), strict=True)]
+    measured = outcome(output)
     names = ("server", "database", "generator")
     measured["cpu_ms"] = {
-        name: 1000 * seconds / requests for name, seconds in zip(names, spent, strict=True)
+        name: 1000 * seconds / (measured["requests"] or 1)
+        for name, seconds in zip(names, spent, strict=True)
     }
     return measured
 
 
-def cpu(server, database):
+@contextmanager
+def order_client(server, orders):
+    """Place orders over one more connection, one after the other, for as long as the block runs.
+
+    What it yields says how many, once the block has ended.
+    """
+    placed = {}
+    command = wrk(server, orders, NO_END, connections=1)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as client:
+        try:
+            yield placed
+        finally:
+            client.send_signal(signal.SIGINT)  # wrk ends, and prints its summary
+            output, _ = client.communicate(timeout=30)
+    placed.update(outcome(output))
+
+
+def outcome(output):
+    measured = json.loads(output.splitlines()[-1])
+    return measured | {"rps": measured["requests"] / measured["seconds"]}
+
+
+def cpu(server):
     """Seconds that the server, the database and all generators so far have worked."""
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return (
-        cpu_of_tree(server) if server else 0.0,
-        database.cpu(),
+        cpu_of_tree(server.process.pid),
+        server.database.cpu(),
         children.ru_utime + children.ru_stime,
     )

@@ -1,7 +1,6 @@
 """The shop and its peers, each as its own documentation has it run: two worker processes."""
 
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -11,23 +10,24 @@ from contextlib import ExitStack, contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from benchmarks import load
-from benchmarks.databases import ROOT
+from benchmarks.databases import PRODUCTION, ROOT
 from benchmarks.load import Failure
 
 WORKERS = "2"
-RATE = "10000000/m"  # raised for the one address that all requests come from; counting stays on
-SHOP, BARE = "the shop", "bare Django"
-PLAIN, FASTAPI, FASTAPI_COUNT = "plain DRF", "FastAPI", "FastAPI, count kept"
-FIVE, ONE = "SQL, five statements", "SQL, one statement"
+SHOP, REDIS = "the shop", "the shop, with Redis"
+THREADS = {"the shop, 1 thread": 1, "the shop, 2 threads": 2, "the shop, 4 threads": 4}
+SHOPS = (SHOP, REDIS, *THREADS)
+BARE, PLAIN = "bare Django", "plain DRF"
+FASTAPI, FASTAPI_COUNT = "FastAPI", "FastAPI, count kept"
 
 
 def command_of(name, port):
     here = Path(sys.executable).parent
-    at = f"127.0.0.1:{port}"
-    if name == SHOP:
+    if name in SHOPS:
         web = (ROOT / "Procfile").read_text().partition("web: ")[2].splitlines()[0]
-        return ["sh", "-c", web.replace("0.0.0.0", "127.0.0.1")]
+        # In the process group of the shop, so that it ends with it, and its processor time counts.
+        redis = f"redis-server --port {port + 1} --bind 127.0.0.1 --save '' & "
+        return ["sh", "-c", redis + web if name == REDIS else web]
     if name == BARE:
         return [
             *(here / "granian", "--interface", "wsgi", "--workers", WORKERS),
@@ -37,7 +37,7 @@ def command_of(name, port):
     if name == PLAIN:
         return [
             *(here / "gunicorn", "benchmarks.peers.plain.wsgi", "--workers", WORKERS),
-            *("--bind", at, "--no-control-socket", "--log-level", "warning"),
+            *("--bind", f"127.0.0.1:{port}", "--no-control-socket", "--log-level", "warning"),
         ]
     return [
         *(here / "uvicorn", "benchmarks.peers.fast.main:app", "--workers", WORKERS),
@@ -49,24 +49,29 @@ def command_of(name, port):
 def environment_of(name, port):
     if name == FASTAPI_COUNT:
         return {"COUNT": "kept"}
-    if name != SHOP:
+    if name not in SHOPS:
         return {}
-    limits = ("ANONYMOUS", "CUSTOMER", "ORDER", "ACCOUNT", "LOG_IN_ACCOUNT", "LOG_IN_ADDRESS")
     return {
-        **{f"{limit}_RATE": RATE for limit in limits},
+        **PRODUCTION,
         "PATH": f"{ROOT / '.venv/bin'}{os.pathsep}{os.environ['PATH']}",
         "PORT": str(port),
         "WEB_CONCURRENCY": WORKERS,
-        "DEBUG": "false",
-        "SECRET_KEY": secrets.token_urlsafe(50),
-        "ALLOWED_HOSTS": "127.0.0.1",
-        "SECURE_SSL_REDIRECT": "false",
+        **({"CACHE_URL": f"redis://127.0.0.1:{port + 1}/0"} if name == REDIS else {}),
+        **({"BLOCKING_THREADS": str(THREADS[name])} if name in THREADS else {}),
     }
 
 
-class Server:
-    """One that speaks HTTP."""
+def free_port():
+    """A port that is free, and so is the next."""
+    while True:
+        with socket.socket() as probe, socket.socket() as following, suppress(OSError):
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+            following.bind(("127.0.0.1", port + 1))
+            return port
 
+
+class Server:
     def __init__(self, name, database, folder):
         self.name = name
         self.database = database
@@ -74,9 +79,7 @@ class Server:
         self.log = self.folder / f"{name}.log"
 
     def start(self):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         own = {"DATABASE_URL": self.database.url, "ANSWERS": str(self.folder / "answers.json")}
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
@@ -99,8 +102,8 @@ class Server:
                 return
             except (OSError, HTTPException):
                 if self.process.poll() is not None or time.monotonic() > deadline:
-                    told = self.log.read_text()[-3000:]
-                    raise Failure(f"{self.name} does not start:\n{told}") from None
+                    log = self.log.read_text()[-3000:]
+                    raise Failure(f"{self.name} does not start:\n{log}") from None
                 time.sleep(0.05)
             finally:
                 connection.close()
@@ -114,35 +117,16 @@ class Server:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
 
-    def ask(self, asked):
-        """Status, headers and body."""
+    def send(self, request):
+        """Status, headers and body of the answer."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
-            content = asked.content() or None
-            connection.request(asked.method, asked.path, content, asked.all_headers())
+            content = request.content() or None
+            connection.request(request.method, request.path, content, request.all_headers())
             response = connection.getresponse()
             return response.status, response.headers, response.read().decode()
         finally:
             connection.close()
-
-    def load(self, requests, seconds, count_304=False):
-        return load.wrk(self, requests, seconds, self.folder, count_304)
-
-
-class RawSQL:
-    """Two processes that place orders in the database, and speak no HTTP."""
-
-    def __init__(self, name, database, folder):
-        self.name = name
-        self.database = database
-
-    def start(self):
-        pass
-
-    wait = stop = start
-
-    def load(self, requests, seconds, count_304=False):
-        return load.raw_sql({FIVE: "five", ONE: "one"}[self.name], self.database, seconds)
 
 
 @contextmanager
@@ -154,11 +138,14 @@ def running(names, template, copy, folder):
             database = copy(f"copy_{index}")
             database.create(template)
             stack.callback(database.drop)
-            kind = RawSQL if name in (FIVE, ONE) else Server
-            servers.append(kind(name, database, folder))
+            if name not in SHOPS:
+                database.write_placed_events()
+            servers.append(Server(name, database, folder))
         for server in servers:
             server.start()
             stack.callback(server.stop)
+            if server.name in SHOPS:  # one after the other: each collects the static files first
+                server.wait()
         for server in servers:
             server.wait()
         yield servers

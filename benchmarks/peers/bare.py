@@ -9,17 +9,17 @@ from django.core.wsgi import get_wsgi_application
 from django.http import HttpResponse
 from django.urls import re_path
 
-from benchmarks.rows import kind
+from benchmarks.rows import answer_key
 
 ANSWERS = {
-    asked: (status, body.encode())
-    for asked, (status, body) in json.loads(Path(os.environ["ANSWERS"]).read_text()).items()
+    key: (status, body.encode())
+    for key, (status, body) in json.loads(Path(os.environ["ANSWERS"]).read_text()).items()
 }
 
 
 def answer(request):
     conditional = "If-None-Match" in request.headers
-    status, body = ANSWERS[kind(request.method, request.get_full_path(), conditional)]
+    status, body = ANSWERS[answer_key(request.method, request.get_full_path(), conditional)]
     return HttpResponse(body, status=status, content_type="application/json")
 
 

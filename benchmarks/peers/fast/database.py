@@ -97,7 +97,7 @@ class Product(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str]
     description: Mapped[str]
-    sku: Mapped[str]
+    sku: Mapped[str | None]
     price: Mapped[Decimal]
     quantity_in_stock: Mapped[int]
     is_active: Mapped[bool]
@@ -136,7 +136,7 @@ class OrderItem(Base):
     order_id: Mapped[int] = mapped_column(ForeignKey(Order.id))
     product_id: Mapped[int] = mapped_column(ForeignKey(Product.id))
     name: Mapped[str]
-    sku: Mapped[str]
+    sku: Mapped[str | None]
     unit_price: Mapped[Decimal]
     quantity: Mapped[int]
     line_total: Mapped[Decimal]

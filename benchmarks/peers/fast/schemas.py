@@ -17,7 +17,7 @@ class ProductOut(Row):
     id: int
     name: str
     description: str
-    sku: str
+    sku: str | None
     price: Decimal
     currency: str
     quantity_in_stock: int
@@ -76,7 +76,7 @@ class PlaceOrder(BaseModel):
 class OrderItemOut(Row):
     product: int = Field(validation_alias="product_id")
     name: str
-    sku: str
+    sku: str | None
     unit_price: Decimal
     quantity: int
     line_total: Decimal

@@ -23,7 +23,7 @@ class Customer(AbstractUser):
 class Product(models.Model):
     name = models.CharField(max_length=200)
     description = models.TextField(blank=True)
-    sku = models.CharField(max_length=40, unique=True)
+    sku = models.CharField(max_length=40, null=True, unique=True)  # noqa: DJ001
     price = models.DecimalField(max_digits=12, decimal_places=2)
     quantity_in_stock = models.PositiveIntegerField(default=0)
     is_active = models.BooleanField(default=True)
