@@ -5,7 +5,7 @@ transaction (whose beginning is the lock on SQLite), and writes a number that wa
 All else is the shop.
 """
 
-from shopply.wsgi import application  # noqa: F401  (what gunicorn runs; it also sets Django up)
+from shopply.wsgi import application  # noqa: F401  (what the server runs; it also sets Django up)
 
 # isort: split
 from orders.models import OrderManager

@@ -1,6 +1,6 @@
 """The shop with a catalogue that is kept whatever is written, for the negative control."""
 
-from shopply.wsgi import application  # noqa: F401  (what gunicorn runs; it also sets Django up)
+from shopply.wsgi import application  # noqa: F401  (what the server runs; it also sets Django up)
 
 # isort: split
 from products import catalogue
