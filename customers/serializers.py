@@ -6,9 +6,13 @@ from rest_framework import serializers
 from rest_framework.authtoken.serializers import AuthTokenSerializer
 from rest_framework.fields import get_error_detail
 from rest_framework.settings import api_settings
-from rest_framework.validators import UniqueValidator
 
 from customers.models import Customer
+from shopply.api.fields import (
+    STRICT_FIELD_MAPPING,
+    CaseInsensitiveUniqueValidator,
+    CharField,
+)
 
 LENA = {
     "id": 2,
@@ -61,15 +65,6 @@ EXPORTED = {
 }
 
 
-class UniqueInAnyCase(UniqueValidator):
-    def __init__(self, message):
-        super().__init__(Customer.objects.all(), message, lookup="iexact")
-
-    def filter_queryset(self, value, queryset, field_name):
-        # Longer ones are refused anyway; SQLite takes no pattern over 50,000 bytes.
-        return super().filter_queryset(value[:255], queryset, field_name)
-
-
 def in_ascii(address):
     if not address.isascii():
         raise serializers.ValidationError("Must be ASCII, a domain in Punycode.", code="invalid")
@@ -83,7 +78,7 @@ def check_strength(field, password, customer):
         raise serializers.ValidationError({field: get_error_detail(exc)}) from None
 
 
-class NewPasswordField(serializers.CharField):
+class NewPasswordField(CharField):
     """Its length too is checked by `check_strength`, once the rest of the form is read."""
 
     def __init__(self):
@@ -111,6 +106,8 @@ class NewPasswordField(serializers.CharField):
     ]
 )
 class CustomerSerializer(serializers.ModelSerializer):
+    serializer_field_mapping = STRICT_FIELD_MAPPING
+
     class Meta:
         model = Customer
         fields = (
@@ -136,7 +133,9 @@ class CustomerSerializer(serializers.ModelSerializer):
                 "allow_blank": False,
                 "validators": [
                     in_ascii,
-                    UniqueInAnyCase("An account with this e-mail address exists."),
+                    CaseInsensitiveUniqueValidator(
+                        Customer.objects.all(), "An account with this e-mail address exists."
+                    ),
                 ],
             },
         }
@@ -191,7 +190,9 @@ class RegistrationSerializer(CustomerSerializer):
                 "trim_whitespace": False,
                 "validators": [
                     *Customer.username.field.validators,
-                    UniqueInAnyCase("This user name is taken."),
+                    CaseInsensitiveUniqueValidator(
+                        Customer.objects.all(), "This user name is taken."
+                    ),
                 ],
             },
         }
@@ -229,7 +230,7 @@ class RegistrationSerializer(CustomerSerializer):
     ]
 )
 class PasswordSerializer(serializers.Serializer):
-    current_password = serializers.CharField(write_only=True, max_length=256, trim_whitespace=False)
+    current_password = CharField(write_only=True, max_length=256, trim_whitespace=False)
     new_password = NewPasswordField()
 
     def validate_current_password(self, password):
@@ -259,4 +260,7 @@ class PasswordSerializer(serializers.Serializer):
     ]
 )
 class TokenSerializer(AuthTokenSerializer):
-    pass
+    """DRF's, with strict fields."""
+
+    username = CharField(label="Username", write_only=True)
+    password = CharField(label="Password", trim_whitespace=False, write_only=True)

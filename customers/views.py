@@ -1,5 +1,3 @@
-from django.conf import settings
-from django.utils.module_loading import import_string
 from drf_spectacular.utils import (
     OpenApiExample,
     OpenApiParameter,
@@ -22,6 +20,8 @@ from customers.serializers import (
     TokenSerializer,
 )
 from customers.tokens import AccessToken, LogInOutdated
+from shopply.api.exceptions import ProblemException
+from shopply.api.pagination import LinkHeaderPagination
 
 
 @extend_schema(tags=["tokens"])
@@ -100,7 +100,7 @@ class CustomerViewSet(
 ):
     queryset = Customer.objects.order_by("id")
     serializer_class = CustomerSerializer
-    pagination_class = import_string(settings.LINK_PAGINATION_CLASS)
+    pagination_class = LinkHeaderPagination
     lookup_value_converter = "int"
 
     @property
@@ -165,11 +165,9 @@ class CustomerViewSet(
         try:
             request.user.close()
         except LastSuperuser:
-            refusal = exceptions.APIException(
-                "Make another account a superuser first.", "last_superuser"
-            )
-            refusal.status_code = status.HTTP_409_CONFLICT
-            raise refusal from None
+            raise ProblemException(
+                "last_superuser", "Make another account a superuser first."
+            ) from None
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(

@@ -5,7 +5,7 @@ from django_filters import rest_framework as filters
 
 from orders.models import Order
 from orders.moves import Status
-from products.filters import NoEmptyValues, PatternFilter
+from shopply.api.filters import RegexFilter, RejectEmptyParamsForm
 
 
 def within_the_calendar(moment):
@@ -46,17 +46,17 @@ class OrderFilter(filters.FilterSet):
     modified_after = MomentFilter(
         "modified", "gte", label="Changed then or later: for keeping a copy up to date."
     )
-    customer = PatternFilter(
+    customer = RegexFilter(
         method="filter_customer",
         pattern="^([1-9][0-9]{0,17}|all)$",
-        refusal="Must be the id of a customer, or `all`.",
+        message="Must be the id of a customer, or `all`.",
         label="For staff: the orders of the customer with this id, or `all`. Your own without it.",
     )
 
     class Meta:
         model = Order
         fields = ()
-        form = NoEmptyValues
+        form = RejectEmptyParamsForm
 
     def filter_customer(self, orders, name, whose):
         return orders if whose == "all" else orders.of(whose)

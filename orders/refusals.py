@@ -7,7 +7,7 @@ from rest_framework import exceptions
 from orders.models import MAX_TOTAL, AddressMissing, KeyReused, PriceChanged, TotalTooLarge
 from orders.serializers import QuoteSerializer
 from products.models import OutOfStock, UnknownProducts
-from products.refusals import Refusal
+from shopply.api.exceptions import ProblemException
 
 
 @contextmanager
@@ -24,8 +24,7 @@ def refusals_told(lines):
             errors[first[pk]] = {"product": f"No product has the id {pk}."}
         raise exceptions.ValidationError({"items": errors}, "does_not_exist") from None
     except OutOfStock as exc:
-        raise Refusal(
-            409,
+        raise ProblemException(
             "out_of_stock",
             how_many(len(exc.shortages), len(first)),
             errors=sorted(
@@ -38,8 +37,7 @@ def refusals_told(lines):
         ) from None
     except PriceChanged as exc:
         quote = QuoteSerializer(exc.draft).data
-        raise Refusal(
-            409,
+        raise ProblemException(
             "price_changed",
             f"The order comes to {quote['total_price']} {quote['currency']} now.",
             total_price=quote["total_price"],
@@ -55,8 +53,7 @@ def refusals_told(lines):
         )
         raise exceptions.ValidationError({"shipping_address": [message]}, "required") from None
     except KeyReused:
-        raise Refusal(
-            422,
+        raise ProblemException(
             "idempotency_key_reused",
             "You placed another order with this Idempotency-Key.",
             errors=[

@@ -8,8 +8,7 @@ from rest_framework import serializers
 from orders.models import MAX_LINES, MAX_QUANTITY, Order
 from orders.moves import MOVES, moves_of
 from orders.parts import OrderEvent, OrderItem
-from products.records import MAX_ID
-from products.serializers import JSONIntegerField, MoneyField
+from shopply.api.fields import MAX_ID, CharField, JSONIntegerField, MoneyField
 
 ORDERED = [
     {
@@ -44,14 +43,14 @@ ADDRESSED = {
 class ShippingAddressSerializer(serializers.Serializer):
     """Where the parcel goes. Name and number are the customer's own unless given."""
 
-    name = serializers.CharField(max_length=301, required=False)  # a first and a last name
-    contact_number = serializers.CharField(max_length=40, required=False, allow_blank=True)
-    street_1 = serializers.CharField(max_length=200)
-    street_2 = serializers.CharField(max_length=200, default="", allow_blank=True)
-    city = serializers.CharField(max_length=100)
-    state = serializers.CharField(max_length=100, default="", allow_blank=True)
-    postal_code = serializers.CharField(max_length=20, default="", allow_blank=True)
-    country = serializers.CharField(max_length=100)
+    name = CharField(max_length=301, required=False)  # a first and a last name
+    contact_number = CharField(max_length=40, required=False, allow_blank=True)
+    street_1 = CharField(max_length=200)
+    street_2 = CharField(max_length=200, default="", allow_blank=True)
+    city = CharField(max_length=100)
+    state = CharField(max_length=100, default="", allow_blank=True)
+    postal_code = CharField(max_length=20, default="", allow_blank=True)
+    country = CharField(max_length=100)
 
 
 class LineSerializer(serializers.Serializer):
@@ -251,7 +250,7 @@ class QuoteSerializer(serializers.ModelSerializer):
     ]
 )
 class MoveSerializer(serializers.Serializer):
-    note = serializers.CharField(
+    note = CharField(
         max_length=500, default="", allow_blank=True, help_text="Seen by the customer too."
     )
 
@@ -274,10 +273,10 @@ class MoveSerializer(serializers.Serializer):
 )
 class StockMovementSerializer(serializers.Serializer):
     at = serializers.DateTimeField()
-    reason = serializers.CharField(
+    reason = CharField(
         help_text="That of an adjustment, or `sale` or `cancelled` for those of an order."
     )
     delta = serializers.IntegerField(help_text="Pieces that came (12) or went (-2).")
-    note = serializers.CharField()
+    note = CharField()
     by = serializers.IntegerField(allow_null=True, help_text="The id of who did it.")
     order = serializers.IntegerField(allow_null=True, help_text="The id of the order.")

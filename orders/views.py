@@ -2,9 +2,7 @@ import hashlib
 import json
 import re
 
-from django.conf import settings
 from django.shortcuts import get_object_or_404
-from django.utils.module_loading import import_string
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import exceptions, generics, permissions, status, viewsets
@@ -25,8 +23,9 @@ from orders.serializers import (
     StockMovementSerializer,
 )
 from products.models import Product
-from products.records import MAX_ID
-from products.refusals import Refusal
+from shopply.api.exceptions import ProblemException
+from shopply.api.fields import MAX_ID
+from shopply.api.pagination import CursorPagination
 
 KEY_PATTERN = '"[!-~]{1,255}"|[!#-~][!-~]{0,254}'
 KEY = OpenApiParameter(
@@ -66,7 +65,7 @@ WISH = PlaceOrderSerializer()
 class OrderViewSet(viewsets.GenericViewSet):
     queryset = Order.objects.all()
     serializer_class = OrderSerializer
-    pagination_class = import_string(settings.CURSOR_PAGINATION_CLASS)
+    pagination_class = CursorPagination
     filter_backends = (DjangoFilterBackend,)
     filterset_class = OrderFilter
     lookup_value_converter = "int"
@@ -160,7 +159,7 @@ class OrderViewSet(viewsets.GenericViewSet):
         except NotYours:
             raise exceptions.PermissionDenied("This move is for the shop's staff.") from None
         except IllegalTransition as exc:
-            raise Refusal(409, "illegal_transition", str(exc)) from None
+            raise ProblemException("illegal_transition", str(exc)) from None
         return self.answer(order.pk)
 
     def of_move(summary, description, *problems):
@@ -204,8 +203,7 @@ def idempotency_key(request):
         return None
     if not re.fullmatch(KEY_PATTERN, given):
         detail = "Must be 1 to 255 visible ASCII characters, in double quotes or not."
-        raise Refusal(
-            400,
+        raise ProblemException(
             "validation_error",
             f"Idempotency-Key: {detail}",
             errors=[{"header": "Idempotency-Key", "code": "invalid", "detail": detail}],

@@ -1,38 +1,18 @@
 from decimal import Decimal
 
-from django import forms
-from django.core.validators import RegexValidator
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema_field
 from rest_framework.exceptions import ValidationError
 from rest_framework.filters import SearchFilter
 
 from products.models import Product
-from products.serializers import money_pattern
+from shopply.api.fields import money_pattern
+from shopply.api.filters import RegexFilter, RejectEmptyParamsForm
 
 PRICE = {
     "pattern": money_pattern(Product.price.field),
-    "refusal": "Must be a price, such as 11.90.",
+    "message": "Must be a price, such as 11.90.",
 }
-
-
-class NoEmptyValues(forms.Form):
-    """Django would take `?in_stock=` for no filter, and list everything."""
-
-    def clean(self):
-        for name in self.fields:
-            if self.data.get(name) == "":
-                self.add_error(name, forms.ValidationError("Leave it out, or give it a value."))
-        return super().clean()
-
-
-class PatternFilter(filters.CharFilter):
-    """Takes what the pattern matches, which the OpenAPI document tells as well."""
-
-    def __init__(self, *args, pattern, refusal, label, **kwargs):
-        matching = RegexValidator(pattern.replace("$", r"\Z"), refusal)  # $ lets a line end follow
-        super().__init__(*args, validators=[matching], strip=False, **kwargs)
-        extend_schema_field({"type": "string", "pattern": pattern, "description": label})(self)
 
 
 class BoundedSearch(SearchFilter):
@@ -64,8 +44,8 @@ class BoundedSearch(SearchFilter):
 
 
 class ProductFilter(filters.FilterSet):
-    min_price = PatternFilter(method="filter_price", **PRICE, label="At this price or dearer.")
-    max_price = PatternFilter(method="filter_price", **PRICE, label="At this price or cheaper.")
+    min_price = RegexFilter(method="filter_price", **PRICE, label="At this price or dearer.")
+    max_price = RegexFilter(method="filter_price", **PRICE, label="At this price or cheaper.")
     in_stock = filters.TypedChoiceFilter(
         choices=[("true", "true"), ("false", "false")],
         coerce=lambda text: text == "true",
@@ -82,7 +62,7 @@ class ProductFilter(filters.FilterSet):
     class Meta:
         model = Product
         fields = ()
-        form = NoEmptyValues
+        form = RejectEmptyParamsForm
 
     @extend_schema_field(
         {

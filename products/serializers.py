@@ -1,10 +1,8 @@
-import re
-
-from django.db import models
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from products.models import MAX_STOCK, Product, StockAdjustment
+from shopply.api.fields import STRICT_FIELD_MAPPING, CharField, JSONIntegerField
 
 EXAMPLE = OpenApiExample(
     "A product",
@@ -25,52 +23,10 @@ EXAMPLE = OpenApiExample(
 )
 
 
-class JSONIntegerField(serializers.IntegerField):
-    """A JSON integer; DRF's own field takes `"5"`, `5.0` and digits of other scripts too."""
-
-    def to_internal_value(self, data):
-        if type(data) is not int:  # a bool is an int to isinstance
-            self.fail("invalid")
-        return data
-
-
-class JSONBooleanField(serializers.BooleanField):
-    """true or false; DRF's own field takes `"yes"`, `"off"` and 1 too."""
-
-    def to_internal_value(self, data):
-        if not isinstance(data, bool):
-            self.fail("invalid", input=data)
-        return data
-
-
-class MoneyField(serializers.DecimalField):
-    """A string of digits with up to two places: DRF's own takes 0.1, `"1_0"` and `" 1e1 "` too."""
-
-    default_error_messages = {"invalid": 'Must be a string such as "11.90".'}
-
-    def to_internal_value(self, data):
-        if not isinstance(data, str) or not re.fullmatch(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?", data):
-            self.fail("invalid")
-        if data.startswith("-"):
-            self.fail("min_value", min_value=0)
-        return super().to_internal_value(data)
-
-
-def money_pattern(field):
-    """What a decimal field, of a model or a serializer, is in JSON: a pattern of OpenAPI."""
-    whole = field.max_digits - field.decimal_places
-    return rf"^(0|[1-9][0-9]{{0,{whole - 1}}})(\.[0-9]{{1,{field.decimal_places}}})?$"
-
-
 @extend_schema_serializer(examples=[EXAMPLE])
 class ProductSerializer(serializers.ModelSerializer):
-    serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {
-        models.BooleanField: JSONBooleanField,
-        models.DecimalField: MoneyField,
-    }
-    currency = serializers.CharField(
-        read_only=True, help_text="ISO 4217; the shop has one currency."
-    )
+    serializer_field_mapping = STRICT_FIELD_MAPPING
+    currency = CharField(read_only=True, help_text="ISO 4217; the shop has one currency.")
     in_stock = serializers.BooleanField(read_only=True)
     quantity_in_stock = JSONIntegerField(
         required=False, min_value=0, help_text="It moves by orders and adjustments."
@@ -167,6 +123,7 @@ class NewProductSerializer(ProductSerializer):
     ]
 )
 class StockAdjustmentSerializer(serializers.ModelSerializer):
+    serializer_field_mapping = STRICT_FIELD_MAPPING
     delta = JSONIntegerField(
         min_value=-MAX_STOCK,
         max_value=MAX_STOCK,

@@ -15,13 +15,13 @@ from products import catalogue
 from products.filters import BoundedSearch, ProductFilter
 from products.models import Product, StockOutOfBounds
 from products.records import product_shown
-from products.refusals import Refusal
 from products.serializers import (
     EXAMPLE,
     NewProductSerializer,
     ProductSerializer,
     StockAdjustmentSerializer,
 )
+from shopply.api.exceptions import ProblemException
 
 STAFF_ONLY = {"x-problems": ["permission_denied"]}
 REVALIDATION = [
@@ -186,8 +186,8 @@ class ProductViewSet(viewsets.ModelViewSet):
         try:
             adjustment = self.get_object().adjust_stock(by=request.user, **form.validated_data)
         except StockOutOfBounds as exc:
-            raise Refusal(
-                409, "stock_out_of_bounds", f"There are {exc.stock:,} in stock."
+            raise ProblemException(
+                "stock_out_of_bounds", f"There are {exc.stock:,} in stock."
             ) from None
         return Response(self.get_serializer(adjustment).data, status.HTTP_201_CREATED)
 
@@ -195,8 +195,7 @@ class ProductViewSet(viewsets.ModelViewSet):
         try:
             product.delete()
         except ProtectedError:
-            raise Refusal(
-                409,
+            raise ProblemException(
                 "product_in_use",
                 "This product was ordered; retire it with `is_active` false instead.",
             ) from None

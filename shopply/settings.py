@@ -261,7 +261,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["shopply.api.parsing.JSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "shopply.api.negotiation.ContentNegotiation",
     "DEFAULT_RENDERER_CLASSES": ["shopply.api.rendering.JSONRenderer"],
-    "DEFAULT_PAGINATION_CLASS": "shopply.api.pagination.Pages",
+    "DEFAULT_PAGINATION_CLASS": "shopply.api.pagination.PageNumberPagination",
     "DEFAULT_METADATA_CLASS": "shopply.api.options.NoMetadata",
     "DEFAULT_SCHEMA_CLASS": "shopply.api.schema.AutoSchema",
     "DEFAULT_THROTTLE_CLASSES": [
@@ -274,10 +274,6 @@ REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
-
-# For lists that are not cut into numbered pages; views read these as DRF reads its default.
-CURSOR_PAGINATION_CLASS = "shopply.api.pagination.Cursor"
-LINK_PAGINATION_CLASS = "shopply.api.pagination.LinkedPages"
 
 SPECTACULAR_SETTINGS = {
     "TITLE": "shopply",

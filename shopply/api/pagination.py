@@ -32,7 +32,7 @@ def neighbours(following, preceding):
     }
 
 
-class ItemsPerPage:
+class PageSizeMixin:
     page_size_query_param = "items_per_page"
     page_size_query_description = "How many items a page has; more than 100 gives 100."
     max_page_size = 100
@@ -66,7 +66,7 @@ class PagesOfTheirOwn(Paginator):
         return self._get_page(rows, number, self)
 
 
-class Pages(ItemsPerPage, pagination.PageNumberPagination):
+class PageNumberPagination(PageSizeMixin, pagination.PageNumberPagination):
     """`{count, next, previous, results}`"""
 
     django_paginator_class = PagesOfTheirOwn
@@ -89,7 +89,7 @@ class Pages(ItemsPerPage, pagination.PageNumberPagination):
         return {"type": "object", "required": list(fields), "properties": fields}
 
 
-class LinkedPages(Pages):
+class LinkHeaderPagination(PageNumberPagination):
     """A bare array; the `Link` header (RFC 8288) has the first, previous, next and last page."""
 
     page_size = 100
@@ -117,7 +117,7 @@ class LinkedPages(Pages):
         return schema
 
 
-class Cursor(ItemsPerPage, pagination.CursorPagination):
+class CursorPagination(PageSizeMixin, pagination.CursorPagination):
     """`{next, previous, results}`, newest first; rows added meanwhile hide and repeat none."""
 
     page_size = 25

@@ -1,6 +1,6 @@
 """Every error as `application/problem+json` (RFC 9457).
 
-Views and parsers raise DRF's exceptions; their code, one of `codes.PROBLEMS`, chooses the problem,
+Views and parsers raise DRF's exceptions; their code, one of PROBLEM_TYPES, chooses the problem,
 and an attribute `members` (a dict, with `errors` and the like) is added to the document as it is.
 """
 
@@ -37,18 +37,13 @@ from rest_framework.settings import api_settings
 
 from customers.log_ins import TooManyFailures
 from shopply import faults
-from shopply.api.codes import MEDIA_TYPE, PROBLEMS, problem_document
+from shopply.api.exceptions import ProblemException
+from shopply.api.problem_types import MEDIA_TYPE, PROBLEM_TYPES, problem_document
 from shopply.api.rendering import JSONRenderer
 
 RETRY_AFTER = 1  # seconds
 
 logger = logging.getLogger("django.request")
-
-
-def api_exception(code, detail=None):
-    exc = exceptions.APIException(detail or PROBLEMS[code].meaning, code)
-    exc.status_code = PROBLEMS[code].status
-    return exc
 
 
 def exception_handler(exc, context):
@@ -82,25 +77,23 @@ def as_api_exception(exc, request):
         case PermissionDenied():
             return exceptions.PermissionDenied()
         case TooManyFailures():
-            refusal = api_exception("too_many_failures", str(exc))
-            refusal.wait = exc.wait  # for Retry-After
-            return refusal
+            return ProblemException("too_many_failures", str(exc), wait=exc.wait)
         case exceptions.NotAuthenticated():
-            exc.detail = exceptions.ErrorDetail(PROBLEMS[exc.default_code].remedy, exc.default_code)
+            exc.detail = exceptions.ErrorDetail(
+                PROBLEM_TYPES[exc.default_code].hint, exc.default_code
+            )
         case RequestDataTooBig():
             limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-            return api_exception(
+            return ProblemException(
                 "request_too_large", f"A request body has at most {limit:,} bytes."
             )
         case SuspiciousOperation():
-            return api_exception("bad_request")
+            return ProblemException("bad_request")
         case Error() if outage := outage_of(request, exc):
-            refusal = api_exception("service_unavailable", outage)
-            refusal.wait = RETRY_AFTER
-            return refusal
+            return ProblemException("service_unavailable", outage, wait=RETRY_AFTER)
         case IntegrityError():
             log_overtaken(request, exc)
-            return api_exception("conflict")
+            return ProblemException("conflict")
     return exc
 
 
@@ -115,7 +108,7 @@ def outage_of(request, exc):
         case DatabaseError() if faults.was_not_understood(exc):
             outage = is_behind() and faults.BEHIND.what  # else the statement is wrong, our failure
         case OperationalError() | InterfaceError():
-            outage = PROBLEMS["service_unavailable"].meaning
+            outage = PROBLEM_TYPES["service_unavailable"].meaning
         case _:
             return None
     if outage:
@@ -232,11 +225,11 @@ def page(view):
 
 @page
 def problem_page(request, code):
-    if code not in PROBLEMS:
+    if code not in PROBLEM_TYPES:
         raise Http404
-    return render(request, "problem.html", {"code": code, "problem": PROBLEMS[code]})
+    return render(request, "problem.html", {"code": code, "problem": PROBLEM_TYPES[code]})
 
 
 @page
 def problem_list(request):
-    return render(request, "problems.html", {"problems": PROBLEMS})
+    return render(request, "problems.html", {"problems": PROBLEM_TYPES})

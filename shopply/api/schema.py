@@ -9,8 +9,8 @@ from drf_spectacular import openapi
 from rest_framework import serializers
 
 from customers.serializers import NewPasswordField
-from products.serializers import money_pattern
-from shopply.api.codes import MEDIA_TYPE, PROBLEMS, problem_document
+from shopply.api.fields import money_pattern
+from shopply.api.problem_types import MEDIA_TYPE, PROBLEM_TYPES, problem_document
 
 # A character that Python does not strip; ECMA takes four of those it does for no white space.
 NOT_BLANK = r"[^\s\u001c-\u001f\u0085]"
@@ -28,7 +28,7 @@ PROBLEM = {
         "status": {"type": "integer"},
         "code": {
             "type": "string",
-            "enum": list(PROBLEMS),
+            "enum": list(PROBLEM_TYPES),
             "description": "Stable: program against this.",
         },
         "detail": {"type": "string", "description": "What went wrong this time, for people."},
@@ -100,7 +100,7 @@ def add_problems(result, generator, request, public):
         for operation in operations.values():
             by_status = {}
             for code in problems_of(path, operation):
-                by_status.setdefault(PROBLEMS[code].status, []).append(code)
+                by_status.setdefault(PROBLEM_TYPES[code].status, []).append(code)
             for parameter in operation.get("parameters", []):
                 if parameter["schema"].get("type") == "array":
                     parameter["schema"]["minItems"] = 1  # nothing is said by leaving it out
@@ -154,8 +154,8 @@ RETRY_AFTER = {
 
 def response(codes, at_fault):
     return {
-        "description": " ".join(f"`{code}`: {PROBLEMS[code].meaning}" for code in codes),
-        **({"headers": RETRY_AFTER} if PROBLEMS[codes[0]].status == 429 else {}),
+        "description": " ".join(f"`{code}`: {PROBLEM_TYPES[code].meaning}" for code in codes),
+        **({"headers": RETRY_AFTER} if PROBLEM_TYPES[codes[0]].status == 429 else {}),
         "content": {
             MEDIA_TYPE: {
                 "schema": {"$ref": "#/components/schemas/Problem"},

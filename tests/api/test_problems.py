@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from shopply.api.codes import PROBLEMS
+from shopply.api.problem_types import PROBLEM_TYPES
 from shopply.api.problems import escape
 from tests import factories
 
@@ -100,10 +100,10 @@ def test_several_errors_are_counted_in_the_detail(api):
     assert detail == "/username: This field is required. (3 errors in all.)"
 
 
-@pytest.mark.parametrize("code", PROBLEMS)
+@pytest.mark.parametrize("code", PROBLEM_TYPES)
 def test_every_type_is_a_page_that_says_what_to_do(api, code):
     page = api.get(f"/api/problems/{code}/").content.decode()
-    assert f"<code>{code}</code>, status {PROBLEMS[code].status}" in page
+    assert f"<code>{code}</code>, status {PROBLEM_TYPES[code].status}" in page
     assert code in api.get("/api/problems/").content.decode()
 
 

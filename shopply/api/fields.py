@@ -1,0 +1,87 @@
+"""Serializer fields that take one JSON type each, where DRF's own convert from others."""
+
+import re
+
+from django.db import models
+from rest_framework import serializers
+from rest_framework.validators import UniqueValidator
+
+MAX_ID = 2**63 - 1
+
+
+class StrictTextMixin:
+    """A JSON string; DRF's own fields take 1e2 for `"100.0"`."""
+
+    def to_internal_value(self, data):
+        if not isinstance(data, str):
+            self.fail("invalid")
+        # Before it is stripped, since the OpenAPI document bounds what is sent.
+        if self.max_length is not None and len(data) > self.max_length:
+            self.fail("max_length", max_length=self.max_length)
+        return super().to_internal_value(data)
+
+
+class CharField(StrictTextMixin, serializers.CharField):
+    pass
+
+
+class EmailField(StrictTextMixin, serializers.EmailField):
+    pass
+
+
+class JSONIntegerField(serializers.IntegerField):
+    """A JSON integer; DRF's own field takes `"5"`, `5.0` and digits of other scripts too."""
+
+    def to_internal_value(self, data):
+        if type(data) is not int:  # a bool is an int to isinstance
+            self.fail("invalid")
+        return data
+
+
+class JSONBooleanField(serializers.BooleanField):
+    """true or false; DRF's own field takes `"yes"`, `"off"` and 1 too."""
+
+    def to_internal_value(self, data):
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+class MoneyField(serializers.DecimalField):
+    """A string of digits with up to two places: DRF's own takes 0.1, `"1_0"` and `" 1e1 "` too."""
+
+    default_error_messages = {"invalid": 'Must be a string such as "11.90".'}
+
+    def to_internal_value(self, data):
+        if not isinstance(data, str) or not re.fullmatch(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?", data):
+            self.fail("invalid")
+        if data.startswith("-"):
+            self.fail("min_value", min_value=0)
+        return super().to_internal_value(data)
+
+
+def money_pattern(field):
+    """The pattern in OpenAPI of a decimal field, of a model or of a serializer."""
+    whole = field.max_digits - field.decimal_places
+    return rf"^(0|[1-9][0-9]{{0,{whole - 1}}})(\.[0-9]{{1,{field.decimal_places}}})?$"
+
+
+# The `serializer_field_mapping` of the shop's model serializers.
+STRICT_FIELD_MAPPING = serializers.ModelSerializer.serializer_field_mapping | {
+    models.BooleanField: JSONBooleanField,
+    models.CharField: CharField,
+    models.DecimalField: MoneyField,
+    models.EmailField: EmailField,
+    models.TextField: CharField,
+}
+
+
+class CaseInsensitiveUniqueValidator(UniqueValidator):
+    """No row of the queryset has this text in this field, whatever the case of the letters."""
+
+    def __init__(self, queryset, message):
+        super().__init__(queryset, message, lookup="iexact")
+
+    def filter_queryset(self, value, queryset, field_name):
+        # Longer ones are refused anyway; SQLite takes no pattern over 50,000 bytes.
+        return super().filter_queryset(value[:255], queryset, field_name)
