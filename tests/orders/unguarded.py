@@ -5,6 +5,8 @@ transaction (whose beginning is the lock on SQLite), and writes a number that wa
 All else is the shop.
 """
 
+import threading
+
 from shopply.wsgi import application  # noqa: F401  (what the server runs; it also sets Django up)
 
 # isort: split
@@ -12,19 +14,18 @@ from orders.models import OrderManager
 from products.models import Product, ProductManager
 
 guarded_place = OrderManager._place
-seen = {}
+seen = threading.local()
 
 
 def place(self, customer, key, fingerprint, quantities, **wanted):
-    seen.clear()
-    seen.update(Product.objects.supplying(quantities))
+    seen.products = Product.objects.supplying(quantities)
     return guarded_place(self, customer, key, fingerprint, quantities, **wanted)
 
 
 def take(self, quantities):
-    for pk, product in seen.items():
+    for pk, product in seen.products.items():
         self.filter(pk=pk).update(quantity_in_stock=product.quantity_in_stock - quantities[pk])
-    return seen
+    return seen.products
 
 
 OrderManager._place = place
