@@ -20,5 +20,5 @@ USER 10001:10001
 VOLUME /tmp
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(f'http://127.0.0.1:{os.environ.get(\"PORT\", 8000)}/healthz', timeout=4)"]
-# No shell around it: signals reach gunicorn.
-CMD ["gunicorn", "--config", "python:shopply.gunicorn", "shopply.wsgi"]
+# No shell around it: signals reach the server.
+CMD ["python", "-m", "shopply.server"]

@@ -19,7 +19,7 @@ ORIGIN = rf"https?://((\*\.)?{DOMAIN}|{IPV6})(:[0-9]{{1,5}})?"
 def refuse_to_start(sentence):
     """Not a traceback: whoever reads this is configuring a server."""
     sys.stderr.write(f"shopply does not start {sentence}\n")
-    sys.exit(3)  # which gunicorn takes as a failure to boot, instead of trying again for ever
+    sys.exit(3)
 
 
 def are_set(names):
@@ -105,9 +105,6 @@ class Env(environ.Env):
         if not meant or not re.fullmatch("(/[0-9]{0,4})?", url.path, re.ASCII):
             refuse_to_start(f"until {name} is redis://host:6379/0.")
         return self.cache_url_config(self(name))
-
-    def workers(self):
-        return self.int("WEB_CONCURRENCY", default=1, least=1, most=1_000)
 
 
 def options_of_libpq():

@@ -1,7 +1,7 @@
 """What Prometheus reads: counts of all worker processes, and what the database tells at the moment.
 
 Requests are read at the edge, so that the apps know nothing of it. prometheus_client keeps the
-counts of each process in a file that outlives it, in a directory that `shopply.gunicorn` makes.
+counts of each process in a file that outlives it, in a directory that `shopply.server` makes.
 """
 
 import hmac

@@ -34,7 +34,10 @@ CSRF_TRUSTED_ORIGINS = env.names(
     ORIGIN,
     "origins with commas between them, such as https://shop.example.com",
 )
-env.workers()  # gunicorn looks at it before all of ours, but Procfile comes by here first
+
+PORT = env.int("PORT", default=8000, least=1, most=65_535)
+WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", default=1, least=1, most=1_000)  # processes
+BLOCKING_THREADS = env.int("BLOCKING_THREADS", default=4, least=1, most=100)  # of each process
 
 SHOP_CURRENCY = env("SHOP_CURRENCY", default="EUR")
 if not re.fullmatch("[A-Z]{3}", SHOP_CURRENCY):

@@ -13,13 +13,9 @@ ANYWHERE = {
     "bad_request",
     "method_not_allowed",
     "not_acceptable",
-    "request_timeout",
     "conflict",
     "request_too_large",
-    "uri_too_long",
     "unsupported_media_type",
-    "expectation_failed",
-    "headers_too_large",
     "service_unavailable",
     "internal_error",
 }

@@ -1,4 +1,4 @@
-"""Real servers for tests: processes of gunicorn on the test database, and a client for threads."""
+"""Real servers for tests: processes of granian on the test database, and a client for threads."""
 
 import json
 import os
@@ -8,7 +8,8 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException, HTTPMessage
+from pathlib import Path
 from threading import Barrier
 from typing import NamedTuple
 
@@ -41,25 +42,22 @@ RATES = {f"{name.upper()}_RATE": "{}/{}s".format(*GENEROUS) for name in settings
 
 class Answer(NamedTuple):
     status: int
-    headers: dict
+    headers: HTTPMessage  # whose names are found in any case
     body: dict | list | None
 
 
 class Server:
     """The shop as production runs it: a master and worker processes, on a free port."""
 
-    def __init__(
-        self, *options, workers=4, module="shopply.wsgi", out=None, log=None, **environment
-    ):
-        self.environment = PRODUCTION | RATES | environment
+    def __init__(self, workers=4, module="shopply.wsgi", out=None, log=None, **environment):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self.command = [
-            *(sys.executable, "-m", "gunicorn", "--config", "python:shopply.gunicorn", module),
-            *("--bind", f"127.0.0.1:{self.port}", "--workers", str(workers)),
-            *("--log-level", "critical", *options),
-        ]
+        own = {"PORT": str(self.port), "WEB_CONCURRENCY": str(workers)}
+        self.environment = PRODUCTION | RATES | own | environment
+        start = f"from shopply.server import serve; serve('{module}:application')"
+        options = ("-m", "shopply.server") if module == "shopply.wsgi" else ("-c", start)
+        self.command = [sys.executable, *options]
         self.out, self.log = out, log
         self.process = None
 
@@ -81,6 +79,20 @@ class Server:
             except OSError:
                 assert self.process.poll() is None, "the server did not start"
                 assert time.monotonic() < deadline, "the server does not answer"
+                time.sleep(0.02)
+
+    def kill_workers(self):
+        """Kill the processes that serve, and return once others answer in their place."""
+        master = self.process.pid
+        children = Path(f"/proc/{master}/task/{master}/children").read_text(encoding="ascii")
+        for pid in children.split():
+            os.kill(int(pid), signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                return self.client().call("GET", "/healthz")
+            except (OSError, HTTPException):
+                assert time.monotonic() < deadline, "no process takes their place"
                 time.sleep(0.02)
 
     def stop(self, with_signal=signal.SIGTERM):
@@ -123,7 +135,7 @@ class Client:
             response = peer.getresponse()
             content = response.read()
             return Answer(
-                response.status, dict(response.headers), json.loads(content) if content else None
+                response.status, response.headers, json.loads(content) if content else None
             )
         finally:
             peer.close()

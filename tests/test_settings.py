@@ -38,9 +38,9 @@ def python(*arguments, **environment):
     [
         ("manage.py", "runserver", "--noreload"),
         ("manage.py", "check"),
-        ("-m", "gunicorn", "shopply.wsgi", "--bind", "127.0.0.1:0"),
+        ("-m", "shopply.server"),
     ],
-    ids=["runserver", "check", "gunicorn"],
+    ids=["runserver", "check", "server"],
 )
 def test_production_refuses_to_start_in_one_sentence(start, missing, told):
     known = {name: value for name, value in PRODUCTION.items() if name not in missing}
@@ -202,21 +202,14 @@ def test_blank_is_no_secret_and_no_host():
     [
         *(("PORT", port, "1 to 65535") for port in ("http", "0", "65536", "-1")),
         *(("WEB_CONCURRENCY", number, "1 to 1000") for number in ("0", "1001")),
+        *(("BLOCKING_THREADS", number, "1 to 100") for number in ("0", "101")),
     ],
 )
 def test_port_or_number_of_workers_that_is_none_is_a_sentence(name, value, bounds):
-    outcome = python(
-        *("-m", "gunicorn", "--config", "python:shopply.gunicorn", "shopply.wsgi"),
-        **{name: value},
-    )
+    outcome = python("-m", "shopply.server", **{name: value})
     assert outcome.returncode != 0
     assert f"until {name} is a whole number from {bounds}." in outcome.stderr
     assert "Traceback" not in outcome.stderr
-
-
-def test_workers_are_as_many_as_told():
-    code = "from shopply import gunicorn; print(gunicorn.workers)"
-    assert python("-c", code, WEB_CONCURRENCY="3").stdout == "3\n"
 
 
 def test_options_of_the_url_join_those_of_the_shop():
@@ -263,7 +256,9 @@ def test_statements_are_limited_in_requests_and_not_in_commands():
         environment["DJANGO_SETTINGS_MODULE"] = "shopply.settings"
         return python("-c", start + ask.format(name), **environment).stdout.strip()
 
-    served, command = "import shopply.wsgi; ", "import django; django.setup(); "
+    command = "import django; django.setup(); "
+    served = "from shopply.server import limit_statements as limit; "
+    served += f"{command}limit(django.conf.settings.DATABASES['default']); "
     assert (shown("statement_timeout", served), shown("lock_timeout", served)) == ("7s", "5s")
     assert shown("idle_in_transaction_session_timeout", served) == "7s"
     assert (shown("statement_timeout", command), shown("lock_timeout", command)) == ("0", "5s")

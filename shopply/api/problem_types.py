@@ -77,12 +77,6 @@ PROBLEM_TYPES = {
         "The Accept header leaves no form of answer that the shop can give.",
         "Accept application/json.",
     ),
-    "request_timeout": ProblemType(
-        408,
-        "Request timeout",
-        "The server waited for the rest of the request, and it did not come.",
-        "Send it again; Content-Length is the number of bytes of the body.",
-    ),
     "conflict": ProblemType(
         409,
         "Conflict",
@@ -132,23 +126,11 @@ PROBLEM_TYPES = {
         "The body is larger than the server reads.",
         "Send a smaller body; detail names the limit.",
     ),
-    "uri_too_long": ProblemType(
-        414,
-        "Address too long",
-        "The first line of the request is longer than the server reads.",
-        "Send fewer or shorter query parameters; detail names the limit.",
-    ),
     "unsupported_media_type": ProblemType(
         415,
         "Unsupported media type",
         "The body is not declared as JSON.",
         "Send Content-Type: application/json.",
-    ),
-    "expectation_failed": ProblemType(
-        417,
-        "Expectation failed",
-        "The Expect header asks for something that the server does not do.",
-        "Leave the header out, or send Expect: 100-continue.",
     ),
     "idempotency_key_reused": ProblemType(
         422,
@@ -170,12 +152,6 @@ PROBLEM_TYPES = {
         "looked at for a while, right or wrong. Tokens go on working.",
         "Wait as many seconds as Retry-After says, and then send the right password; or send a "
         "token instead of a password.",
-    ),
-    "headers_too_large": ProblemType(
-        431,
-        "Headers too large",
-        "The request has a header longer than the server reads, or too many of them.",
-        "Send no more than 100 headers of 8,000 bytes each.",
     ),
     "service_unavailable": ProblemType(
         503,

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import time
 from collections import Counter
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpResponse
 
 from orders.models import Order
+from tests import factories
 from tests.contract import ContractClient
 from tests.deploy.shoppers import Shoppers
 
@@ -189,3 +190,49 @@ def test_rolling_restart_fails_no_request(shop):
     assert [re.sub(r"\s+", " ", str(each))[:300] for each in shoppers.failures] == []
     assert Order.objects.count() == len(shoppers.acknowledged)
     print(f"{len(shoppers.acknowledged)} orders while both copies were restarted")
+
+
+HEAD = b"POST /api/obtain-token/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+BODY = HEAD + b"Content-Length: 1000\r\n\r\n{"
+HALF_WAY = [b"", b"POST /api/or", HEAD, BODY, HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{"]
+
+
+def stop_half_way(stack, port, beginnings):
+    """Clients that send so much and no more, until the stack is left."""
+    for beginning in beginnings:
+        peer = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        peer.sendall(beginning)
+    time.sleep(0.5)
+
+
+def test_200_clients_that_stop_half_way_delay_no_order(shop, alice):
+    client, product = shop.client(alice), factories.stocked(quantity_in_stock=20)
+    longest = 0
+    with ExitStack() as stack:
+        stop_half_way(stack, shop.port, HALF_WAY * 40)
+        for _ in range(20):
+            began = time.monotonic()
+            assert client.order({product.pk: 1}).status == 201
+            longest = max(longest, time.monotonic() - began)
+    assert longest < 1
+    print(f"the longest of 20 orders took {longest:.2f} s beside 200 clients that stop half way")
+
+
+def test_without_nginx_they_do(shop, alice):
+    """The negative control."""
+    server = shop.servers[0]
+    with ExitStack() as stack:
+        stop_half_way(stack, server.port, [BODY] * 40)
+        with pytest.raises(TimeoutError):
+            server.client(alice).call("GET", "/api/products/", timeout=2)
+    assert server.client(alice).call("GET", "/api/products/").status == 200
+
+
+def test_name_of_a_header_with_underscores_goes_no_further_than_nginx(start):
+    copies = start(ANONYMOUS_RATE="40/h")
+    statuses = []
+    for number in range(120):
+        with closing(HTTPConnection("127.0.0.1", copies.port, timeout=20)) as peer:
+            peer.request("GET", "/api/products/", headers={"X_Forwarded_For": f"192.0.2.{number}"})
+            statuses.append(peer.getresponse().status)
+    assert statuses[-1] == 429

@@ -43,6 +43,14 @@ def test_image_and_procfile_start_the_same_server():
     assert read("Procfile").strip().endswith(f" && exec {' '.join(json.loads(command))}")
 
 
+def test_nginx_has_the_same_limits_on_each_road():
+    roads = ("deploy/nginx.conf", "deploy/cloudformation.yaml", "deploy/kubernetes/ingress.yaml")
+    limits = {"client.max.body.size": {"3m"}, "proxy.read.timeout": {"40s"}}
+    for file in (*roads, ".platform/nginx/conf.d/clients.conf"):
+        for name, value in limits.items():
+            assert set(re.findall(rf"{name}:? (\w+)", read(file))) == value, (file, name)
+
+
 def test_beanstalk_serves_static_files_from_where_they_are_collected():
     options = yaml.safe_load(read(".ebextensions/shop.config"))["option_settings"]
     served = options["aws:elasticbeanstalk:environment:proxy:staticfiles"]
