@@ -4,24 +4,33 @@ import os
 import shutil
 import tempfile
 
-from shopply.knobs import Env
+import environ
+
+from shopply.logging_config import JSON_FORMATTER
 from shopply.worker import Worker
 
-env = Env()
+env = environ.Env()
 
-bind = f"0.0.0.0:{env.int('PORT', default=8000, least=1, most=65_535)}"
+bind = f"0.0.0.0:{env.int('PORT', default=8000)}"
 control_socket_disable = True
 forwarded_allow_ips = ""
 http_parser = "python"  # whatever is installed: the one in C, gunicorn_h1c, takes folded headers
 keepalive = 75  # seconds: load balancers leave a connection idle for up to 60, and close it first
 logconfig_dict = {
     "root": {"handlers": []},
-    "formatters": {"lines": {"()": "shopply.logs.Lines"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "lines"}},
+    "formatters": {"json": JSON_FORMATTER},
+    "filters": {"request_context": {"()": "shopply.logging_config.AddRequestContext"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "filters": ["request_context"],
+            "formatter": "json",
+        }
+    },
     "loggers": {"gunicorn.error": {"handlers": ["console"], "propagate": False}},
 }
 worker_class = Worker
-workers = env.workers()
+workers = env.int("WEB_CONCURRENCY", default=1)
 
 
 def on_starting(server):

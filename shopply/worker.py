@@ -17,7 +17,7 @@ from types import SimpleNamespace
 
 from gunicorn.workers.base import Worker as BaseWorker
 
-from shopply import logs
+from shopply import logging_config
 from shopply.connection import Connection
 from shopply.gateway import PIECE, Answer, FileWrapper, environ_of
 from shopply.refusals import TooLate, problem_of, refusal
@@ -279,12 +279,12 @@ class Worker(BaseWorker):
     def refuse(self, connection, exc):
         """Answer with a problem, as the last: where another request would begin is not known."""
         (code, detail), request_id = problem_of(exc), uuid.uuid4().hex
-        logs.request_id.set(request_id)
+        logging_config.request_id.set(request_id)
         if code == "internal_error":
             self.log.error("A request failed", exc_info=exc)
         else:
             self.log.warning("Refused: %s", exc)
-        logs.request_id.set(None)
+        logging_config.request_id.set(None)
         connection.forget_request()
         connection.received.clear()
         connection.answer = connection.content = None
