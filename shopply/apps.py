@@ -24,6 +24,8 @@ class ShopplyConfig(AppConfig):
     name = "shopply"
 
     def ready(self):
+        from shopply import checks  # noqa: F401  they register themselves
+
         CharField.to_internal_value = strict(CharField.to_internal_value)
         see_to_connections_once()
         connection_created.connect(wrap_statements)

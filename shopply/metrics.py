@@ -30,7 +30,7 @@ from prometheus_client.core import GaugeMetricFamily
 
 from orders import books
 from shopply import faults
-from shopply.logs import route_of
+from shopply.logging_config import route_of
 
 logger = logging.getLogger("shopply.metrics")
 

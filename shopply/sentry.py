@@ -11,8 +11,7 @@ from django.conf import settings
 from sentry_sdk.integrations.atexit import AtexitIntegration
 from sentry_sdk.integrations.logging import LoggingIntegration
 
-from shopply import logs
-from shopply.knobs import refuse_to_start
+from shopply import logging_config
 
 SENT = {
     "contexts",
@@ -31,28 +30,25 @@ SENT = {
 
 
 def start():
-    try:
-        sentry_sdk.init(
-            settings.SENTRY_DSN,
-            release=settings.SENTRY_RELEASE,
-            environment=settings.SENTRY_ENVIRONMENT,
-            default_integrations=False,
-            auto_enabling_integrations=False,
-            integrations=[
-                LoggingIntegration(level=None, event_level=logging.ERROR),
-                AtexitIntegration(callback=lambda pending, timeout: None),
-            ],
-            include_local_variables=False,
-            max_breadcrumbs=0,
-            before_send=only_what_failed,
-        )
-    except ValueError:  # BadDsn, or of the port
-        refuse_to_start("until SENTRY_DSN is https://key@host/project.")
+    sentry_sdk.init(
+        settings.SENTRY_DSN,
+        release=settings.SENTRY_RELEASE,
+        environment=settings.SENTRY_ENVIRONMENT,
+        default_integrations=False,
+        auto_enabling_integrations=False,
+        integrations=[
+            LoggingIntegration(level=None, event_level=logging.ERROR),
+            AtexitIntegration(callback=lambda pending, timeout: None),
+        ],
+        include_local_variables=False,
+        max_breadcrumbs=0,
+        before_send=only_what_failed,
+    )
 
 
 def only_what_failed(event, hint):
     sent = {name: value for name, value in event.items() if name in SENT}
-    sent["tags"] = {"request_id": logs.request_id.get()}
+    sent["tags"] = {"request_id": logging_config.request_id.get()}
     for exception in sent.get("exception", {}).get("values", ()):
         # The next lines of PostgreSQL's messages have values of rows.
         exception["value"] = exception["value"].partition("\n")[0]

@@ -41,10 +41,33 @@ def test_new_rows_follow_those_of_the_demo_shop(demo_shop, api):
     assert api.post("/api/customers/", form).json()["id"] == 4
 
 
-def test_shop_with_data_is_left_alone(alice, capsys):
+def test_demo_shop_joins_a_superuser_made_before_and_loads_once(db, settings, capsys):
+    settings.DEBUG = True
+    owner = factories.customers.make(username="owner", is_superuser=True)
     call_command("load_demo")
-    assert Customer.objects.count() == 1
-    assert "nothing was loaded" in capsys.readouterr().out
+    products = list(Product.objects.order_by("id").values())
+    call_command("load_demo")
+    assert list(Product.objects.order_by("id").values()) == products != []
+    names = Customer.objects.order_by("id").values_list("username", flat=True)
+    assert list(names) == ["owner", *PUBLISHED_LOGINS]
+    assert Customer.objects.get(pk=owner.pk).username == "owner"
+    call_command("verify_stock")
+
+
+def test_names_and_addresses_that_are_taken_stay_whose_they_are(db, settings):
+    settings.DEBUG = True
+    mine = factories.customers.make(username="Admin", email="me@example.com")
+    hers = factories.customers.make(username="vogt", email="Lena.Vogt@example.com")
+    call_command("load_demo")
+    assert {c.username for c in Customer.objects.all()} == {"Admin", "vogt", "tomas"}
+    assert Customer.objects.get(pk=mine.pk).password == mine.password
+    assert Customer.objects.get(pk=hers.pk).email == hers.email
+
+
+def test_shop_with_products_of_its_own_gets_no_others(product, settings):
+    settings.DEBUG = True
+    call_command("load_demo")
+    assert Product.objects.get() == product
 
 
 def test_production_gets_no_published_passwords(db):
@@ -53,7 +76,8 @@ def test_production_gets_no_published_passwords(db):
     assert not Customer.objects.exists()
 
 
-def test_log_in_is_told_only_while_it_works(demo_shop, capsys):
+def test_log_in_is_told_only_while_it_works(demo_shop, settings, capsys):
+    settings.DEBUG = True
     Customer.objects.get(username="admin").change_password("my-bee-loud-glade")
     capsys.readouterr()
     call_command("load_demo")

@@ -1,7 +1,6 @@
 """What a production server writes of requests and failures, and what it must never write."""
 
 import json
-import re
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
@@ -12,6 +11,7 @@ from django.contrib.sessions.exceptions import InvalidSessionKey
 from django.core.exceptions import SuspiciousOperation
 from django.test import Client as Browser
 
+from shopply import logging_config
 from tests.servers import Server
 
 MEMBERS = ["time", "level", "request_id", "method", "route", "status", "duration_ms", "user"]
@@ -59,7 +59,6 @@ def test_request_is_a_line_of_json_and_says_nothing_the_caller_wrote(told, alice
     assert len(by_id) == len(lines(out)) == 5
     for line in by_id.values():
         assert list(line) == MEMBERS
-        assert line["time"].endswith("Z")
         assert line["level"] == "info"
         assert 0 < line["duration_ms"] < 5_000
         assert datetime.now(UTC) - datetime.fromisoformat(line["time"]) < timedelta(minutes=1)
@@ -79,7 +78,7 @@ def test_request_is_a_line_of_json_and_says_nothing_the_caller_wrote(told, alice
 def test_failure_is_told_once_with_its_traceback_and_the_id_of_the_request(told):
     start, stopped = told
     server = start(module="tests.api.failing")
-    server.client().call("GET", "/api/products/", X_Request_ID="of-the-api")
+    server.client().call("GET", "/api/products/?search=hush", X_Request_ID="of-the-api")
     with pytest.raises(ValueError, match="Expecting value"):  # the answer is a page
         server.client().call("GET", "/", X_Request_ID="of-a-page")
     out, err = stopped()
@@ -89,7 +88,9 @@ def test_failure_is_told_once_with_its_traceback_and_the_id_of_the_request(told)
     }
     failures = [line for line in lines(err) if line["level"] == "error"]
     assert [line["request_id"] for line in failures] == ["of-the-api", "of-a-page"]
+    assert "hush" not in err
     for line in failures:
+        assert list(line) == [*("time", "level", "request_id", "logger", "message", "exception")]
         assert line["logger"] == "django.request"
         assert "RuntimeError: SELECT secret FROM secrets" in line["exception"]
 
@@ -102,7 +103,6 @@ def test_server_itself_writes_lines_of_json(told):
     assert any("Listening at" in line["message"] for line in told)
     assert any("shutdown completed" in line["message"] for line in told)
     for line in told:
-        assert re.fullmatch(r"[0-9-]{10}T[0-9:]{8}\.[0-9]{6}Z", line["time"])
         assert datetime.now(UTC) - datetime.fromisoformat(line["time"]) < timedelta(minutes=1)
 
 
@@ -132,13 +132,13 @@ def test_what_any_caller_can_bring_about_is_a_warning_in_a_line(told):
     assert not any("exception" in line for line in warnings)
 
 
-def test_every_kind_that_django_suspects_is_one_of_callers(settings):
+def test_every_kind_that_django_suspects_is_one_of_callers():
     def kinds(kind):
         return {kind.__name__}.union(*map(kinds, kind.__subclasses__()))
 
     found = kinds(SuspiciousOperation)
     assert InvalidSessionKey.__name__ in found
-    assert found == set(settings.SUSPICIOUS)
+    assert found == set(logging_config.SUSPICIOUS)
 
 
 def test_staff_at_the_admin_are_named_and_nobody_is_looked_up(

@@ -1,7 +1,9 @@
 import io
+from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from customers.models import Customer
 from orders.books import unbalanced
@@ -88,6 +90,16 @@ def test_same_numbers_give_the_same_rows(django_db_reset_sequences):
     seed()
 
     assert rows() == first
+
+
+def test_history_ends_today():
+    seed(orders=500)
+
+    now = timezone.now()
+    assert now - timedelta(days=6) < Order.objects.latest("created").created < now
+    assert now - timedelta(days=3) < OrderEvent.objects.latest("at").at < now
+    joined = Customer.objects.latest("date_joined").date_joined
+    assert joined <= Order.objects.earliest("created").created
 
 
 def test_tokens_open_the_accounts_and_are_not_known_beforehand(api):

@@ -8,7 +8,7 @@ from django.core.exceptions import BadRequest
 from django.http import Http404, HttpResponseNotAllowed
 from rest_framework.throttling import BaseThrottle
 
-from shopply import logs
+from shopply import logging_config
 from shopply.api import problems
 
 SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -20,10 +20,10 @@ def request_id(get_response):
     def middleware(request):
         given = request.META.get("HTTP_X_REQUEST_ID", "")
         request.id = given if SANE_ID.fullmatch(given) else token_hex(16)
-        logs.request_id.set(request.id)
+        logging_config.request_id.set(request.id)
         response = get_response(request)
         response["X-Request-ID"] = request.id
-        logs.request_id.set(None)
+        logging_config.request_id.set(None)
         return response
 
     return middleware

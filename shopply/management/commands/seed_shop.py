@@ -15,9 +15,8 @@ from rest_framework.authtoken.models import Token
 from orders.models import Order, OrderEvent, OrderItem
 from orders.moves import Status
 from products.models import Product, Reason, StockAdjustment
-from shopply.management.believable import (
+from shopply.management.sample_data import (
     ACCOUNT,
-    OPENED,
     PRODUCT,
     account,
     called,
@@ -28,7 +27,8 @@ from shopply.management.believable import (
 
 LINES = 3
 BATCH = 5_000
-YEAR = timedelta(days=360)
+SELLING = timedelta(days=360)
+LAST_MOVES = timedelta(days=5)  # after an order was placed, at most
 
 ORDER = (
     *("id", "customer_id", "status", "total_price", "currency", "shipping_address"),
@@ -48,10 +48,10 @@ COURSES = {  # of a hundred orders, so many went this way
 
 class Command(BaseCommand):
     help = (
-        "Fills the shop with believable products, customers and orders of three lines, the same "
-        "ones every time: for benchmarks and demos. Nobody can log in to the accounts by password; "
-        "each has a random token (`manage.py drf_create_token <username>` tells it). One more "
-        "account, `clerk.<id>`, is of staff."
+        "Fills the shop with believable products, customers and orders of three lines, for "
+        "benchmarks and demos: the same ones every time, in the year that ends today. Nobody can "
+        "log in to the accounts by password; each has a random token (`manage.py drf_create_token "
+        "<username>` tells it). One more account, `clerk.<id>`, is of staff."
     )
 
     def add_arguments(self, parser):
@@ -94,6 +94,8 @@ class Seed:
 
     def __init__(self, command, products, customers, orders):
         self.progress = command.progress
+        today = timezone.now().replace(hour=8, minute=0, second=0, microsecond=0)
+        self.opened = today - SELLING - LAST_MOVES
         self.random = random.Random("shopply")  # noqa: S311  no secret, the same each time
         self.products = ids(Product, products)
         self.clerk, *self.customers = ids(get_user_model(), customers + 1)
@@ -102,17 +104,18 @@ class Seed:
 
     def sow(self):
         user = get_user_model()
-        self.load(user, ACCOUNT, [account(self.clerk, is_staff=True)])
-        self.in_batches("customers", user, ACCOUNT, map(account, self.customers), self.customers)
+        self.load(user, ACCOUNT, [account(self.clerk, self.opened, is_staff=True)])
+        rows = (account(pk, self.opened) for pk in self.customers)
+        self.in_batches("customers", user, ACCOUNT, rows, self.customers)
         now = stamp(timezone.now())
         tokens = ((secrets.token_hex(20), pk, now) for pk in (self.clerk, *self.customers))
         self.load(Token, ("key", "user_id", "created"), tokens)
         stock = {pk: 0 if pk % 20 == 19 else self.random.randint(1, 500) for pk in self.products}
-        rows = (product(pk, stock[pk]) for pk in self.products)
+        rows = (product(pk, stock[pk], self.opened) for pk in self.products)
         self.in_batches("products", Product, PRODUCT, rows, self.products)
         self.sow_orders()
         opening = (
-            (pk, left + self.sold[pk], Reason.OPENING.value, "", stamp(OPENED))
+            (pk, left + self.sold[pk], Reason.OPENING.value, "", stamp(self.opened))
             for pk, left in stock.items()
             if left + self.sold[pk]
         )
@@ -133,7 +136,7 @@ class Seed:
         """Its row, those of its lines, and those of its events."""
         customer = self.random.choice(self.customers)
         (course,) = self.random.choices([*COURSES], COURSES.values())
-        created = OPENED + YEAR * (pk - self.orders[0]) / len(self.orders)
+        created = self.opened + SELLING * (pk - self.orders[0]) / len(self.orders)
         events, at = [], created
         for status in course:
             by = customer if status in (Status.PLACED, Status.CANCELLED) else self.clerk

@@ -1,11 +1,8 @@
 """Believable products and people, each a function of its id, as rows of the columns named here."""
 
-from datetime import UTC, datetime
 from decimal import Decimal
 
 from orders.models import Order
-
-OPENED = datetime(2025, 1, 1, 8, tzinfo=UTC)
 
 FIRST_NAMES = (
     *("Ada", "Bruno", "Clara", "David", "Elin", "Farid", "Greta", "Hugo", "Ines", "Jonas"),
@@ -73,12 +70,12 @@ def postal_address(pk):
     return dict(zip(Order.ADDRESS, (" ".join(person(pk)), *address(pk)), strict=True))
 
 
-def account(pk, is_staff=False):
+def account(pk, opened, is_staff=False):
     first, last = person(pk)
     username = f"clerk.{pk}" if is_staff else f"{first}.{last}.{pk}".lower()
     # What begins with "!" is no password's hash: none opens the account.
     names = (pk, username, "!", f"{username}@example.com", first, last)
-    return (*names, *address(pk), 1, int(is_staff), 0, stamp(OPENED))
+    return (*names, *address(pk), 1, int(is_staff), 0, stamp(opened))
 
 
 def called(pk):
@@ -95,7 +92,7 @@ def called(pk):
     return f"{name}, lot {lot}" if lot else name, sku, price.quantize(Decimal("0.01"))
 
 
-def product(pk, stock):
+def product(pk, stock, opened):
     name, sku, price = called(pk)
     notes = ", ".join(NOTES[pk * step % len(NOTES)] for step in (1, 5, 8))
     roast = ("Light", "Medium", "Dark")[pk % 3]
@@ -109,6 +106,6 @@ def product(pk, stock):
         description,
         stock,
         int(not retired),
-        stamp(OPENED),
-        stamp(OPENED),
+        stamp(opened),
+        stamp(opened),
     )

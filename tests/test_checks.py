@@ -1,0 +1,193 @@
+"""System checks find what is wrong with a deployment, and nothing where nothing is."""
+
+import re
+import secrets
+import shutil
+import subprocess
+
+import environ
+import pytest
+from django.conf import settings
+from django.core import checks
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+
+from products.models import Product
+from shopply import checks as shopply_checks
+from shopply import faults
+from tests import factories
+from tests.migrations import LAST
+from tests.servers import database_url
+from tests.test_settings import PRODUCTION, python
+
+SOUND = PRODUCTION | {"SECRET_KEY": secrets.token_urlsafe(50), "NUM_PROXIES": "1"}
+DEPLOY = ("manage.py", "check", "--deploy", "--database", "default")
+STRICT = ("--fail-level", "WARNING")
+
+
+def found():
+    """`{id: message}` of what the checks of a deployment find."""
+    messages = checks.run_checks(include_deployment_checks=True, databases=["default"])
+    return {message.id: message for message in messages}
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory):
+    """A copy of what git tracks, with its static files collected."""
+    top = tmp_path_factory.mktemp("release")
+    listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    for path in subprocess.check_output(listing, cwd=settings.BASE_DIR, text=True).split():
+        if (settings.BASE_DIR / path).exists():
+            (top / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(settings.BASE_DIR / path, top / path)
+    outcome = python("manage.py", "collectstatic", "--noinput", cwd=top, **SOUND)
+    assert outcome.returncode == 0, outcome.stderr
+    return top
+
+
+def test_sound_deployment_passes(release, transactional_db):
+    outcome = python(*DEPLOY, *STRICT, cwd=release, DATABASE_URL=database_url(), **SOUND)
+    assert outcome.returncode == 0, outcome.stderr
+    infos = ["shopply.I005"] if connection.vendor == "sqlite" else []
+    assert re.findall(r"\((shopply\.\w+)\)", outcome.stdout + outcome.stderr) == infos
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("SECRET_KEY", "short", "security.W009"),
+        ("DEBUG", "true", "security.W018"),
+    ],
+)
+def test_deployment_that_is_not_safe_fails(release, transactional_db, name, value, expected):
+    environment = SOUND | {"DATABASE_URL": database_url(), name: value}
+    outcome = python(*DEPLOY, *STRICT, cwd=release, **environment)
+    assert outcome.returncode == 1
+    assert expected in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("SECURE_HSTS_SECONDS", "0", "shopply.I001"),
+        ("SECURE_SSL_REDIRECT", "false", "shopply.I002"),
+        ("ALLOWED_HOSTS", "*", "shopply.I003"),
+        ("NUM_PROXIES", "0", "shopply.I004"),
+    ],
+)
+def test_choice_that_may_be_meant_is_told_once_and_passes(
+    release, transactional_db, name, value, expected
+):
+    environment = SOUND | {"DATABASE_URL": database_url(), name: value}
+    outcome = python(*DEPLOY, *STRICT, cwd=release, **environment)
+    assert outcome.returncode == 0, outcome.stderr
+    output = outcome.stdout + outcome.stderr
+    (line,) = [line for line in output.splitlines() if name in line and "HINT" not in line]
+    assert expected in line
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, "flase") for name, rule in shopply_checks.FORMATS.items() if "true or" in rule[1]),
+        *(("CONN_MAX_AGE", "-1"), ("LOCK_TIMEOUT", "-5"), ("NUM_PROXIES", "-1")),
+        *(("TOKEN_TTL", "-1"), ("STATEMENT_TIMEOUT", "99999999"), ("SECURE_HSTS_SECONDS", "-1")),
+        *(("SHOP_CURRENCY", currency) for currency in ("", "EURO", "eur", "€")),
+        *(("ALLOWED_HOSTS", f"{host},b") for host in ("https://hush", "hush:80", "hush/shop")),
+        *(("ALLOWED_HOSTS", host) for host in ("hush b.example", "bücher.example")),
+        *(("DATABASE_URL", url) for url in ("oracle://hush@db/shop", "hush", "sqlite://shop.db")),
+        *(("CACHE_URL", url) for url in ("locmemcache://", "memcache://hush")),
+        *(("METRICS_TOKEN", "a hush"), ("METRICS_TOKEN", "hushé")),
+        *(("SENTRY_RELEASE", "hush/1"), ("SENTRY_ENVIRONMENT", "the hush")),
+    ],
+)
+def test_malformed_variable_is_an_error_that_does_not_show_it(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    (error,) = shopply_checks.environment_is_well_formed(None)
+    assert (error.id, error.level) == ("shopply.E001", checks.ERROR)
+    assert name in error.msg
+    assert "hush" not in error.msg + error.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("DEBUG", word) for word in ("true", "No", "ON", "1")),
+        *(("ALLOWED_HOSTS", "shop.example.com, .b.example,127.0.0.1,[::1],*,"),),
+        *(("DATABASE_URL", url) for url in ("", "sqlite:////srv/my shop.db", "sqlite://:memory:")),
+        ("DATABASE_URL", "postgres://a:b@one:5432,two:5433/shop?target_session_attrs=read-write"),
+        *(("CACHE_URL", url) for url in ("", "redis://[::1]:1/3", "rediss://:hush@cache.example")),
+        *(("METRICS_TOKEN", ""), ("LOCK_TIMEOUT", "0")),
+    ],
+)
+def test_well_formed_variable_passes(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    assert shopply_checks.environment_is_well_formed(None) == []
+
+
+def test_every_boolean_setting_is_checked():
+    """django-environ takes whatever is not a word for true as false."""
+    text = (settings.BASE_DIR / "shopply/settings.py").read_text(encoding="utf-8")
+    booleans = re.findall(r'env\.bool\("(\w+)"', text)
+    assert booleans
+    assert {shopply_checks.FORMATS[name] for name in booleans} == {shopply_checks.BOOLEAN}
+
+
+def test_migrate_refuses_a_malformed_variable():
+    outcome = python("manage.py", "migrate", SHOP_CURRENCY="EURO")
+    assert outcome.returncode == 1
+    assert "SHOP_CURRENCY is malformed." in outcome.stderr
+
+
+def test_static_files_that_are_not_collected_are_an_error(db, settings, tmp_path):
+    settings.STATIC_ROOT = tmp_path
+    assert "shopply.E002" not in found()
+    backend = "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    settings.STORAGES = settings.STORAGES | {"staticfiles": {"BACKEND": backend}}
+    assert found()["shopply.E002"].level == checks.ERROR
+
+
+def test_demo_accounts_are_an_error(demo_shop, settings):
+    settings.PASSWORD_HASHERS = settings.PASSWORD_HASHERS[1:]
+    assert found()["customers.E001"].level == checks.ERROR
+
+
+def test_books_that_are_off_are_an_error(db):
+    product = factories.stocked()
+    assert "shopply.E006" not in found()
+    Product.objects.filter(pk=product.pk).update(quantity_in_stock=99)
+    assert found()["shopply.E006"].level == checks.ERROR
+
+
+def test_missing_migrations_are_an_error(db):
+    faults.migrated.clear()
+    MigrationRecorder(connection).record_unapplied("orders", LAST)
+    error = found()["shopply.E004"]
+    assert error.level == checks.ERROR
+    assert "behind on migrations" in error.msg
+    assert "`manage.py migrate`" in error.hint
+
+
+def test_database_is_asked_only_where_it_is_named(db):
+    Product.objects.filter(pk=factories.stocked().pk).update(quantity_in_stock=99)
+    messages = checks.run_checks(include_deployment_checks=True)
+    assert not {"shopply.E004", "shopply.E006"} & {message.id for message in messages}
+
+
+def test_cache_that_is_away_is_an_error(db, settings):
+    settings.CACHES = {"default": environ.Env.cache_url_config("redis://127.0.0.1:1/0")}
+    assert found()["shopply.E003"].level == checks.ERROR
+
+
+def test_clock_that_is_off_is_an_error(db, monkeypatch):
+    assert "shopply.E005" not in found()
+    monkeypatch.setattr(shopply_checks, "MAX_CLOCK_DIFFERENCE", -1)
+    assert found()["shopply.E005"].level == checks.ERROR
+
+
+def test_database_that_is_away_is_an_error_and_no_traceback():
+    outcome = python(*DEPLOY, DATABASE_URL="postgres://shop@127.0.0.1:1/shop", **SOUND)
+    assert outcome.returncode == 1
+    assert "The database is out of reach. (connection failed: " in outcome.stderr
+    assert "HINT: Start it, or correct DATABASE_URL." in outcome.stderr
+    assert "Traceback" not in outcome.stderr
