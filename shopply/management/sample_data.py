@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from orders.models import Order
+from products.search import normalize
 
 FIRST_NAMES = (
     *("Ada", "Bruno", "Clara", "David", "Elin", "Farid", "Greta", "Hugo", "Ines", "Jonas"),
@@ -52,7 +53,7 @@ ACCOUNT = (
 )
 PRODUCT = (
     *("id", "name", "sku", "price", "description", "quantity_in_stock", "is_active"),
-    *("created", "modified"),
+    *("search_text", "created", "modified"),
 )
 
 
@@ -106,6 +107,7 @@ def product(pk, stock, opened):
         description,
         stock,
         int(not retired),
+        normalize(f"{name}\n{sku}\n{description}"),
         stamp(opened),
         stamp(opened),
     )

@@ -138,10 +138,11 @@ class Seed:
         (course,) = self.random.choices([*COURSES], COURSES.values())
         created = self.opened + SELLING * (pk - self.orders[0]) / len(self.orders)
         events, at = [], created
-        for status in course:
-            by = customer if status in (Status.PLACED, Status.CANCELLED) else self.clerk
-            events.append((pk, status.value, stamp(at), by, ""))
+        for status in course[1:]:
             at += timedelta(minutes=self.random.randint(20, 2_000))
+            by = customer if status == Status.CANCELLED else self.clerk
+            events.append((pk, status.value, stamp(at), by, ""))
+        modified = stamp(at)
         lines, total = [], Decimal(0)
         for product_id in self.random.sample(self.products, LINES):
             quantity = self.random.randint(1, 4)
@@ -152,7 +153,7 @@ class Seed:
                 self.sold[product_id] += quantity
         address = json.dumps(postal_address(customer))
         row = (pk, customer, course[-1].value, str(total), settings.SHOP_CURRENCY, address, "")
-        return (*row, stamp(created), events[-1][2]), lines, events
+        return (*row, stamp(created), modified), lines, events
 
     def in_batches(self, what, model, columns, rows, counted):
         for start in range(0, len(counted), BATCH):
