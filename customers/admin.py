@@ -17,7 +17,7 @@ from customers.models import Customer
 from customers.tokens import AccessToken
 
 
-def is_above(request, customer):
+def outranks(request, customer):
     """Nor may staff set each other's passwords: only a superuser touches accounts of staff."""
     if request.user.is_superuser or customer == request.user:
         return False
@@ -68,13 +68,13 @@ class CustomerAdmin(UserAdmin):
         return ((None, {"fields": ("username",)}), *fieldsets[1:-1], dates)
 
     def get_readonly_fields(self, request, obj=None):
-        """Only a superuser hands out powers: else staff could give themselves any."""
-        powers = ("is_staff", "is_superuser", "groups", "user_permissions")
+        """Only a superuser hands out privilege_fields: else staff could give themselves any."""
+        privilege_fields = ("is_staff", "is_superuser", "groups", "user_permissions")
         fields = super().get_readonly_fields(request, obj)
-        return fields if request.user.is_superuser else (*fields, *powers)
+        return fields if request.user.is_superuser else (*fields, *privilege_fields)
 
     def has_change_permission(self, request, obj=None):
-        if obj and (obj.closed or is_above(request, obj)):
+        if obj and (obj.closed or outranks(request, obj)):
             return False
         return super().has_change_permission(request, obj)
 
@@ -124,7 +124,7 @@ class CustomerAdmin(UserAdmin):
     def close(self, request, pk):
         """The page that asks whether to close an account; posted to, it does."""
         # Locked together and first: the last two may be about to close each other.
-        superusers = Customer.objects.running_the_shop()
+        superusers = Customer.objects.active_superusers()
         if request.method == "POST":
             superusers = superusers.select_for_update(no_key=True)
         superusers = list(superusers)
@@ -198,7 +198,7 @@ class CustomerTokenAdmin(TokenAdmin):
         return False
 
     def has_delete_permission(self, request, obj=None):
-        if obj and is_above(request, obj.user):
+        if obj and outranks(request, obj.user):
             return False
         return super().has_delete_permission(request, obj)
 

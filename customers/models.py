@@ -1,19 +1,17 @@
 """Who may log in, and where parcels go."""
 
-from datetime import datetime
+import time
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import AbstractUser, UserManager
-from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.validators import ASCIIUsernameValidator
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.db.models.functions import Upper
 from django.dispatch import Signal
 from django.utils import timezone
-from django.utils.functional import cached_property
 
 from customers.tokens import AccessToken
-from products.records import asked, moment
+from shopply.api.sql import columns, fetch
 
 
 class CustomerQuerySet(models.QuerySet):
@@ -23,51 +21,22 @@ class CustomerQuerySet(models.QuerySet):
             return self
         return self.filter(pk=user.pk) if user.is_authenticated else self.none()
 
-    def running_the_shop(self):
+    def active_superusers(self):
         """The superusers who can log in, in the order in which to lock them: by their ids."""
         return self.filter(is_superuser=True, is_active=True).order_by("pk")
 
 
 class CustomerManager(UserManager.from_queryset(CustomerQuerySet)):
-    @cached_property
-    def columns(self):
-        return [field.attname for field in self.model._meta.concrete_fields]
-
-    @cached_property
-    def bearer(self):
-        return (
-            f"SELECT {', '.join(f'customers_customer.{column}' for column in self.columns)}"  # noqa: S608
-            " FROM customers_customer"
-            " JOIN authtoken_token ON authtoken_token.user_id = customers_customer.id"
-            " WHERE authtoken_token.key = %s"
-        )
-
-    def bearing(self, key, asked=asked):
-        """The customer whose token this is, or None. Looked up with every request.
-
-        In SQL, since to have the ORM build it takes longer than all the rest; `asked` may be one
-        that keeps the rows.
-        """
-        for row in asked(self.bearer, (key,)):
-            told = [moment(each) if isinstance(each, datetime) else each for each in row]
-            return self.model.from_db(self.db, self.columns, told)
-        return None
+    def for_token(self, key):
+        """Return the customer who has this token, or None: see `shopply.api.sql`."""
+        sql = f"SELECT {columns(self.model)} FROM customers_customer"  # noqa: S608
+        where = "WHERE id = (SELECT user_id FROM authtoken_token WHERE key = %s)"
+        return next(iter(fetch(self.model, f"{sql} {where}", [key])), None)
 
     def get_by_natural_key(self, username):
         """Log-in does not mind the case of a user name (`customer_username_any_case`)."""
         # One character more than any name has; SQLite takes no pattern over 50,000 bytes.
         return self.get(username__iexact=username[:151])
-
-    def create_superuser(self, username, email=None, password=None, **fields):
-        """Asks of the password what `createsuperuser` asks only where it prompts for one.
-
-        Raises ValidationError, as for a name or an e-mail address that is taken.
-        """
-        account = self.model(username=username, email=email or "")
-        account.validate_constraints()
-        if password is not None:  # None opens nothing
-            validate_password(password, account)
-        return super().create_superuser(username, email, password, **fields)
 
 
 class AccountClosed(Exception):
@@ -171,7 +140,7 @@ class Customer(AbstractUser):
             held |= part
         return held
 
-    def revise(self, **changes):
+    def update_fields(self, **changes):
         """Write just these fields: the rest of the row may have changed since it was read.
 
         Raises AccountClosed.
@@ -186,7 +155,7 @@ class Customer(AbstractUser):
         """Also revokes the token. Raises AccountClosed: to hash it takes long enough for that."""
         self.set_password(password)
         with transaction.atomic():
-            self.revise(password=self.password)
+            self.update_fields(password=self.password)
             AccessToken.revoke(self)
         self._password = None  # as `save` does: it is changed, and not to be
 
@@ -197,7 +166,7 @@ class Customer(AbstractUser):
         """
         with transaction.atomic():
             # Locked together and first: the last two may be about to close each other.
-            superusers = type(self).objects.running_the_shop().select_for_update(no_key=True)
+            superusers = type(self).objects.active_superusers().select_for_update(no_key=True)
             if [*superusers] == [self]:
                 raise LastSuperuser
             self._erase()
@@ -223,12 +192,31 @@ class Customer(AbstractUser):
         )
 
 
+class CounterManager(models.Manager):
+    def increment(self, key, delta, expires):
+        """Add to the count of this key, and return it; no other process counts in between."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO customers_counter AS counter (key, count, expires)"
+                " VALUES (%s, %s, %s)"
+                " ON CONFLICT (key) DO UPDATE SET count = counter.count + excluded.count"
+                " RETURNING count",
+                [key, delta, expires],
+            )
+            (count,) = cursor.fetchone()
+        if count == delta and key.startswith("0"):  # every sixteenth new key cleans up
+            self.filter(expires__lt=time.time()).delete()
+        return count
+
+
 class Counter(models.Model):
-    """How often something happened in a span of time (`customers.limits`)."""
+    """How often log-ins failed in a window of time (`customers.login_limits`)."""
 
     key = models.CharField(max_length=64, primary_key=True)
     count = models.IntegerField()
     expires = models.BigIntegerField(db_index=True, help_text="Seconds since 1970.")
+
+    objects = CounterManager()
 
     def __str__(self):
         return f"{self.key[:8]}: {self.count}"

@@ -1,7 +1,10 @@
 from django.contrib.auth import authenticate
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
+from drf_spectacular.utils import (
+    OpenApiExample,
+    extend_schema_serializer,
+)
 from rest_framework import serializers
 from rest_framework.authtoken.serializers import AuthTokenSerializer
 from rest_framework.fields import get_error_detail
@@ -65,7 +68,7 @@ EXPORTED = {
 }
 
 
-def in_ascii(address):
+def validate_ascii(address):
     if not address.isascii():
         raise serializers.ValidationError("Must be ASCII, a domain in Punycode.", code="invalid")
 
@@ -79,7 +82,9 @@ def check_strength(field, password, customer):
 
 
 class NewPasswordField(CharField):
-    """Its length too is checked by `check_strength`, once the rest of the form is read."""
+    """`check_strength` checks its minimum length too, once the other fields are read."""
+
+    openapi = {"minLength": 10}
 
     def __init__(self):
         super().__init__(
@@ -132,7 +137,7 @@ class CustomerSerializer(serializers.ModelSerializer):
                 "required": True,
                 "allow_blank": False,
                 "validators": [
-                    in_ascii,
+                    validate_ascii,
                     CaseInsensitiveUniqueValidator(
                         Customer.objects.all(), "An account with this e-mail address exists."
                     ),
@@ -155,7 +160,7 @@ class CustomerSerializer(serializers.ModelSerializer):
         }
 
     def update(self, customer, validated_data):
-        customer.revise(**validated_data)
+        customer.update_fields(**validated_data)
         return customer
 
 
@@ -178,7 +183,7 @@ class CustomerSerializer(serializers.ModelSerializer):
         ),
     ]
 )
-class RegistrationSerializer(CustomerSerializer):
+class CustomerCreateSerializer(CustomerSerializer):
     password = NewPasswordField()
 
     class Meta(CustomerSerializer.Meta):

@@ -11,12 +11,13 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from customers.models import AccountClosed, Customer, LastSuperuser
+from customers.problems import map_login_errors
 from customers.serializers import (
     EXPORT,
     EXPORTED,
+    CustomerCreateSerializer,
     CustomerSerializer,
     PasswordSerializer,
-    RegistrationSerializer,
     TokenSerializer,
 )
 from customers.tokens import AccessToken, LogInOutdated
@@ -40,10 +41,11 @@ class ObtainToken(ObtainAuthToken):
         extensions={"x-problems": ["too_many_failures"]},
     )
     def post(self, request, *args, **kwargs):
-        form = self.get_serializer(data=request.data)
-        form.is_valid(raise_exception=True)
+        serializer = self.get_serializer(data=request.data)
+        with map_login_errors():
+            serializer.is_valid(raise_exception=True)
         try:
-            token = AccessToken.issue(form.validated_data["user"])
+            token = AccessToken.issue(serializer.validated_data["user"])
         except LogInOutdated:
             raise exceptions.ValidationError("The password was just changed.") from None
         return Response({"token": token.key})
@@ -120,8 +122,7 @@ class CustomerViewSet(
             return super().list(request)
         # The only row there is was read along with the token.
         page = self.paginate_queryset([request.user] if request.user.is_authenticated else [])
-        told = self.get_serializer()
-        return self.get_paginated_response([told.to_representation(each) for each in page])
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     def get_permissions(self):
         if self.action in ("list", "create"):
@@ -129,7 +130,7 @@ class CustomerViewSet(
         return super().get_permissions()
 
     def get_serializer_class(self):
-        return RegistrationSerializer if self.action == "create" else self.serializer_class
+        return CustomerCreateSerializer if self.action == "create" else self.serializer_class
 
     @extend_schema(summary="Get yourself", description="The account you are logged in with.")
     @action(detail=False)
@@ -143,13 +144,13 @@ class CustomerViewSet(
     )
     @me.mapping.patch
     def update_me(self, request):
-        form = self.get_serializer(request.user, data=request.data, partial=True)
-        form.is_valid(raise_exception=True)
+        serializer = self.get_serializer(request.user, data=request.data, partial=True)
+        serializer.is_valid(raise_exception=True)
         try:
-            form.save()
+            serializer.save()
         except AccountClosed:
             raise exceptions.AuthenticationFailed("The account is closed.") from None
-        return Response(form.data)
+        return Response(serializer.data)
 
     @extend_schema(
         summary="Close your account",
@@ -179,10 +180,11 @@ class CustomerViewSet(
         detail=False, methods=["post"], url_path="me/password", serializer_class=PasswordSerializer
     )
     def password(self, request):
-        form = self.get_serializer(data=request.data)
-        form.is_valid(raise_exception=True)
+        serializer = self.get_serializer(data=request.data)
+        with map_login_errors():
+            serializer.is_valid(raise_exception=True)
         try:
-            request.user.change_password(form.validated_data["new_password"])
+            request.user.change_password(serializer.validated_data["new_password"])
         except AccountClosed:
             raise exceptions.AuthenticationFailed("The account is closed.") from None
         return Response(status=status.HTTP_204_NO_CONTENT)

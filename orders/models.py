@@ -12,7 +12,7 @@ from django.utils.functional import cached_property
 from orders.moves import MOVES, IllegalTransition, NotYours, Status
 from products.db_retry import retried
 from products.models import MAX_ID, Product
-from products.sql import columns, fetch, insert, placeholders
+from shopply.api.sql import columns, fetch, insert, placeholders
 
 MAX_LINES = 100
 MAX_QUANTITY = 10_000
@@ -89,7 +89,7 @@ class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
     def fetch(self, tail, params):
         """Return the orders of `SELECT ... FROM orders_order <tail>`, with their items and events.
 
-        Three statements, whose text is the same each time: see `products.sql`.
+        Three statements, whose text is the same each time: see `shopply.api.sql`.
         """
         sql = f"SELECT {columns(self.model)} FROM orders_order {tail}"  # noqa: S608
         orders = {order.pk: order for order in fetch(self.model, sql, params)}

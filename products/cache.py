@@ -7,7 +7,7 @@ from django.db import connection
 from django.http import HttpResponse
 from django.utils.cache import get_conditional_response
 
-from shopply.api.rendering import JSONRenderer
+from shopply.api.renderers import JSONRenderer
 
 MAX_SIZE = 16 * 2**20  # bytes of a process: whoever asks for ever new pages is not to fill it
 ENTRY_SIZE = 500  # bytes that an entry takes beside its key and its content

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from products.db_retry import retried
 from products.search import SearchTextField, normalize
-from products.sql import columns, fetch, placeholders
+from shopply.api.sql import columns, fetch, placeholders
 
 MAX_STOCK = 1_000_000_000
 MAX_ID = 2**63 - 1  # of a bigint
@@ -109,7 +109,7 @@ class ProductQuerySet(models.QuerySet):
 
 class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
     def fetch_visible_to(self, user, start, stop):
-        """Return the same as `visible_to(user)[start:stop]`, by SQL text: see `products.sql`."""
+        """Return the same as `visible_to(user)[start:stop]`, by SQL text: see `shopply.api.sql`."""
         where = "" if user.is_staff else "WHERE is_active"
         sql = f"SELECT {columns(self.model)} FROM products_product {where}"  # noqa: S608
         return fetch(self.model, f"{sql} ORDER BY id LIMIT %s OFFSET %s", [stop - start, start])

@@ -12,7 +12,7 @@ from django.db import DataError
 from django.template.response import SimpleTemplateResponse
 from django.urls import reverse
 
-from customers.log_ins import TooManyFailures
+from customers.login_limits import LoginThrottled
 from customers.models import AccountClosed
 
 
@@ -22,7 +22,7 @@ class LogInForm(AdminAuthenticationForm):
     def clean(self):
         try:
             return super().clean()
-        except TooManyFailures as exc:
+        except LoginThrottled as exc:
             self.wait = exc.wait
             raise ValidationError(str(exc)) from None
 
@@ -34,7 +34,7 @@ class PasswordForm(AdminPasswordChangeForm):
         password = self.cleaned_data["old_password"]
         try:
             right = authenticate(self.request, username=self.user.username, password=password)
-        except TooManyFailures as exc:
+        except LoginThrottled as exc:
             raise ValidationError(str(exc)) from None
         if not right:
             raise ValidationError(self.error_messages["password_incorrect"])
@@ -65,7 +65,7 @@ class Autocomplete(AutocompleteJsonView):
         return term, model_admin, field, to_field
 
 
-class Guarded:
+class HardenedModelAdminMixin:
     """Mixed into the admin of every model."""
 
     show_full_result_count = False  # beside what was found: it takes as long to count as the rest
@@ -92,14 +92,14 @@ class Guarded:
         return super().get_search_results(request, queryset, search_term)
 
 
-class Site(AdminSite):
+class ShopAdminSite(AdminSite):
     site_header = site_title = "shopply"
     index_title = "The shop"
     login_form = LogInForm
 
     def register(self, model_or_iterable, admin_class=None, **options):
         admin_class = admin_class or ModelAdmin
-        guarded = type(admin_class.__name__, (Guarded, admin_class), {})
+        guarded = type(admin_class.__name__, (HardenedModelAdminMixin, admin_class), {})
         super().register(model_or_iterable, guarded, **options)
 
     def admin_view(self, view, cacheable=False):

@@ -6,7 +6,7 @@ from django.http import JsonResponse
 from django.views.decorators.http import require_safe
 
 from shopply import faults
-from shopply.api import problems
+from shopply.api.exceptions import problem_response
 
 logger = logging.getLogger("shopply.health")
 
@@ -24,6 +24,6 @@ def readyz(request):
     if fault is None:
         return JsonResponse({"status": "ok"})
     logger.warning("Not ready: %s", fault)
-    response = problems.answer(request, "service_unavailable", fault.what)
+    response = problem_response(request, "service_unavailable", fault.what)
     response["Retry-After"] = "1"
     return response

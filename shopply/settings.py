@@ -70,7 +70,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
             # failing half way through; readers go on meanwhile.
             "transaction_mode": "IMMEDIATE",
             "init_command": "PRAGMA journal_mode=WAL",
-            "timeout": 5,  # seconds
+            "timeout": 20,  # seconds
         },
         "CONN_MAX_AGE": None,  # for ever: it is a file
         # A file, as in production: threads of a test then have connections of their own.
@@ -79,6 +79,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     DATABASES["default"] |= {
         "CONN_MAX_AGE": CONN_MAX_AGE,
+        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             # Parameters apart from the text, and texts that come again prepared: it parses and
             # plans each once.
@@ -99,7 +100,7 @@ else:
         },
     }
 
-FILE_UPLOAD_HANDLERS = ["shopply.pages.NoFiles"]
+FILE_UPLOAD_HANDLERS = ["shopply.middleware.RejectUploads"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 FIXTURE_DIRS = [BASE_DIR / "fixtures"]
 
@@ -119,7 +120,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "whitenoise.runserver_nostatic",
-    "shopply.apps.Admin",
+    "shopply.apps.ShopAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -128,23 +129,23 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "shopply.api.requests.request_id",
+    "shopply.middleware.RequestIDMiddleware",
     "shopply.logging_config.log_requests",
     "shopply.metrics.requests",
-    "shopply.api.requests.client_address",
-    "shopply.api.requests.method_kept",
+    "shopply.middleware.RealIPMiddleware",
+    "shopply.middleware.PreserveMethodOnRedirect",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "shopply.api.requests.content_security_policy",
-    "shopply.api.requests.optional_slash",
-    "shopply.api.requests.methods_of_pages",
-    "shopply.api.requests.no_nul",
+    "shopply.middleware.ContentSecurityPolicyMiddleware",
+    "shopply.middleware.AppendSlashMiddleware",
+    "shopply.middleware.RestrictPageMethods",
+    "shopply.middleware.RejectNullCharacters",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "shopply.pages.Sessions",
-    "shopply.pages.Common",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "shopply.middleware.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "shopply.pages.Authentication",
-    "shopply.pages.Messages",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
 ]
 
 TEMPLATES = [
@@ -176,7 +177,7 @@ SENTRY_RELEASE = env.str("SENTRY_RELEASE", default=f"shopply@{VERSION}")
 SENTRY_ENVIRONMENT = env.str("SENTRY_ENVIRONMENT", default="debug" if DEBUG else "production")
 
 AUTH_USER_MODEL = "customers.Customer"
-AUTHENTICATION_BACKENDS = ["customers.log_ins.LogIn"]
+AUTHENTICATION_BACKENDS = ["customers.auth_backends.RateLimitedModelBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {
@@ -228,44 +229,59 @@ def rate(name, default):
     return int(limit), int(number or 1) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[unit]
 
 
+def request_rate(name, default):
+    """None is no limit: in debug there is one only where the variable is set."""
+    return None if DEBUG and name not in os.environ else rate(name, default)
+
+
 RATES = {
     "log_in_account": rate("LOG_IN_ACCOUNT_RATE", "10/15m"),
     "log_in_address": rate("LOG_IN_ADDRESS_RATE", "100/15m"),
-    "anonymous": rate("ANONYMOUS_RATE", "600/m"),
-    "customer": rate("CUSTOMER_RATE", "1200/m"),
-    "order": rate("ORDER_RATE", "60/m"),
-    "account": rate("ACCOUNT_RATE", "30/h"),
+    "anonymous": request_rate("ANONYMOUS_RATE", "600/m"),
+    "customer": request_rate("CUSTOMER_RATE", "1200/m"),
+    "order": request_rate("ORDER_RATE", "60/m"),
+    "account": request_rate("ACCOUNT_RATE", "30/h"),
 }
 
 TOKEN_TTL = timedelta(days=env.int("TOKEN_TTL", default=0))
 
-# Where log-ins and requests are counted; in the database without one.
+# Where requests and failed log-ins are counted. Without a CACHE_URL each process counts requests
+# for itself, and log-ins are counted in the database.
 CACHE_URL = env.str("CACHE_URL", default="")
 if CACHE_URL:
     CACHES = {"default": env.cache_url("CACHE_URL")}
+    # Seconds: a request does not wait long for a cache that is gone without a word.
+    CACHES["default"]["OPTIONS"] = {"socket_connect_timeout": 0.25, "socket_timeout": 0.25}
+else:
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+            # Callers in the longest window of a busy shop; beyond, the least recent are dropped.
+            "OPTIONS": {"MAX_ENTRIES": 50_000},
+        }
+    }
 
 # --- API ----------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
     # The scheme named first is the one a 401 asks for: a browser answers `Basic` with a dialogue.
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "shopply.api.authentication.TokenAuthentication",
-        "shopply.api.authentication.BasicAuthentication",
+        "customers.authentication.TokenAuthentication",
+        "customers.authentication.BasicAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_PARSER_CLASSES": ["shopply.api.parsing.JSONParser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "shopply.api.negotiation.ContentNegotiation",
-    "DEFAULT_RENDERER_CLASSES": ["shopply.api.rendering.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["shopply.api.parsers.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["shopply.api.renderers.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "shopply.api.pagination.PageNumberPagination",
-    "DEFAULT_METADATA_CLASS": "shopply.api.options.NoMetadata",
+    "DEFAULT_METADATA_CLASS": "shopply.api.metadata.NoMetadata",
     "DEFAULT_SCHEMA_CLASS": "shopply.api.schema.AutoSchema",
     "DEFAULT_THROTTLE_CLASSES": [
-        "shopply.api.throttling.CallerThrottle",
-        "shopply.api.throttling.ScopeThrottle",
+        "shopply.api.throttles.UserOrAnonThrottle",
+        "shopply.api.throttles.ScopedThrottle",
     ],
     # Of X-Forwarded-For, the part that so many proxies of ours wrote is believed.
     "NUM_PROXIES": env.int("NUM_PROXIES", default=0),
-    "EXCEPTION_HANDLER": "shopply.api.problems.exception_handler",
+    "EXCEPTION_HANDLER": "shopply.api.exceptions.exception_handler",
     "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }

@@ -11,7 +11,7 @@ from customers.views import CustomerViewSet, ObtainToken, RevokeToken
 from orders.views import OrderViewSet, StockHistory
 from products.views import ProductViewSet
 from shopply import health, metrics
-from shopply.api import problems
+from shopply.api import views
 
 
 class Root(APIRootView):
@@ -46,13 +46,13 @@ urlpatterns = [
         ),
         name="docs",
     ),
-    path("api/problems/", problems.problem_list, name="problems"),
-    path("api/problems/<slug:code>/", problems.problem_page, name="problem"),
+    path("api/problems/", views.problem_list, name="problems"),
+    path("api/problems/<slug:code>/", views.problem_detail, name="problem"),
     path("api/products/<int:pk>/stock-history/", StockHistory.as_view(), name="stock-history"),
-    path("api/<path:path>", problems.unknown_path),
+    path("api/<path:path>", views.unknown_path),
 ]
 
-handler400 = problems.handler400
-handler403 = problems.handler403
-handler404 = problems.handler404
-handler500 = problems.handler500
+handler400 = views.handler400
+handler403 = views.handler403
+handler404 = views.handler404
+handler500 = views.handler500

@@ -1,4 +1,8 @@
 import os
+import shutil
+import socket
+import subprocess
+import time
 
 import pytest
 from django.core.management import call_command
@@ -106,3 +110,31 @@ def in_the_admin(client, db):
     """A browser logged in to the admin as a superuser."""
     client.force_login(factories.customers.make(is_staff=True, is_superuser=True))
     return client
+
+
+@pytest.fixture
+def redis_url():
+    """A Redis of our own."""
+    if not shutil.which("redis-server"):
+        pytest.skip("no redis-server")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = subprocess.Popen(
+        [
+            *("redis-server", "--port", str(port), "--bind", "127.0.0.1", "--loglevel", "warning"),
+            *("--save", "", "--appendonly", "no"),
+        ],
+        stdout=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            break
+        except OSError:
+            assert time.monotonic() < deadline, "redis-server does not answer"
+            time.sleep(0.02)
+    yield f"redis://127.0.0.1:{port}/0"
+    server.terminate()
+    server.wait()

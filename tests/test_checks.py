@@ -153,7 +153,7 @@ def test_demo_accounts_are_an_error(demo_shop, settings):
 
 
 def test_books_that_are_off_are_an_error(db):
-    product = factories.stocked()
+    product = factories.products.make()
     assert "shopply.E006" not in found()
     Product.objects.filter(pk=product.pk).update(quantity_in_stock=99)
     assert found()["shopply.E006"].level == checks.ERROR
@@ -169,7 +169,7 @@ def test_missing_migrations_are_an_error(db):
 
 
 def test_database_is_asked_only_where_it_is_named(db):
-    Product.objects.filter(pk=factories.stocked().pk).update(quantity_in_stock=99)
+    Product.objects.filter(pk=factories.products.make().pk).update(quantity_in_stock=99)
     messages = checks.run_checks(include_deployment_checks=True)
     assert not {"shopply.E004", "shopply.E006"} & {message.id for message in messages}
 

@@ -66,7 +66,7 @@ def test_probe_has_no_session_and_is_only_read(client, db, path):
     client.cookies["sessionid"] = "x" * 32
     answer = client.get(path)
     assert not answer.cookies
-    assert not hasattr(answer.wsgi_request, "session")
+    assert not answer.wsgi_request.session.accessed
     assert client.post(path).status_code == client.delete(path).status_code == 405
 
 

@@ -1,5 +1,6 @@
 """What a server says that is started with too little or with everything."""
 
+import ast
 import os
 import subprocess
 import sys
@@ -80,6 +81,12 @@ def test_value_that_cannot_be_read_keeps_the_shop_from_starting(name, value):
     outcome = python("manage.py", "check", **{name: value})
     assert outcome.returncode != 0
     assert "hush" not in outcome.stdout + outcome.stderr
+
+
+def test_debug_limits_log_ins_and_only_the_requests_it_is_told_to():
+    code = "from shopply.settings import RATES; print({n for n, rate in RATES.items() if rate})"
+    outcome = python("-c", code, DEBUG="true", ORDER_RATE="7/s")
+    assert ast.literal_eval(outcome.stdout) == {"log_in_account", "log_in_address", "order"}
 
 
 def test_rates_are_so_many_in_so_many_seconds():

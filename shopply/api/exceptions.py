@@ -1,11 +1,46 @@
-"""What a view raises to answer with a problem of the registry."""
+"""Every error of a view as `application/problem+json` (RFC 9457).
 
-from rest_framework.exceptions import APIException
+Views raise ProblemException or exceptions of DRF and Django; `exception_handler` turns each into a
+problem of the registry.
+"""
 
-from shopply.api.problem_types import PROBLEM_TYPES
+import logging
+
+from django.conf import settings
+from django.core.exceptions import (
+    DisallowedHost,
+    ObjectDoesNotExist,
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
+from django.core.signals import got_request_exception
+from django.db import (
+    DatabaseError,
+    Error,
+    IntegrityError,
+    InterfaceError,
+    NotSupportedError,
+    OperationalError,
+    connection,
+)
+from django.http import Http404, JsonResponse
+from django.urls import reverse
+from rest_framework import exceptions
+from rest_framework.permissions import SAFE_METHODS
+from rest_framework.response import Response
+from rest_framework.settings import api_settings
+
+from shopply import faults
+from shopply.api.problem_types import MEDIA_TYPE, PROBLEM_TYPES, problem_document
+from shopply.api.renderers import JSONRenderer
+
+RETRY_AFTER = 1  # seconds
+
+logger = logging.getLogger("django.request")
 
 
-class ProblemException(APIException):
+class ProblemException(exceptions.APIException):
     """The problem `code` of PROBLEM_TYPES, which gives the status and, by default, the detail.
 
     `wait`, in seconds, is sent as Retry-After; `members` (such as `errors`) are added to the
@@ -17,3 +52,131 @@ class ProblemException(APIException):
         self.status_code = PROBLEM_TYPES[code].status
         self.wait = wait
         self.members = members
+
+
+def exception_handler(exc, context):
+    """REST_FRAMEWORK["EXCEPTION_HANDLER"]: DRF calls it with any exception of a view."""
+    from rest_framework import views  # not before: it loads what REST_FRAMEWORK names, also of here
+
+    request = context["request"]
+    exc = to_api_exception(exc, request)
+    response = views.exception_handler(exc, context)
+    if response is None:
+        logger.exception("%s failed", describe(request))
+        got_request_exception.send(sender=None, request=request)
+        views.set_rollback()
+        response = Response(problem_data(request, "internal_error"), status=500)
+    elif isinstance(exc, exceptions.ValidationError):
+        location = "parameter" if request.method in SAFE_METHODS else "pointer"
+        errors = [*flatten_errors(exc.detail, location)]
+        response.data = problem_data(request, "validation_error", summarize(errors), errors=errors)
+    else:
+        members = getattr(exc, "members", {})
+        response.data = problem_data(request, exc.get_codes(), exc.detail, **members)
+    # Whatever the view renders otherwise: the schema is YAML.
+    request.accepted_renderer, request.accepted_media_type = JSONRenderer(), "application/json"
+    response.content_type = MEDIA_TYPE
+    return response
+
+
+def to_api_exception(exc, request):
+    """The DRF exception that `exc` is answered as; `exc` itself if it is one or is our failure."""
+    match exc:
+        case Http404() | ObjectDoesNotExist():
+            return exceptions.NotFound()
+        case PermissionDenied():
+            return exceptions.PermissionDenied()
+        case exceptions.NotAuthenticated():
+            hint = PROBLEM_TYPES[exc.default_code].hint
+            exc.detail = exceptions.ErrorDetail(hint, exc.default_code)
+        case RequestDataTooBig():
+            limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+            return ProblemException(
+                "request_too_large", f"A request body has at most {limit:,} bytes."
+            )
+        case SuspiciousOperation():
+            return ProblemException("bad_request")
+        case Error() if outage := log_outage(request, exc):
+            return ProblemException("service_unavailable", outage, wait=RETRY_AFTER)
+        case IntegrityError():
+            log_conflict(request, exc)
+            return ProblemException("conflict")
+    return exc
+
+
+def log_conflict(request, exc):
+    """Log what nobody could validate: a row that was written or deleted in the meantime."""
+    logger.warning("%s was overtaken by another: %s", describe(request), exc)
+
+
+def log_outage(request, exc):
+    """Log and return why the database does not serve, if that is the cause of `exc`; else None."""
+    match exc:
+        case DatabaseError() if faults.was_not_understood(exc):
+            outage = is_behind() and faults.BEHIND.what  # else the statement is wrong, our failure
+        case NotSupportedError() if getattr(exc.__cause__, "sqlstate", None) == "0A000":
+            # A migration changed a type: PostgreSQL rejects what this connection prepared before.
+            connection.close()
+            outage = PROBLEM_TYPES["service_unavailable"].meaning
+        case OperationalError() | InterfaceError():
+            outage = PROBLEM_TYPES["service_unavailable"].meaning
+        case _:
+            return None
+    if outage:
+        logger.error("%s: %s", describe(request), outage, exc_info=exc)
+    return outage
+
+
+def is_behind():
+    try:
+        return faults.is_behind(connection)
+    except Error:  # nor does it answer this
+        return False
+
+
+def describe(request):
+    """The request as the log names it."""
+    return f"{request.method} {request.path} (request {request.id})"
+
+
+def problem_data(request, code, detail=None, **members):
+    """The problem document of this request; `members` (such as `errors`) are added to it."""
+    path = reverse("problem", args=[code])
+    try:
+        url = request.build_absolute_uri(path)
+    except DisallowedHost:
+        url = path
+    return problem_document(code, url, request.id, detail, **members)
+
+
+def problem_response(request, code, detail=None, **members):
+    """The problem as an answer from outside of any DRF view."""
+    data = problem_data(request, code, detail, **members)
+    return JsonResponse(data, status=data["status"], content_type=MEDIA_TYPE)
+
+
+def flatten_errors(detail, location, pointer=""):
+    """DRF's nested errors as entries that each name their `location`, `pointer` or `parameter`."""
+    if isinstance(detail, exceptions.ErrorDetail):
+        place = pointer[1:] if location == "parameter" else pointer
+        yield {location: place, "code": detail.code or "invalid", "detail": str(detail)}
+        return
+    pairs = detail.items() if isinstance(detail, dict) else enumerate(detail)
+    for key, value in pairs:
+        of_the_whole = key == api_settings.NON_FIELD_ERRORS_KEY
+        leaf_of_list = isinstance(detail, list) and isinstance(value, exceptions.ErrorDetail)
+        step = "" if of_the_whole or leaf_of_list else f"/{escape_pointer(str(key))}"
+        yield from flatten_errors(value, location, pointer + step)
+
+
+def escape_pointer(name):
+    """A member's name as RFC 6901 writes it in a JSON pointer."""
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+def summarize(errors):
+    """The first error in a sentence, with the number of all."""
+    first = errors[0]
+    place = first.get("pointer") or first.get("parameter")
+    sentence = f"{place}: {first['detail']}" if place else first["detail"]
+    return sentence if len(errors) == 1 else f"{sentence} ({len(errors)} errors in all.)"

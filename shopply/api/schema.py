@@ -8,7 +8,6 @@ Errors of the transport (405, 406, 413, 415, 431, 500) are told once, in the int
 from drf_spectacular import openapi
 from rest_framework import serializers
 
-from customers.serializers import NewPasswordField
 from shopply.api.fields import money_pattern
 from shopply.api.problem_types import MEDIA_TYPE, PROBLEM_TYPES, problem_document
 
@@ -70,7 +69,7 @@ PROBLEM = {
 
 
 class AutoSchema(openapi.AutoSchema):
-    """Says of fields what drf-spectacular leaves unsaid, or says wrongly."""
+    """Adds what drf-spectacular does not find; a field may add to its own schema by `openapi`."""
 
     def _map_serializer_field(self, field, direction, bypass_extensions=False):
         schema = super()._map_serializer_field(field, direction, bypass_extensions)
@@ -81,12 +80,10 @@ class AutoSchema(openapi.AutoSchema):
                 schema["pattern"] = money_pattern(field)
             case serializers.EmailField() if direction == "request":
                 schema["pattern"] = EMAIL
-            case NewPasswordField():
-                schema["minLength"] = 10
             case serializers.CharField(trim_whitespace=True, allow_blank=False):
                 if direction == "request":
                     schema["pattern"] = NOT_BLANK
-        return schema
+        return schema | getattr(field, "openapi", {})
 
 
 def add_problems(result, generator, request, public):

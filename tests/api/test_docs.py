@@ -76,7 +76,7 @@ def test_document_bounds_what_the_shop_bounds():
     order = schemas["PlaceOrderRequest"]["properties"]
     assert (order["items"]["minItems"], order["items"]["maxItems"]) == (1, 100)
     assert not re.search(order["expected_total"]["pattern"], "-1.00")
-    for form, field in (("RegistrationRequest", "password"), ("PasswordRequest", "new_password")):
+    for form, field in (("CustomerCreateRequest", "password"), ("PasswordRequest", "new_password")):
         password = schemas[form]["properties"][field]
         assert (password["minLength"], password["maxLength"]) == (10, 256)
     stock = schemas["NewProductRequest"]["properties"]["quantity_in_stock"]

@@ -10,7 +10,7 @@ from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import reverse
 
-from shopply.api.requests import CONTENT_SECURITY_POLICY
+from shopply.middleware import CONTENT_SECURITY_POLICY
 from tests import factories
 
 

@@ -4,8 +4,8 @@ import pytest
 from django.db import connection
 from django.test import Client
 
+from shopply.api.exceptions import escape_pointer
 from shopply.api.problem_types import PROBLEM_TYPES
-from shopply.api.problems import escape
 from tests import factories
 
 
@@ -92,7 +92,7 @@ def test_body_that_is_too_large(api, settings):
 
 
 def test_pointer_escapes_what_rfc_6901_says():
-    assert escape("a/b~c") == "a~1b~0c"
+    assert escape_pointer("a/b~c") == "a~1b~0c"
 
 
 def test_several_errors_are_counted_in_the_detail(api):

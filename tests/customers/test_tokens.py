@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 from rest_framework.authtoken.models import Token
 
-from customers.log_ins import right_passwords
+from customers.auth_backends import verified_passwords
 from customers.models import Customer
 from customers.tokens import AccessToken, LogInOutdated
 from tests import factories
@@ -122,7 +122,7 @@ def test_token_survives_a_stronger_hash_of_the_same_password(api, alice, setting
     key = obtain(api)
     quick, *slow = settings.PASSWORD_HASHERS
     settings.PASSWORD_HASHERS = [*slow, quick]
-    right_passwords.until.clear()
+    verified_passwords.expiry.clear()
     assert obtain(api) == key
     assert Customer.objects.get().password.startswith("pbkdf2_sha256$")
 

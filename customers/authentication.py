@@ -1,52 +1,35 @@
-"""Who is calling: by token, or by Basic with user name and password."""
-
-from functools import partial
+"""Who sent a request: by token, or by Basic with user name and password."""
 
 from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import authentication, exceptions
-from rest_framework.permissions import SAFE_METHODS
 
-from customers.log_ins import TooManyFailures
 from customers.models import Customer
+from customers.problems import map_login_errors
 from customers.tokens import AccessToken
-from products.catalogue import memory
-from shopply.api.throttling import CallerThrottle, network_of
+from shopply.api.exceptions import ProblemException
+from shopply.api.rate_limits import network
+from shopply.api.throttles import UserOrAnonThrottle
 
 
-class Counted:
-    """A log-in that fails counts as a request without one: else trying would cost nothing."""
+class ThrottleFailuresMixin:
+    """Counts a failed log-in as a request without one: else trying would cost nothing."""
 
     def authenticate(self, request):
-        given = request.META.get("HTTP_AUTHORIZATION")
-        if given is None:  # DRF would map all headers to see that
-            return None
         try:
-            return self.recognise(request, given) or super().authenticate(request)
-        except (exceptions.AuthenticationFailed, TooManyFailures):
-            throttle = CallerThrottle()
-            if not throttle.allows("anonymous", network_of(request)):
+            return super().authenticate(request)
+        except (exceptions.AuthenticationFailed, ProblemException):
+            throttle = UserOrAnonThrottle()
+            if not throttle.allow("anonymous", network(request.META["REMOTE_ADDR"])):
                 raise exceptions.Throttled(throttle.wait()) from None
             raise
 
-    def recognise(self, request, given):
-        """Who is calling, if the header has the usual form; None leaves it to DRF."""
-        return None
 
-
-class TokenAuthentication(Counted, authentication.TokenAuthentication):
+class TokenAuthentication(ThrottleFailuresMixin, authentication.TokenAuthentication):
     """`Authorization: Token <TOKEN>`"""
 
-    def recognise(self, request, given):
-        scheme, _, key = given.partition(" ")
-        if scheme != self.keyword or not key.isalnum():
-            return None
-        # Whoever comes to change something is looked up at that moment.
-        turn = request.META.get("shopply.turn") if request.method in SAFE_METHODS else None
-        return self.authenticate_credentials(key, partial(memory.asked, turn))
-
-    def authenticate_credentials(self, key, *asked):
-        customer = None if "\0" in key else Customer.objects.bearing(key, *asked)
+    def authenticate_credentials(self, key):
+        customer = None if "\0" in key else Customer.objects.for_token(key)
         if customer is None:
             raise exceptions.AuthenticationFailed("Invalid token.")
         if not customer.is_active:
@@ -59,13 +42,14 @@ class TokenAuthentication(Counted, authentication.TokenAuthentication):
         return customer, key
 
 
-class BasicAuthentication(Counted, authentication.BasicAuthentication):
+class BasicAuthentication(ThrottleFailuresMixin, authentication.BasicAuthentication):
     """`Authorization: Basic <base64 of username:password>`"""
 
     def authenticate_credentials(self, userid, password, request=None):
         if "\0" in userid:
             raise exceptions.AuthenticationFailed("Invalid username/password.")
-        return super().authenticate_credentials(userid, password, request)
+        with map_login_errors():
+            return super().authenticate_credentials(userid, password, request)
 
 
 class TokenScheme(OpenApiAuthenticationExtension):

@@ -7,7 +7,10 @@ from django.db import DEFAULT_DB_ALIAS, connections
 
 @cache
 def columns(model):
-    """The columns of `model`, as SQL that `fetch` can make instances of: `table.id, table.name`."""
+    """The columns of `model`, as SQL that `fetch` can make instances of: `table.id, table.name`.
+
+    Named, since adding a column would break a prepared `SELECT *`.
+    """
     table = model._meta.db_table
     return ", ".join(f"{table}.{field.column}" for field in model._meta.concrete_fields)
 

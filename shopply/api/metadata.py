@@ -1,4 +1,4 @@
-"""What OPTIONS answers: the methods, in `Allow`. What they take is in the OpenAPI document."""
+"""OPTIONS answers the methods, in `Allow`; the OpenAPI document describes what they take."""
 
 from rest_framework.metadata import BaseMetadata
 

@@ -1,4 +1,4 @@
-"""Request bodies: JSON that a database can store, and that has one meaning."""
+"""Request bodies: JSON that a database can store and that has one meaning."""
 
 import json
 
@@ -12,7 +12,7 @@ class JSONParser(parsers.JSONParser):
     def parse(self, stream, media_type=None, parser_context=None):
         try:
             text = stream.read().decode()
-            data = json.loads(text, object_pairs_hook=named_once, parse_constant=strict_constant)
+            data = json.loads(text, object_pairs_hook=unique_names, parse_constant=strict_constant)
             # Half of a surrogate pair is legal in JSON, but has no UTF-8.
             json.dumps(data, ensure_ascii=False).encode()
         except RecursionError:
@@ -26,7 +26,7 @@ class JSONParser(parsers.JSONParser):
         return data
 
 
-def named_once(pairs):
+def unique_names(pairs):
     members = dict(pairs)
     if len(members) < len(pairs):
         raise ValueError("An object has two members of one name.")

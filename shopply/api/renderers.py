@@ -5,7 +5,7 @@ from rest_framework import renderers
 
 
 class JSONRenderer(renderers.JSONRenderer):
-    """DRF's, written by orjson: of a list of 25 orders, a fifth of the time went into it."""
+    """DRF's, written by orjson (benchmark row "own orders, 25": a fifth of the time)."""
 
     def render(self, data, accepted_media_type=None, renderer_context=None):
         if data is None or ";" in (accepted_media_type or ""):  # `application/json; indent=4`

@@ -1,0 +1,81 @@
+"""Log-in with name and password, the same for the token endpoint, Basic and the admin."""
+
+import hashlib
+import hmac
+import secrets
+import threading
+import time
+
+from django.contrib.auth.backends import ModelBackend
+
+from customers.login_limits import count_attempt
+from customers.models import Customer
+from shopply.api.rate_limits import network
+
+
+class RateLimitedModelBackend(ModelBackend):
+    """Django's check of name and password, with limits on failures and a short memory.
+
+    An attempt is counted before the password is hashed and taken back if it was right: however
+    many come at once, no more are hashed than may fail. Unknown names are treated alike. Raises
+    LoginThrottled.
+    """
+
+    def authenticate(self, request, username=None, password=None, **kwargs):
+        if username is None or password is None:
+            return None
+        # None in commands on the shop's own machine.
+        address = request.META.get("REMOTE_ADDR", "") if request else "this machine"
+        client = network(address)
+        customer = Customer.objects.filter(username__iexact=username[:151]).first()
+        if customer and customer.is_active and verified_passwords.has(customer, password, client):
+            return customer
+        attempts = [
+            count_attempt("address", client, address),
+            count_attempt("account", username[:151].upper(), address),
+        ]
+        customer = super().authenticate(request, username, password, **kwargs)
+        if customer:
+            verified_passwords.add(customer, password, client)
+            for limit, key in attempts:
+                limit.increment(key, -1)
+        return customer
+
+
+class VerifiedPasswordCache:
+    """Passwords that were right in the last minutes, so that Basic does not hash every request.
+
+    A hash takes 200 ms, to protect the passwords of a stolen database. The digest kept here is
+    fast, and not stolen with the database: its key is a secret of this process, and neither leaves
+    its memory. Only right passwords are kept; wrong ones are hashed and counted each time. The
+    stored hash is part of the digest, so that a changed password is forgotten at once, and so is
+    the client's network: others who guess stay limited.
+
+    Shared by the threads of a process.
+    """
+
+    SECONDS = 300
+    MAX_SIZE = 10_000
+
+    def __init__(self):
+        self.secret = secrets.token_bytes(32)
+        self.expiry = {}
+        self.lock = threading.Lock()
+
+    def digest(self, customer, password, client):
+        text = f"{customer.pk}\n{customer.password}\n{client}\n{password}"
+        return hmac.digest(self.secret, text.encode(errors="surrogatepass"), hashlib.sha256)
+
+    def has(self, customer, password, client):
+        digest = self.digest(customer, password, client)
+        return self.expiry.get(digest, 0) > time.monotonic()
+
+    def add(self, customer, password, client):
+        digest = self.digest(customer, password, client)
+        with self.lock:
+            if len(self.expiry) >= self.MAX_SIZE:
+                self.expiry.clear()
+            self.expiry[digest] = time.monotonic() + self.SECONDS
+
+
+verified_passwords = VerifiedPasswordCache()

@@ -1,0 +1,53 @@
+"""Fixed-window limits, counted in Django's default cache."""
+
+import hashlib
+import ipaddress
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+
+from django.conf import settings
+from django.core.cache import cache
+
+
+@dataclass(frozen=True)
+class FixedWindowLimit:
+    """At most `max_count` in a window of `seconds`; windows begin at multiples of their length.
+
+    `name` keeps the counts of one limit apart from those of another.
+    """
+
+    name: str
+    max_count: int
+    seconds: int
+
+    @property
+    def wait(self):
+        """Seconds until the next window begins, 1 or more."""
+        return int(self.seconds - time.time() % self.seconds) + 1
+
+    def key(self, identifier):
+        """The key of a caller in this window, hashed: the store does not show who called."""
+        window = int(time.time() // self.seconds)
+        text = f"{settings.SECRET_KEY}\n{self.name}\n{window}\n{identifier}"
+        return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
+
+    def increment(self, key, delta=1):
+        """Add to the count of this key, and return it; nobody else counts in between."""
+        try:
+            return cache.incr(key, delta)
+        except ValueError:  # the first in this window
+            cache.add(key, 0, timeout=2 * self.seconds)
+            return cache.incr(key, delta)
+
+
+@lru_cache(1024)
+def network(address):
+    """The part of the address space that one caller has: an IPv4 address, or 64 bits of IPv6."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if parsed.version == 6 and not parsed.ipv4_mapped:
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return address

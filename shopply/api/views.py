@@ -1,0 +1,78 @@
+"""Views outside of DRF: the handlers of errors, unknown paths, and the pages about problems."""
+
+import sys
+
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import IntegrityError
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.views import defaults
+from django.views.decorators.csrf import csrf_exempt
+from rest_framework.permissions import SAFE_METHODS
+
+from shopply.api.exceptions import RETRY_AFTER, log_conflict, log_outage, problem_response
+from shopply.api.problem_types import PROBLEM_TYPES
+
+
+def problem_or_page(code, page):
+    """An error handler: the problem `code` for paths under /api/, Django's `page` for others."""
+
+    def handler(request, *args, **kwargs):
+        if request.path.startswith("/api/"):
+            return problem_response(request, code)
+        return page(request, *args, **kwargs)
+
+    return handler
+
+
+def server_error_page(request):
+    exc = sys.exc_info()[1]
+    if log_outage(request, exc):
+        response = HttpResponse(render_to_string("503.html"), status=503)
+        response["Retry-After"] = RETRY_AFTER
+    elif isinstance(exc, IntegrityError | ObjectDoesNotExist):
+        log_conflict(request, exc)
+        response = HttpResponse(render_to_string("409.html"), status=409)
+    else:
+        return defaults.server_error(request)
+    response._has_been_logged = True  # else Django does so as well
+    return response
+
+
+handler400 = problem_or_page("bad_request", defaults.bad_request)
+handler403 = problem_or_page("permission_denied", defaults.permission_denied)
+handler404 = problem_or_page("not_found", defaults.page_not_found)
+handler500 = problem_or_page("internal_error", server_error_page)
+
+
+@csrf_exempt
+def unknown_path(request, path):
+    """The last route under /api/: in debug Django would answer with a page of its own."""
+    return problem_response(request, "not_found", f"There is nothing at {request.path}.")
+
+
+def safe_methods_only(view):
+    """A page under /api/, where a 405 is a problem too."""
+
+    @csrf_exempt
+    def wrapper(request, **kwargs):
+        if request.method not in SAFE_METHODS:
+            response = problem_response(request, "method_not_allowed")
+            response["Allow"] = "GET, HEAD, OPTIONS"
+            return response
+        return view(request, **kwargs)
+
+    return wrapper
+
+
+@safe_methods_only
+def problem_detail(request, code):
+    if code not in PROBLEM_TYPES:
+        raise Http404
+    return render(request, "problem.html", {"code": code, "problem": PROBLEM_TYPES[code]})
+
+
+@safe_methods_only
+def problem_list(request):
+    return render(request, "problems.html", {"problems": PROBLEM_TYPES})

@@ -1,0 +1,137 @@
+"""Middleware for every request, of the API and of the pages."""
+
+import re
+from secrets import token_hex
+
+from django.conf import settings
+from django.core.exceptions import BadRequest, RequestDataTooBig
+from django.core.files.uploadhandler import FileUploadHandler
+from django.http import Http404, HttpResponseNotAllowed
+from django.middleware import common
+from django.utils.deprecation import MiddlewareMixin
+from rest_framework.throttling import BaseThrottle
+
+from shopply import logging_config
+from shopply.api import views
+from shopply.api.exceptions import problem_response
+
+VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+PROBES = {"/healthz", "/readyz", "/metrics"}
+PAGE_METHODS = ("GET", "HEAD", "OPTIONS", "POST")
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",  # icons in Swagger UI's style sheet
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+
+
+class RequestIDMiddleware(MiddlewareMixin):
+    """Gives the request an id, the client's `X-Request-ID` if valid, and answers with it."""
+
+    def process_request(self, request):
+        sent = request.META.get("HTTP_X_REQUEST_ID", "")
+        request.id = sent if VALID_REQUEST_ID.fullmatch(sent) else token_hex(16)
+        logging_config.request_id.set(request.id)
+
+    def process_response(self, request, response):
+        response["X-Request-ID"] = request.id
+        logging_config.request_id.set(None)
+        return response
+
+
+class RealIPMiddleware(MiddlewareMixin):
+    """Sets REMOTE_ADDR to the client's address, as the last NUM_PROXIES proxies forwarded it."""
+
+    def process_request(self, request):
+        if "HTTP_X_FORWARDED_FOR" in request.META:
+            request.META["REMOTE_ADDR"] = BaseThrottle().get_ident(request)
+
+
+class PreserveMethodOnRedirect(MiddlewareMixin):
+    """Answers 308 instead of 301, on which many clients would repeat a POST as a GET."""
+
+    def process_response(self, request, response):
+        if response.status_code == 301 and request.method not in ("GET", "HEAD"):
+            response.status_code = 308
+        return response
+
+
+class ContentSecurityPolicyMiddleware(MiddlewareMixin):
+    """Allows pages what this server itself serves, and nothing written into them."""
+
+    def process_response(self, request, response):
+        if not (settings.DEBUG and response.status_code >= 400):  # Django's debug pages
+            response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+        return response
+
+
+class AppendSlashMiddleware(MiddlewareMixin):
+    """Serves `/api/orders` as `/api/orders/`: a redirect would lose the body of a POST."""
+
+    def process_request(self, request):
+        if f"{request.path_info}/".startswith("/api/") and not request.path_info.endswith("/"):
+            request.path_info += "/"
+            request.path += "/"
+
+
+class RestrictPageMethods(MiddlewareMixin):
+    """Rejects methods that no page outside of the API has: the admin takes TRACE for GET."""
+
+    def process_request(self, request):
+        if request.method not in PAGE_METHODS and not request.path.startswith("/api/"):
+            return HttpResponseNotAllowed(PAGE_METHODS)
+        return None
+
+
+class RejectNullCharacters(MiddlewareMixin):
+    """Rejects a NUL in path, query, cookies and forms: PostgreSQL can neither store nor find it.
+
+    JSON and Basic log-ins are read later; serializers and authentication reject it there.
+    """
+
+    def process_request(self, request):
+        if "\0" in request.path:
+            return views.handler404(request, Http404())
+        for location, name, text in self.get_texts(request):
+            if "\0" in text:
+                return self.reject(request, location, name)
+        return None
+
+    def get_texts(self, request):
+        """`(location, name, text)` of each cookie, query parameter and form field."""
+        for name, value in request.COOKIES.items():
+            yield "header", "Cookie", name + value
+        if request.META["QUERY_STRING"]:
+            for name, values in request.GET.lists():
+                yield "parameter", name, "".join((name, *values))
+        if not request.path.startswith("/api/"):
+            for name, values in request.POST.lists():
+                yield "field", name, "".join((name, *values))
+
+    def reject(self, request, location, name):
+        if not request.path.startswith("/api/"):
+            return views.handler400(request, BadRequest())
+        detail = "Null characters are not allowed."
+        error = {location: name, "code": "null_characters_not_allowed", "detail": detail}
+        return problem_response(request, "bad_request", f"{name}: {detail}", errors=[error])
+
+
+class CommonMiddleware(common.CommonMiddleware):
+    """Django's, except that probes come by address and so with any Host."""
+
+    def process_request(self, request):
+        return None if request.path_info in PROBES else super().process_request(request)
+
+
+class RejectUploads(FileUploadHandler):
+    """No form has a file; Django would write one to the disk before any view looks at it."""
+
+    def new_file(self, *args, **kwargs):
+        raise RequestDataTooBig("There are no uploads.")

@@ -1,0 +1,51 @@
+"""Every text of every request body is a JSON string: no number or boolean is taken for one."""
+
+import pytest
+
+from tests import factories
+from tests.contract import document, operations
+
+
+def texts(schema, pointer="", wrap=lambda value: value):
+    """`(pointer, body)` for each text of the schema: a body that has a number in its place."""
+    if "$ref" in schema:
+        schema = document()["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    for option in schema.get("oneOf", schema.get("allOf", ())):
+        yield from texts(option, pointer, wrap)
+    if schema.get("type") == "string":
+        yield pointer, wrap(1e2)
+    elif schema.get("type") == "array":
+        yield from texts(schema["items"], f"{pointer}/0", lambda value: wrap([value]))
+    for name, part in schema.get("properties", {}).items():
+        yield from texts(part, f"{pointer}/{name}", lambda value, name=name: wrap({name: value}))
+
+
+CASES = [
+    (method, path, pointer, body)
+    for (method, path), operation in operations().items()
+    if "requestBody" in operation
+    for pointer, body in texts(operation["requestBody"]["content"]["application/json"]["schema"])
+]
+
+
+def test_all_bodies_are_walked():
+    bodies = {key for key, operation in operations().items() if "requestBody" in operation}
+    assert {(method, path) for method, path, _, _ in CASES} == bodies - {
+        ("POST", "/api/revoke-token/")
+    }
+    pointers = {(path, pointer) for _, path, pointer, _ in CASES}
+    assert ("/api/orders/", "/shipping_address/city") in pointers
+    assert ("/api/customers/me/", "/email") in pointers
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "pointer", "body"), CASES, ids=[" ".join(case[:3]) for case in CASES]
+)
+def test_number_is_no_text(method, path, pointer, body, as_clerk, clerk):
+    product = factories.products.make()
+    order = factories.place(clerk, {product: 1})
+    ids = {"products": product.pk, "orders": order.pk}
+    path = path.replace("{id}", str(ids.get(path.split("/")[2])))
+    answer = getattr(as_clerk, method.lower())(path, body)
+    assert answer.status_code == 400
+    assert pointer in {error["pointer"] for error in answer.json()["errors"]}

@@ -1,0 +1,48 @@
+"""Who may import whom."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+APPS = {"customers", "products", "orders"}
+MAY_IMPORT = {
+    "shopply/api": {"shopply"},
+    "customers": {"customers", "shopply.api"},
+    "products": {"products", "shopply.api"},
+    "orders": {"orders", "products", "shopply.api"},
+}
+
+
+def imports_of(path):
+    """The absolute names that a module imports, wherever it does."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def is_within(name, packages):
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def forbidden(folder, allowed):
+    ours = APPS | {"shopply"}
+    return {
+        f"{path.relative_to(settings.BASE_DIR)}: {name}"
+        for path in Path(settings.BASE_DIR, folder).rglob("*.py")
+        for name in imports_of(path)
+        if is_within(name, ours) and not is_within(name, allowed)
+    }
+
+
+@pytest.mark.parametrize("folder", MAY_IMPORT)
+def test_package_imports_only_what_it_may(folder):
+    assert forbidden(folder, MAY_IMPORT[folder]) == set()
+
+
+def test_import_that_is_not_allowed_is_found():
+    assert any(": products." in found for found in forbidden("orders", {"orders", "shopply.api"}))
