@@ -131,7 +131,7 @@ class Customer(AbstractUser):
             },
             "token": token and {"created": token.created, "expires": token.expires},
             "admin_log": list(
-                (LogEntry.objects.filter(user=self) | self._told_in_the_admin()).values(
+                (LogEntry.objects.filter(user=self) | self._admin_log_entries()).values(
                     "action_time", "object_repr", "change_message"
                 )
             ),
@@ -182,10 +182,10 @@ class Customer(AbstractUser):
         self.save()
         self.groups.clear()
         self.user_permissions.clear()
-        self._told_in_the_admin().update(object_repr=str(self))
+        self._admin_log_entries().update(object_repr=str(self))
         self.closing.send(type(self), customer=self)
 
-    def _told_in_the_admin(self):
+    def _admin_log_entries(self):
         """The history of this account, which names it, and of its token."""
         return LogEntry.objects.filter(
             content_type__app_label=self._meta.app_label, object_id=self.pk

@@ -13,8 +13,8 @@ from rest_framework.settings import api_settings
 from customers.models import AccountClosed, Customer, LastSuperuser
 from customers.problems import map_login_errors
 from customers.serializers import (
-    EXPORT,
-    EXPORTED,
+    EXPORT_EXAMPLE,
+    EXPORT_SCHEMA,
     CustomerCreateSerializer,
     CustomerSerializer,
     PasswordSerializer,
@@ -70,7 +70,7 @@ class RevokeToken(views.APIView):
 @extend_schema_view(
     list=extend_schema(
         summary="List customers",
-        description="A bare array. Staff get everyone, in pages told by the `Link` header; a "
+        description="A bare array. Staff get everyone, in pages linked by the `Link` header; a "
         "customer gets one row, their own; without a log-in the array is empty.",
         parameters=[
             OpenApiParameter(
@@ -109,7 +109,7 @@ class CustomerViewSet(
     def throttle_scope(self):
         if self.action in ("create", "password", "export"):
             return "account"
-        # To be told that an address is taken costs as much here as by registering.
+        # Finding out that an address is taken costs as much here as by registering.
         if self.action == "update_me" and isinstance(self.request.data, dict):
             return "account" if "email" in self.request.data else None
         return None
@@ -194,8 +194,8 @@ class CustomerViewSet(
         description="Everything the shop holds about you, in one answer: the account with its "
         "address, when your token was made, and your orders with their lines and events; for "
         "staff, what the books say of their work too.",
-        responses={200: EXPORT},
-        examples=[OpenApiExample("Everything", EXPORTED, response_only=True)],
+        responses={200: EXPORT_SCHEMA},
+        examples=[OpenApiExample("Everything", EXPORT_EXAMPLE, response_only=True)],
     )
     @action(detail=False, url_path="me/export")
     def export(self, request):

@@ -1,4 +1,4 @@
-"""How long lists are cut: numbered pages, pages told by `Link` headers, and a cursor.
+"""Pagination of lists: numbered pages, pages linked by `Link` headers, and a cursor.
 
 No list is unbounded: `items_per_page` sets the size of every list's page, up to 100.
 """
@@ -8,17 +8,17 @@ import re
 from rest_framework import exceptions, pagination
 from rest_framework.response import Response
 
-LARGEST = 10**18 - 1  # of 18 digits, which no database takes for too many
+MAX_NUMBER = 10**18 - 1  # of 18 digits, which no database takes for too many
 
 
-def whole_number(parameter, text):
+def parse_number(parameter, text):
     """The query parameter as an int from 1 to 18 digits long; anything else is a 400 naming it."""
     if not re.fullmatch(r"[1-9][0-9]{0,17}", text):
         raise exceptions.ValidationError({parameter: "Must be a whole number, 1 or more."})
     return int(text)
 
 
-def neighbours(following, preceding):
+def link_schemas(following, preceding):
     """The schema of `next` and `previous`, with examples of their query strings."""
     return {
         name: {
@@ -37,16 +37,16 @@ class PageSizeMixin:
     max_page_size = 100
 
     def get_page_size(self, request):
-        asked = request.query_params.get(self.page_size_query_param)
-        if asked is None:
+        requested_size = request.query_params.get(self.page_size_query_param)
+        if requested_size is None:
             return self.page_size
-        return min(whole_number(self.page_size_query_param, asked), self.max_page_size)
+        return min(parse_number(self.page_size_query_param, requested_size), self.max_page_size)
 
     def get_schema_operation_parameters(self, view):
         parameters = super().get_schema_operation_parameters(view)
         for parameter in parameters:
             if parameter["schema"]["type"] == "integer":
-                parameter["schema"] |= {"minimum": 1, "maximum": LARGEST}
+                parameter["schema"] |= {"minimum": 1, "maximum": MAX_NUMBER}
             if parameter["name"] == self.page_size_query_param:
                 parameter["schema"]["default"] = self.page_size
         return parameters
@@ -63,12 +63,12 @@ class PageNumberPagination(PageSizeMixin, pagination.PageNumberPagination):
     invalid_page_message = "There is no page {page_number}."
 
     def get_page_number(self, request, paginator):
-        return whole_number(self.page_query_param, request.query_params.get("page", "1"))
+        return parse_number(self.page_query_param, request.query_params.get("page", "1"))
 
     def get_paginated_response_schema(self, schema):
         fields = {
             "count": {"type": "integer", "description": self.count_description, "example": 28},
-            **neighbours("page=3", "page=1"),
+            **link_schemas("page=3", "page=1"),
             "results": schema,
         }
         return {"type": "object", "required": list(fields), "properties": fields}
@@ -129,7 +129,7 @@ class CursorPagination(PageSizeMixin, pagination.CursorPagination):
         page = page[-size:] if backwards else page[:size]
         self.next = self.previous = None
         if backwards or more:
-            last = page[-1].pk if page else min(start + 1, LARGEST)
+            last = page[-1].pk if page else min(start + 1, MAX_NUMBER)
             self.next = pagination.Cursor(0, False, str(last))
         if more if backwards else cursor:
             first = page[0].pk if page else max(start - 1, 0)
@@ -148,5 +148,5 @@ class CursorPagination(PageSizeMixin, pagination.CursorPagination):
         )
 
     def get_paginated_response_schema(self, schema):
-        fields = {**neighbours("cursor=cD0yNg==", "cursor=cj0xJnA9NTA="), "results": schema}
+        fields = {**link_schemas("cursor=cD0yNg==", "cursor=cj0xJnA9NTA="), "results": schema}
         return {"type": "object", "required": list(fields), "properties": fields}

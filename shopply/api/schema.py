@@ -2,7 +2,7 @@
 
 An operation names its own by `@extend_schema(extensions={"x-problems": [...]})`. What follows from
 its shape is found here: a body can be bad, an id unknown, a token wrong.
-Errors of the transport (405, 406, 413, 415, 431, 500) are told once, in the introduction.
+The introduction describes errors of the transport (405, 406, 413, 415, 431, 500) once.
 """
 
 from drf_spectacular import openapi

@@ -57,3 +57,10 @@ def test_token_works_beside_a_session_without_a_csrf_token(in_the_admin, alice, 
     placed = in_the_admin.post("/api/orders/", body)
     assert placed.status_code == 201
     assert placed.json()["customer"] == alice.pk
+
+
+def test_api_neither_reads_nor_sets_a_cookie(in_the_admin):
+    answer = in_the_admin.get("/api/products/")
+    assert not answer.cookies
+    assert "Cookie" not in answer["Vary"]
+    assert not answer.wsgi_request.session.accessed
