@@ -10,7 +10,6 @@ from tests.contract import ContractClient
 from tests.migrations import changed  # noqa: F401  a fixture
 from tests.servers import GENEROUS, Server
 
-
 # What modules of long proofs use: servers, commands as processes, random histories.
 SLOW = {"Server", "subprocess", "python", "hypothesis"}
 
