@@ -14,6 +14,16 @@ from tests.contract import ContractClient
 from tests.migrations import changed  # noqa: F401  a fixture
 from tests.servers import GENEROUS, Server
 
+# What modules of long proofs use: servers, commands as processes, random histories.
+SLOW = {"Server", "subprocess", "python", "hypothesis"}
+
+
+def pytest_collection_modifyitems(items):
+    """Mark as slow what starts processes of the shop, or runs through random histories."""
+    for item in items:
+        if SLOW & vars(item.module).keys() or {"shop", "cluster"} & set(item.fixturenames):
+            item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture(autouse=True)
 def quick_passwords(settings):

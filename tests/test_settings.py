@@ -15,7 +15,9 @@ KNOWN = {"DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "DJANGO_SETTING
 
 
 def python(*arguments, cwd=settings.BASE_DIR, **environment):
+    """Run these; without a DATABASE_URL of their own, on a database that leaves no file behind."""
     inherited = {name: value for name, value in os.environ.items() if name not in KNOWN}
+    inherited["DATABASE_URL"] = "sqlite://:memory:"
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=cwd,
@@ -117,8 +119,8 @@ def setting(name, **environment):
 
 
 def test_with_nothing_set_the_shop_is_in_debug_on_sqlite():
-    assert setting("DEBUG") == "True"
-    assert setting("DATABASES['default']['ENGINE']").endswith("sqlite3")
+    assert setting("DEBUG", DATABASE_URL="") == "True"
+    assert setting("DATABASES['default']['NAME']", DATABASE_URL="").endswith("/db.sqlite3")
 
 
 def test_production_is_https_only_unless_told():
@@ -186,6 +188,7 @@ def test_options_of_the_url_join_those_of_the_shop():
 
 
 BEANSTALK = {
+    "DATABASE_URL": "",
     "RDS_HOSTNAME": "db.example",
     "RDS_PORT": "5433",
     "RDS_DB_NAME": "ebdb",
@@ -199,8 +202,6 @@ def test_database_of_beanstalk_is_used_unless_a_url_is_given():
     for key, name in (("HOST", "HOSTNAME"), ("PORT", "PORT"), ("NAME", "DB_NAME")):
         assert setting(f"{database}['{key}']", **BEANSTALK) == BEANSTALK[f"RDS_{name}"]
     assert setting(f"{database}['PASSWORD']", **BEANSTALK) == BEANSTALK["RDS_PASSWORD"]
-    empty = BEANSTALK | {"DATABASE_URL": ""}
-    assert setting(f"{database}['HOST']", **empty) == BEANSTALK["RDS_HOSTNAME"]
     both = BEANSTALK | {"DATABASE_URL": "postgres://other.example/shop"}
     assert setting(f"{database}['HOST']", **both) == "other.example"
 

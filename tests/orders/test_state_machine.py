@@ -10,20 +10,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from io import StringIO
 
-import pytest
+import hypothesis
 from django.core.management import call_command
 from django.db import transaction
-
-from orders import books
-from orders.models import Order
-from products.models import Product
-from tests import factories
-from tests.contract import ContractClient
-
-hypothesis = pytest.importorskip("hypothesis", reason="comes with `pipenv install --dev`")
-
-from hypothesis import strategies as st  # noqa: E402
-from hypothesis.stateful import (  # noqa: E402
+from hypothesis import strategies as st
+from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
     consumes,
@@ -34,6 +25,12 @@ from hypothesis.stateful import (  # noqa: E402
     rule,
     run_state_machine_as_test,
 )
+
+from orders import books
+from orders.models import Order
+from products.models import Product
+from tests import factories
+from tests.contract import ContractClient
 
 LONG = bool(os.environ.get("LONG"))
 MAX_STOCK = 1_000_000_000
