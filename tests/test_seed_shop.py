@@ -69,7 +69,7 @@ def test_orders_went_the_way_that_orders_go():
     seed()
 
     for order in Order.objects.prefetch_related("items", "events"):
-        events = list(order.events.all())
+        events = order.event_list
         statuses = [event.status for event in events]
         assert (statuses[0], statuses[-1]) == ("placed", order.status)
         for before, event in zip(events, events[1:], strict=False):

@@ -79,7 +79,7 @@ def test_document_bounds_what_the_shop_bounds():
     for form, field in (("CustomerCreateRequest", "password"), ("PasswordRequest", "new_password")):
         password = schemas[form]["properties"][field]
         assert (password["minLength"], password["maxLength"]) == (10, 256)
-    stock = schemas["NewProductRequest"]["properties"]["quantity_in_stock"]
+    stock = schemas["ProductCreateRequest"]["properties"]["quantity_in_stock"]
     assert (stock["minimum"], stock["maximum"]) == (0, 1_000_000_000)
     parameters = {
         parameter["name"]: parameter["schema"]

@@ -149,7 +149,7 @@ class Seed:
             name, sku, price = called(product_id)
             lines.append((pk, product_id, name, sku, str(price), quantity, str(price * quantity)))
             total += price * quantity
-            if status != Status.CANCELLED:
+            if course[-1] != Status.CANCELLED:
                 self.sold[product_id] += quantity
         address = json.dumps(postal_address(customer))
         row = (pk, customer, course[-1].value, str(total), settings.SHOP_CURRENCY, address, "")
