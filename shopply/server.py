@@ -4,8 +4,10 @@ It is for a place behind a proxy, which holds clients that send slowly, or only 
 """
 
 import os
+import signal
 import sys
 import tempfile
+from importlib import import_module
 
 import django
 from django.conf import settings
@@ -16,7 +18,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 
 
-def serve(application="shopply.wsgi:application"):
+def serve(module="shopply.wsgi"):
     """Serve until a SIGTERM, and answer the requests under way; exit if a check of Django fails."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shopply.settings")
     limit_statements(settings.DATABASES["default"])
@@ -29,8 +31,11 @@ def serve(application="shopply.wsgi:application"):
                 call_command("check", stdout=nowhere)
         except SystemCheckError as error:
             sys.exit(str(error))
+        import_module(module)  # here, once: the processes that serve are forked from this one
+        # One that is to stop before it serves stops at once: granian would have it miss the signal.
+        os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
         Granian(
-            application,
+            f"{module}:application",
             address="0.0.0.0",  # noqa: S104  who may reach it is for the network to say
             port=settings.PORT,
             interface=Interfaces.WSGI,

@@ -37,7 +37,8 @@ def with_length(environ):
 
     A body over the limit is read no further; Django then refuses it by its length.
     """
-    if "HTTP_TRANSFER_ENCODING" in environ:
+    # runserver leaves it to the application to see where the chunks end.
+    if environ.get("wsgi.input_terminated") and "HTTP_TRANSFER_ENCODING" in environ:
         body = environ["wsgi.input"].read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
         environ["wsgi.input"] = io.BytesIO(body)
         environ["CONTENT_LENGTH"] = str(len(body))

@@ -55,7 +55,7 @@ class Server:
             self.port = probe.getsockname()[1]
         own = {"PORT": str(self.port), "WEB_CONCURRENCY": str(workers)}
         self.environment = PRODUCTION | RATES | own | environment
-        start = f"from shopply.server import serve; serve('{module}:application')"
+        start = f"from shopply.server import serve; serve('{module}')"
         options = ("-m", "shopply.server") if module == "shopply.wsgi" else ("-c", start)
         self.command = [sys.executable, *options]
         self.out, self.log = out, log
