@@ -37,7 +37,7 @@ from shopply.api.renderers import JSONRenderer
 
 RETRY_AFTER = 1  # seconds
 
-logger = logging.getLogger("django.request")
+logger = logging.getLogger(__name__)
 
 
 class ProblemException(exceptions.APIException):

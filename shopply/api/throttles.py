@@ -11,7 +11,7 @@ from rest_framework.throttling import BaseThrottle
 
 from shopply.api.rate_limits import FixedWindowLimit, network
 
-logger = logging.getLogger("django.request")
+logger = logging.getLogger(__name__)
 
 
 class UserOrAnonThrottle(BaseThrottle):

@@ -138,11 +138,12 @@ class Seed:
         (course,) = self.random.choices([*COURSES], COURSES.values())
         created = self.opened + SELLING * (pk - self.orders[0]) / len(self.orders)
         events, at = [], created
-        for status in course[1:]:
+        for status in course:
+            if status != Status.PLACED:
+                by = customer if status == Status.CANCELLED else self.clerk
+                events.append((pk, status.value, stamp(at), by, ""))
+            modified = stamp(at)
             at += timedelta(minutes=self.random.randint(20, 2_000))
-            by = customer if status == Status.CANCELLED else self.clerk
-            events.append((pk, status.value, stamp(at), by, ""))
-        modified = stamp(at)
         lines, total = [], Decimal(0)
         for product_id in self.random.sample(self.products, LINES):
             quantity = self.random.randint(1, 4)
