@@ -151,6 +151,7 @@ FROM numbers, customers_customer WHERE username LIKE %s
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [6, 26, 101])
 @pytest.mark.parametrize(
     "shape",
