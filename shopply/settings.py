@@ -73,8 +73,6 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
             "timeout": 20,  # seconds
         },
         "CONN_MAX_AGE": None,  # for ever: it is a file
-        # A file, as in production: threads of a test then have connections of their own.
-        "TEST": {"NAME": BASE_DIR / "test.sqlite3"},
     }
 else:
     DATABASES["default"] |= {

@@ -25,6 +25,17 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.slow)
 
 
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, tmp_path_factory):
+    """Have SQLite's test database be a file, as in production, in a folder of pytest's.
+
+    Threads of a test then have connections of their own, and each process of pytest has its file.
+    """
+    if connection.vendor == "sqlite":
+        name = tmp_path_factory.mktemp("database") / "test.sqlite3"
+        connection.settings_dict["TEST"]["NAME"] = str(name)
+
+
 @pytest.fixture(autouse=True)
 def quick_passwords(settings):
     """The production hash takes a fifth of a second, on purpose; fixtures are hashed with it."""

@@ -25,6 +25,8 @@ DATED = {
 }
 LISTS = (*DATED, "auth/group")
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def ids(alice, bob, monkeypatch):

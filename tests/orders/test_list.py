@@ -150,6 +150,7 @@ FROM numbers, customers_customer WHERE username LIKE %s
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [6, 26, 101])
 @pytest.mark.parametrize("side", [None, "before", "after"])
 def test_history_of_who_has_most_of_all_orders_is_not_read_whole(alice, side, most):
