@@ -1,6 +1,8 @@
 """Orders: records of who bought what, at which price, sent where, and what became of them."""
 
+from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -12,7 +14,7 @@ from django.utils.functional import cached_property
 from orders.moves import MOVES, IllegalTransition, NotYours, Status
 from products.db_retry import retried
 from products.models import MAX_ID, Product
-from shopply.api.sql import columns, fetch, insert, placeholders
+from shopply.api.sql import columns, fetch, fetch_rows, insert, placeholders
 
 MAX_LINES = 100
 MAX_QUANTITY = 10_000
@@ -45,6 +47,15 @@ class PriceChanged(Exception):
 
 class KeyReused(Exception):
     """The customer used this idempotency key for an order with another body."""
+
+
+class PlacedEvent(NamedTuple):
+    """The first of an order's events: it needs no row of its own, as the order says all of it."""
+
+    status: str
+    at: datetime
+    by_id: int
+    note: str = ""
 
 
 class OrderQuerySet(models.QuerySet):
@@ -97,13 +108,13 @@ class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
             order.item_list, order.event_list = [], [order.placed_event]
         if orders:
             of_orders = f"WHERE order_id IN ({placeholders(orders)})"
-            for item in fetch(
+            for item in fetch_rows(
                 OrderItem,
                 f"SELECT {columns(OrderItem)} FROM orders_orderitem {of_orders} ORDER BY id",  # noqa: S608
                 [*orders],
             ):
                 orders[item.order_id].item_list.append(item)
-            for event in fetch(
+            for event in fetch_rows(
                 OrderEvent,
                 f"SELECT {columns(OrderEvent)} FROM orders_orderevent {of_orders}"  # noqa: S608
                 " AND status <> 'placed' ORDER BY id",
@@ -257,8 +268,7 @@ class Order(models.Model):
 
     @property
     def placed_event(self):
-        """The OrderEvent that needs no row: all of it is in the order."""
-        return OrderEvent(status=Status.PLACED, at=self.created, by_id=self.customer_id)
+        return PlacedEvent(Status.PLACED, self.created, self.customer_id)
 
     @classmethod
     def build(cls, customer, shipping_address=None):
