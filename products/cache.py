@@ -19,13 +19,12 @@ def database_snapshot():
     PostgreSQL names the transactions that a statement sees. SQLite counts the writes of other
     connections, and those of this one.
     """
-    with connection.cursor() as cursor:
+    connection.ensure_connection()
+    driver = connection.connection  # a cursor of Django's takes as long as the statement
+    with connection.wrap_database_errors:
         if connection.vendor == "postgresql":
-            cursor.execute("SELECT pg_current_snapshot()::text")
-            return cursor.fetchone()
-        cursor.execute("PRAGMA data_version")
-        sqlite = connection.connection
-        return sqlite, sqlite.total_changes, cursor.fetchone()
+            return driver.execute("SELECT pg_current_snapshot()::text").fetchone()
+        return driver, driver.total_changes, driver.execute("PRAGMA data_version").fetchone()
 
 
 class CachedResponse:

@@ -77,7 +77,6 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     DATABASES["default"] |= {
         "CONN_MAX_AGE": CONN_MAX_AGE,
-        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             # Parameters apart from the text, and texts that come again prepared: it parses and
             # plans each once.
@@ -269,6 +268,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": ["shopply.api.parsers.JSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "shopply.api.renderers.ContentNegotiation",
     "DEFAULT_RENDERER_CLASSES": ["shopply.api.renderers.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "shopply.api.pagination.PageNumberPagination",
     "DEFAULT_METADATA_CLASS": "shopply.api.metadata.NoMetadata",

@@ -2,6 +2,7 @@
 
 import orjson
 from rest_framework import renderers
+from rest_framework.negotiation import DefaultContentNegotiation
 
 
 class JSONRenderer(renderers.JSONRenderer):
@@ -11,3 +12,12 @@ class JSONRenderer(renderers.JSONRenderer):
         if data is None or ";" in (accepted_media_type or ""):  # `application/json; indent=4`
             return super().render(data, accepted_media_type, renderer_context)
         return orjson.dumps(data, default=self.encoder_class().default, option=orjson.OPT_UTC_Z)
+
+
+class ContentNegotiation(DefaultContentNegotiation):
+    """DRF's, which parses every Accept header: 8 % of the row "product list, 5"."""
+
+    def select_renderer(self, request, renderers, format_suffix=None):
+        if request.META.get("HTTP_ACCEPT", "*/*") in ("*/*", renderers[0].media_type):
+            return renderers[0], renderers[0].media_type
+        return super().select_renderer(request, renderers, format_suffix)
