@@ -32,11 +32,13 @@ PYTEST := scratch=$$(mktemp -d) && trap 'rm -r "$$scratch"' EXIT && \
 	HYPOTHESIS_STORAGE_DIRECTORY=$$scratch/hypothesis && \
 	.venv/bin/pytest -p no:cacheprovider
 
-# Migrations that shops have run; squawk reads the others.
+# Migrations that shops have run, which squawk does not read.
 RELEASED := customers.0001_initial customers.0002_tokens_limits_and_closing \
 	orders.0001_initial orders.0002_keys_and_events orders.0003_open_the_books \
 	orders.0004_order_by_status products.0001_initial products.0002_stockadjustment \
 	products.0003_order_and_stock_indexes products.0004_census
+# Those that squawk refuses for the sake of servers of the release before: these have to be stopped.
+STOPPED := orders.0005_item_without_sku products.0005_search_text
 MIGRATIONS := $(subst /migrations/,.,$(basename $(wildcard */migrations/[0-9]*.py)))
 
 .DEFAULT_GOAL := help
@@ -94,7 +96,7 @@ check: $(DEV) ## Lint, format, lock, migrations (there, and harmless at POSTGRES
 	.venv/bin/ruff format --check .
 	PIP_CONFIG_FILE=/dev/null $(PIPENV) verify
 	.venv/bin/python manage.py makemigrations --check --dry-run
-	@for migration in $(filter-out $(RELEASED),$(MIGRATIONS)); do \
+	@for migration in $(filter-out $(RELEASED) $(STOPPED),$(MIGRATIONS)); do \
 		sql=$$(DATABASE_URL=$(POSTGRES_URL) .venv/bin/python manage.py \
 			sqlmigrate $${migration%.*} $${migration#*.}) && \
 		echo "$$sql" | .venv/bin/squawk --stdin-filepath $$migration || exit 1; done

@@ -1,3 +1,5 @@
+"""The servers of the release before would fail at a line without an SKU: stop them first."""
+
 from django.db import migrations, models
 
 
