@@ -55,6 +55,8 @@ class Server:
             self.port = probe.getsockname()[1]
         own = {"PORT": str(self.port), "WEB_CONCURRENCY": str(workers)}
         self.environment = PRODUCTION | RATES | own | environment
+        if "COVERAGE_PROCESS_CONFIG" in os.environ:  # the suite is measured
+            self.environment["MEASURED_MODULE"], module = module, "tests.traced"
         start = f"from shopply.server import serve; serve('{module}')"
         options = ("-m", "shopply.server") if module == "shopply.wsgi" else ("-c", start)
         self.command = [sys.executable, *options]
