@@ -189,10 +189,7 @@ class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
         with transaction.atomic():
             products = Product.objects.take_stock(quantities)
             order.set_items(products, quantities, expected_total)
-            insert([order])
-            for item in order.item_list:
-                item.order_id = order.pk
-            insert(order.item_list)
+            insert(order, order.item_list, "order")
         order.event_list = [order.placed_event]
         return order
 
