@@ -283,8 +283,7 @@ class Order(models.Model):
         """Give an unsaved order these quantities of the products, and its total."""
         self.item_list = [
             OrderItem(
-                order=self,
-                product=products[pk],
+                product_id=pk,
                 name=products[pk].name,
                 sku=products[pk].sku,
                 unit_price=products[pk].price,

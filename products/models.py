@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from products.db_retry import retried
 from products.search import SearchTextField, normalize
-from shopply.api.sql import columns, fetch, placeholders
+from shopply.api.sql import columns, fetch, fetch_rows, placeholders
 
 MAX_STOCK = 1_000_000_000
 MAX_ID = 2**63 - 1  # of a bigint
@@ -162,8 +162,8 @@ class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
         """Take `{product id: quantity}` out of stock, all of it or nothing.
 
         Call it inside the transaction that records where the stock went, and that rolls back what
-        was taken if anything is raised. Returns `{product id: Product}`, with the prices of the
-        moment. Raises UnknownProducts, OutOfStock.
+        was taken if anything is raised. Returns `{product id: row of the Product}`, with the prices
+        of the moment. Raises UnknownProducts, OutOfStock.
         """
         # No product has a larger id, nor as much in stock.
         moves = {pk: -n for pk, n in quantities.items() if max(pk, n) <= MAX_ID}
@@ -189,8 +189,8 @@ class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
             columns=columns(self.model),
         )
         now = connection.ops.adapt_datetimefield_value(timezone.now())
-        products = fetch(self.model, sql, [json.dumps(quantities), now, len(quantities)])
-        return {product.pk: product for product in products}
+        products = fetch_rows(self.model, sql, [json.dumps(quantities), now, len(quantities)])
+        return {product.id: product for product in products}
 
 
 class Product(models.Model):
