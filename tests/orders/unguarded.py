@@ -10,7 +10,7 @@ import threading
 from shopply.wsgi import application  # noqa: F401  (what the server runs; it also sets Django up)
 
 # isort: split
-from orders.models import OrderManager
+from orders.managers import OrderManager
 from products.models import Product, ProductManager
 
 guarded_place = OrderManager._place
