@@ -6,7 +6,8 @@ from django.utils import timezone
 
 from orders.moves import MOVES
 from products.db_retry import retried
-from products.models import MAX_ID, Product
+from products.managers import MAX_ID
+from products.models import Product
 from shopply.api.sql import columns, fetch, insert
 
 

@@ -7,7 +7,7 @@ from rest_framework import exceptions
 from orders.managers import KeyReused
 from orders.models import MAX_TOTAL, AddressMissing, PriceChanged, TotalTooLarge
 from orders.serializers import QuoteSerializer
-from products.models import OutOfStock, UnknownProducts
+from products.managers import OutOfStock, UnknownProducts
 from shopply.api.exceptions import ProblemException
 
 

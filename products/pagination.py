@@ -3,7 +3,8 @@
 from django.core.paginator import Page, Paginator
 from rest_framework.exceptions import NotFound
 
-from products.models import COUNT_LIMIT, Product
+from products.managers import COUNT_LIMIT
+from products.models import Product
 from shopply.api.pagination import PageNumberPagination
 
 NARROWING_PARAMS = {"search", "min_price", "max_price", "in_stock"}

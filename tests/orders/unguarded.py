@@ -11,7 +11,8 @@ from shopply.wsgi import application  # noqa: F401  (what the server runs; it al
 
 # isort: split
 from orders.managers import OrderManager
-from products.models import Product, ProductManager
+from products.managers import ProductManager
+from products.models import Product
 
 guarded_place = OrderManager._place
 seen = threading.local()
