@@ -10,7 +10,7 @@ from products.search import normalize
 from shopply.api.sql import columns, fetch, fetch_rows, placeholders
 
 MAX_ID = 2**63 - 1  # of a bigint
-COUNT_LIMIT = 10_000  # what is found is counted up to this: to count a million takes a second
+COUNT_LIMIT = 5_000  # what is found is counted up to this: to count a million takes a second
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,14 @@ class ProductQuerySet(models.QuerySet):
             self = self.filter(search_text__contains=normalize(word))
         return self
 
-    def count_up_to(self, limit):
-        return self.order_by()[:limit].count()
+    def found_first(self, limit):
+        """The same products, of which there are fewer than `limit`.
+
+        PostgreSQL then finds them by the index of the search and sorts them; of a search it knows
+        little, and would walk through all products in their order to meet the first ones.
+        """
+        ids = self.order_by().values("pk")[:limit]
+        return self.model.objects.filter(pk__in=ids).order_by(*self.query.order_by)
 
 
 class ProductManager(models.Manager.from_queryset(ProductQuerySet)):

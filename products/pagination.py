@@ -24,7 +24,9 @@ class ProductPagination(PageNumberPagination):
         start, stop = (number - 1) * size, number * size + 1  # one more, to see whether there is
         params = request.query_params.keys()
         if params & NARROWING_PARAMS:
-            count = products.count_up_to(COUNT_LIMIT)
+            count = products.order_by()[:COUNT_LIMIT].count()
+            if count < COUNT_LIMIT:
+                products = products.found_first(COUNT_LIMIT)
         else:
             count = Product.objects.count_visible_to(request.user)
         if params & {"ordering", *NARROWING_PARAMS}:
