@@ -3,58 +3,13 @@
 from functools import update_wrapper
 
 from django.contrib.admin import AdminSite, ModelAdmin
-from django.contrib.admin.forms import AdminAuthenticationForm, AdminPasswordChangeForm
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
-from django.contrib.auth import authenticate
-from django.contrib.auth.views import PasswordChangeView
-from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.db import DataError
 from django.template.response import SimpleTemplateResponse
 from django.urls import reverse
 
-from customers.login_limits import LoginThrottled
-from customers.models import AccountClosed
-
-
-class LogInForm(AdminAuthenticationForm):
-    wait = None  # seconds, if too many log-ins failed
-
-    def clean(self):
-        try:
-            return super().clean()
-        except LoginThrottled as exc:
-            self.wait = exc.wait
-            raise ValidationError(str(exc)) from None
-
-
-class PasswordForm(AdminPasswordChangeForm):
-    """Counts wrong passwords as a log-in does, and writes nothing but the new one."""
-
-    def clean_old_password(self):
-        password = self.cleaned_data["old_password"]
-        try:
-            right = authenticate(self.request, username=self.user.username, password=password)
-        except LoginThrottled as exc:
-            raise ValidationError(str(exc)) from None
-        if not right:
-            raise ValidationError(self.error_messages["password_incorrect"])
-        return password
-
-    def save(self, commit=True):
-        try:
-            self.user.change_password(self.cleaned_data["new_password1"])
-        except AccountClosed:
-            raise PermissionDenied from None
-        return self.user
-
-
-class PasswordChange(PasswordChangeView):
-    form_class = PasswordForm
-
-    def get_form(self, form_class=None):
-        form = super().get_form(form_class)
-        form.request = self.request
-        return form
+from customers.admin_login import LoginForm, PasswordChangeView
 
 
 class Autocomplete(AutocompleteJsonView):
@@ -95,7 +50,7 @@ class HardenedModelAdminMixin:
 class ShopAdminSite(AdminSite):
     site_header = site_title = "shopply"
     index_title = "The shop"
-    login_form = LogInForm
+    login_form = LoginForm
 
     def register(self, model_or_iterable, admin_class=None, **options):
         admin_class = admin_class or ModelAdmin
@@ -122,7 +77,7 @@ class ShopAdminSite(AdminSite):
     def password_change(self, request, extra_context=None):
         context = {**self.each_context(request), **(extra_context or {})}
         done = reverse("admin:password_change_done")
-        return PasswordChange.as_view(success_url=done, extra_context=context)(request)
+        return PasswordChangeView.as_view(success_url=done, extra_context=context)(request)
 
     def autocomplete_view(self, request):
         return Autocomplete.as_view(admin_site=self)(request)

@@ -1,0 +1,49 @@
+"""Log-in and password change of the admin's site, within the limits on log-ins that fail."""
+
+from django.contrib.admin.forms import AdminAuthenticationForm, AdminPasswordChangeForm
+from django.contrib.auth import authenticate, views
+from django.core.exceptions import PermissionDenied, ValidationError
+
+from customers.login_limits import LoginThrottled
+from customers.models import AccountClosed
+
+
+class LoginForm(AdminAuthenticationForm):
+    wait = None  # seconds, if too many log-ins failed
+
+    def clean(self):
+        try:
+            return super().clean()
+        except LoginThrottled as exc:
+            self.wait = exc.wait
+            raise ValidationError(str(exc)) from None
+
+
+class PasswordChangeForm(AdminPasswordChangeForm):
+    """Counts wrong passwords as a log-in does, and writes nothing but the new one."""
+
+    def clean_old_password(self):
+        password = self.cleaned_data["old_password"]
+        try:
+            right = authenticate(self.request, username=self.user.username, password=password)
+        except LoginThrottled as exc:
+            raise ValidationError(str(exc)) from None
+        if not right:
+            raise ValidationError(self.error_messages["password_incorrect"])
+        return password
+
+    def save(self, commit=True):
+        try:
+            self.user.change_password(self.cleaned_data["new_password1"])
+        except AccountClosed:
+            raise PermissionDenied from None
+        return self.user
+
+
+class PasswordChangeView(views.PasswordChangeView):
+    form_class = PasswordChangeForm
+
+    def get_form(self, form_class=None):
+        form = super().get_form(form_class)
+        form.request = self.request
+        return form
