@@ -88,10 +88,10 @@ def test_failure_is_told_once_with_its_traceback_and_the_id_of_the_request(told)
     }
     failures = [line for line in lines(err) if line["level"] == "error"]
     assert [line["request_id"] for line in failures] == ["of-the-api", "of-a-page"]
+    assert [line["logger"] for line in failures] == ["shopply.api.exceptions", "django.request"]
     assert "hush" not in err
     for line in failures:
         assert list(line) == [*("time", "level", "request_id", "logger", "message", "exception")]
-        assert line["logger"] == "django.request"
         assert "RuntimeError: SELECT secret FROM secrets" in line["exception"]
 
 
