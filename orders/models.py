@@ -12,9 +12,10 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 
 from orders.moves import MOVES, IllegalTransition, NotYours, Status
+from orders.sql import insert
 from products.db_retry import retried
 from products.models import MAX_ID, Product
-from shopply.api.sql import columns, fetch, fetch_rows, insert, placeholders
+from shopply.api.sql import columns, fetch, fetch_rows, placeholders
 
 MAX_LINES = 100
 MAX_QUANTITY = 10_000
