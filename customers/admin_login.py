@@ -3,6 +3,7 @@
 from django.contrib.admin.forms import AdminAuthenticationForm, AdminPasswordChangeForm
 from django.contrib.auth import authenticate, views
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.urls import reverse
 
 from customers.login_limits import LoginThrottled
 from customers.models import AccountClosed
@@ -47,3 +48,22 @@ class PasswordChangeView(views.PasswordChangeView):
         form = super().get_form(form_class)
         form.request = self.request
         return form
+
+
+class LimitedLoginMixin:
+    """Mixed into the AdminSite."""
+
+    login_form = LoginForm
+
+    def login(self, request, extra_context=None):
+        response = super().login(request, extra_context)
+        form = getattr(response, "context_data", {}).get("form")
+        if form and form.wait:
+            response.status_code = 429
+            response["Retry-After"] = form.wait
+        return response
+
+    def password_change(self, request, extra_context=None):
+        context = {**self.each_context(request), **(extra_context or {})}
+        done = reverse("admin:password_change_done")
+        return PasswordChangeView.as_view(success_url=done, extra_context=context)(request)

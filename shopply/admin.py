@@ -7,9 +7,8 @@ from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.db import DataError
 from django.template.response import SimpleTemplateResponse
-from django.urls import reverse
 
-from customers.admin_login import LoginForm, PasswordChangeView
+from customers.admin_login import LimitedLoginMixin
 
 
 class Autocomplete(AutocompleteJsonView):
@@ -47,10 +46,9 @@ class HardenedModelAdminMixin:
         return super().get_search_results(request, queryset, search_term)
 
 
-class ShopAdminSite(AdminSite):
+class ShopAdminSite(LimitedLoginMixin, AdminSite):
     site_header = site_title = "shopply"
     index_title = "The shop"
-    login_form = LoginForm
 
     def register(self, model_or_iterable, admin_class=None, **options):
         admin_class = admin_class or ModelAdmin
@@ -74,18 +72,5 @@ class ShopAdminSite(AdminSite):
 
         return super().admin_view(update_wrapper(guarded, view), cacheable)
 
-    def password_change(self, request, extra_context=None):
-        context = {**self.each_context(request), **(extra_context or {})}
-        done = reverse("admin:password_change_done")
-        return PasswordChangeView.as_view(success_url=done, extra_context=context)(request)
-
     def autocomplete_view(self, request):
         return Autocomplete.as_view(admin_site=self)(request)
-
-    def login(self, request, extra_context=None):
-        response = super().login(request, extra_context)
-        form = getattr(response, "context_data", {}).get("form")
-        if form and form.wait:
-            response.status_code = 429
-            response["Retry-After"] = form.wait
-        return response
