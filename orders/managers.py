@@ -5,10 +5,11 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from orders.moves import MOVES
+from orders.sql import insert
 from products.db_retry import retried
 from products.managers import MAX_ID
 from products.models import Product
-from shopply.api.sql import columns, fetch, insert
+from shopply.api.sql import columns, fetch
 
 
 class KeyReused(Exception):

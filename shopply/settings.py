@@ -31,9 +31,7 @@ if not DEBUG and not (SECRET_KEY and ALLOWED_HOSTS):
     sys.exit("shopply does not start with DEBUG=false unless SECRET_KEY and ALLOWED_HOSTS are set.")
 SECRET_KEY = SECRET_KEY or "django-insecure-for-localhost-only"
 
-CSRF_TRUSTED_ORIGINS = [
-    origin.strip() for origin in env.list("CSRF_TRUSTED_ORIGINS", default=[]) if origin.strip()
-]
+CSRF_TRUSTED_ORIGINS = env("CSRF_TRUSTED_ORIGINS", cast=[str.strip], default=[])
 
 PORT = env.int("PORT", default=8000)
 WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", default=1)  # processes

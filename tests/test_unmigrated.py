@@ -95,7 +95,6 @@ COMMANDS = [
     ("seed_shop", "--products", "5"),
     ("drf_create_token", "alice"),
     ("createsuperuser", "--noinput", "--username", "alice", "--email", "alice@example.com"),
-    ("restore", __file__),
 ]
 
 
