@@ -157,10 +157,8 @@ TEMPLATES = [
     },
 ]
 
-LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_I18N = False
-USE_TZ = True
 
 LOGGING = logging_config(DEBUG)
 logging.captureWarnings(not DEBUG)
@@ -272,8 +270,8 @@ REST_FRAMEWORK = {
     "DEFAULT_METADATA_CLASS": "shopply.api.metadata.NoMetadata",
     "DEFAULT_SCHEMA_CLASS": "shopply.api.schema.AutoSchema",
     "DEFAULT_THROTTLE_CLASSES": [
-        "shopply.api.throttles.UserOrAnonThrottle",
-        "shopply.api.throttles.ScopedThrottle",
+        "customers.throttles.UserOrAnonThrottle",
+        "customers.throttles.ScopedThrottle",
     ],
     # Of X-Forwarded-For, the part that so many proxies of ours wrote is believed.
     "NUM_PROXIES": env.int("NUM_PROXIES", default=0),
