@@ -10,7 +10,7 @@ from django.contrib.auth.backends import ModelBackend
 
 from customers.login_limits import count_attempt
 from customers.models import Customer
-from shopply.api.rate_limits import network
+from customers.rate_limits import network
 
 
 class RateLimitedModelBackend(ModelBackend):

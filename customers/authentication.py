@@ -6,10 +6,10 @@ from rest_framework import authentication, exceptions
 
 from customers.models import Customer
 from customers.problems import map_login_errors
+from customers.rate_limits import network
+from customers.throttles import UserOrAnonThrottle
 from customers.tokens import AccessToken
 from shopply.api.exceptions import ProblemException
-from shopply.api.rate_limits import network
-from shopply.api.throttles import UserOrAnonThrottle
 
 
 class ThrottleFailuresMixin:

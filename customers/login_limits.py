@@ -8,7 +8,7 @@ from django.db import OperationalError
 from redis import RedisError
 
 from customers.models import Counter
-from shopply.api.rate_limits import FixedWindowLimit
+from customers.rate_limits import FixedWindowLimit
 
 logger = logging.getLogger("django.security.log_in")
 

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from customers.models import AccountClosed, Customer, LastSuperuser
+from customers.pagination import LinkHeaderPagination
 from customers.problems import map_login_errors
 from customers.serializers import (
     EXPORT_EXAMPLE,
@@ -22,7 +23,6 @@ from customers.serializers import (
 )
 from customers.tokens import AccessToken, LogInOutdated
 from shopply.api.exceptions import ProblemException
-from shopply.api.pagination import LinkHeaderPagination
 
 
 @extend_schema(tags=["tokens"])

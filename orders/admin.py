@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from orders.models import Order, OrderEvent, OrderItem
-from orders.moves import MOVES, IllegalTransition, moves_of
+from orders.moves import MOVES, IllegalTransition, Status, moves_of
 from products.admin import Record
 from products.models import Product
 from products.search import split_words
@@ -28,6 +28,10 @@ class OrderItemInline(Record, admin.TabularInline):
 class OrderEventInline(Record, admin.TabularInline):
     model = OrderEvent
     fields = ("status", "at", "by", "note")
+
+    def get_queryset(self, request):
+        """The moves; releases before this one wrote a row of the placed event too."""
+        return super().get_queryset(request).exclude(status=Status.PLACED)
 
 
 def in_bulk(name):

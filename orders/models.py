@@ -11,10 +11,11 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.functional import cached_property
 
+from orders.managers import OrderManager
 from orders.moves import MOVES, IllegalTransition, NotYours, Status
 from products.db_retry import retried
-from products.models import MAX_ID, Product
-from shopply.api.sql import columns, fetch, fetch_rows, insert, placeholders
+from products.models import Product
+from shopply.api.sql import columns, fetch_rows, placeholders
 
 MAX_LINES = 100
 MAX_QUANTITY = 10_000
@@ -45,10 +46,6 @@ class PriceChanged(Exception):
         self.order = order
 
 
-class KeyReused(Exception):
-    """The customer used this idempotency key for an order with another body."""
-
-
 class PlacedEvent(NamedTuple):
     """The first of an order's events: it needs no row of its own, as the order says all of it."""
 
@@ -56,156 +53,6 @@ class PlacedEvent(NamedTuple):
     at: datetime
     by_id: int
     note: str = ""
-
-
-class OrderQuerySet(models.QuerySet):
-    def visible_to(self, user):
-        """All for staff, your own for a customer."""
-        return self if user.is_staff else self.of(user.pk)
-
-    def of(self, customer_id):
-        return self.filter(customer_id=customer_id)
-
-    def settled(self):
-        """Delivered or cancelled: in a state that no move leads out of."""
-        return self.exclude(status__in=[each for move in MOVES.values() for each in move.sources])
-
-    def page(self, limit, before=None, after=None):
-        """Return orders as `OrderManager.fetch_history` does, of those in this queryset."""
-        orders = self.order_by("-pk" if after is None else "pk")
-        if before is not None:
-            orders = orders.filter(pk__lt=before)
-        if after is not None:
-            orders = orders.filter(pk__gt=after)
-        orders = list(orders.prefetch_related("items", "events")[:limit])
-        return orders if after is None else orders[::-1]
-
-    def forget_person(self):
-        """Erase who ordered and where to; but the country, which taxes depend on."""
-        OrderEvent.objects.filter(order__in=self).update(note="")
-        countries = {}
-        for pk, address in self.values_list("pk", "shipping_address"):
-            countries.setdefault(address["country"], []).append(pk)
-        # Not found by a look-up into the JSON: SQLite would read the country as JSON itself.
-        for country, pks in countries.items():
-            self.model.objects.filter(pk__in=pks).update(
-                shipping_address=dict.fromkeys(Order.ADDRESS, "") | {"country": country},
-                idempotency_key=None,
-                fingerprint="",
-                modified=timezone.now(),
-            )
-
-
-class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
-    def fetch(self, tail, params):
-        """Return the orders of `SELECT ... FROM orders_order <tail>`, with their items and events.
-
-        Three statements, whose text is the same each time: see `shopply.api.sql`.
-        """
-        sql = f"SELECT {columns(self.model)} FROM orders_order {tail}"  # noqa: S608
-        orders = {order.pk: order for order in fetch(self.model, sql, params)}
-        for order in orders.values():
-            order.item_list, order.event_list = [], [order.placed_event]
-        if orders:
-            of_orders = f"WHERE order_id IN ({placeholders(orders)})"
-            for item in fetch_rows(
-                OrderItem,
-                f"SELECT {columns(OrderItem)} FROM orders_orderitem {of_orders} ORDER BY id",  # noqa: S608
-                [*orders],
-            ):
-                orders[item.order_id].item_list.append(item)
-            for event in fetch_rows(
-                OrderEvent,
-                f"SELECT {columns(OrderEvent)} FROM orders_orderevent {of_orders}"  # noqa: S608
-                " AND status <> 'placed' ORDER BY id",
-                [*orders],
-            ):
-                orders[event.order_id].event_list.append(event)
-        return list(orders.values())
-
-    def fetch_visible_to(self, user, pk):
-        """Return the same as `visible_to(user).get(pk=pk)`. Raises Order.DoesNotExist."""
-        orders = []
-        if pk <= MAX_ID:
-            where = "id = %s" if user.is_staff else "id = %s AND customer_id = %s"
-            orders = self.fetch(f"WHERE {where}", [pk] if user.is_staff else [pk, user.pk])
-        if not orders:
-            raise self.model.DoesNotExist
-        return orders[0]
-
-    def fetch_history(self, customer_id, limit, before=None, after=None):
-        """Return at most `limit` orders of a customer, newest first.
-
-        The newest, those next `before` an id, or those next `after` one.
-        """
-        where, params = "customer_id = %s", [customer_id]
-        if before is not None:
-            where, params = f"{where} AND id < %s", [customer_id, before]
-        if after is not None:
-            where, params = f"{where} AND id > %s", [customer_id, after]
-        order = "DESC" if after is None else "ASC"
-        # In the text: of an unknown limit PostgreSQL expects a tenth of all orders.
-        orders = self.fetch(f"WHERE {where} ORDER BY id {order} LIMIT {limit:d}", params)
-        return orders if after is None else orders[::-1]
-
-    def quote(self, *, customer, quantities, shipping_address=None, expected_total=None):
-        """Return what `place` would write now, unsaved; `customer` may be anonymous.
-
-        Raises what `place` raises.
-        """
-        order = Order.build(customer, shipping_address)
-        order.set_items(Product.objects.check_availability(quantities), quantities, expected_total)
-        return order
-
-    def place(self, *, customer, key=None, fingerprint="", **wanted):
-        """Order `quantities`, `{product id: quantity}`, for a customer: all lines or none.
-
-        Names, SKUs and prices are copied from the products, the address from
-        `shipping_address` or else the customer's profile. Stock leaves in the same transaction.
-        A customer's second order with the same idempotency `key` is not placed: the first one is
-        returned, as it was then and marked `replayed`, if `fingerprint` is that of its body.
-        Raises UnknownProducts, OutOfStock, AddressMissing, TotalTooLarge, PriceChanged (if it
-        does not come to `expected_total`), KeyReused.
-        """
-        first = self._placed_by(customer, key, fingerprint)
-        if first:
-            return first
-        try:
-            return self._place(customer, key, fingerprint, **wanted)
-        except Exception:
-            # Perhaps because the same request got in between and took the last piece, or the key.
-            first = self._placed_by(customer, key, fingerprint)
-            if first:
-                return first
-            raise
-
-    @retried
-    def _place(
-        self, customer, key, fingerprint, quantities, shipping_address=None, expected_total=None
-    ):
-        order = Order.build(customer, shipping_address)
-        order.idempotency_key = key
-        order.fingerprint = fingerprint
-        with transaction.atomic():
-            products = Product.objects.take_stock(quantities)
-            order.set_items(products, quantities, expected_total)
-            insert([order])
-            for item in order.item_list:
-                item.order_id = order.pk
-            insert(order.item_list)
-        order.event_list = [order.placed_event]
-        return order
-
-    def _placed_by(self, customer, key, fingerprint):
-        """The order this key placed, as it was then; None without a key or before it was used."""
-        if key is None:
-            return None
-        orders = self.fetch("WHERE customer_id = %s AND idempotency_key = %s", [customer.pk, key])
-        if not orders:
-            return None
-        if orders[0].fingerprint != fingerprint:
-            raise KeyReused
-        return orders[0].as_originally_placed()
 
 
 class Order(models.Model):
@@ -271,6 +118,23 @@ class Order(models.Model):
         return PlacedEvent(Status.PLACED, self.created, self.customer_id)
 
     @classmethod
+    def load_items_and_events(cls, orders):
+        """Set `item_list` and `event_list` of `{id: order}`, in two statements."""
+        for order in orders.values():
+            order.item_list, order.event_list = [], [order.placed_event]
+        if not orders:
+            return
+        where = f"WHERE order_id IN ({placeholders(orders)})"
+        items = f"SELECT {columns(OrderItem)} FROM orders_orderitem {where} ORDER BY id"  # noqa: S608
+        for item in fetch_rows(OrderItem, items, [*orders]):
+            orders[item.order_id].item_list.append(item)
+        # Releases before this one wrote a row of the placed event too.
+        where += " AND status <> 'placed'"
+        events = f"SELECT {columns(OrderEvent)} FROM orders_orderevent {where} ORDER BY id"  # noqa: S608
+        for event in fetch_rows(OrderEvent, events, [*orders]):
+            orders[event.order_id].event_list.append(event)
+
+    @classmethod
     def build(cls, customer, shipping_address=None):
         """Return an unsaved order, of nothing yet."""
         now = timezone.now()
@@ -286,8 +150,7 @@ class Order(models.Model):
         """Give an unsaved order these quantities of the products, and its total."""
         self.item_list = [
             OrderItem(
-                order=self,
-                product=products[pk],
+                product_id=pk,
                 name=products[pk].name,
                 sku=products[pk].sku,
                 unit_price=products[pk].price,

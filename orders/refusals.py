@@ -4,9 +4,10 @@ from contextlib import contextmanager
 
 from rest_framework import exceptions
 
-from orders.models import MAX_TOTAL, AddressMissing, KeyReused, PriceChanged, TotalTooLarge
+from orders.managers import KeyReused
+from orders.models import MAX_TOTAL, AddressMissing, PriceChanged, TotalTooLarge
 from orders.serializers import QuoteSerializer
-from products.models import OutOfStock, UnknownProducts
+from products.managers import OutOfStock, UnknownProducts
 from shopply.api.exceptions import ProblemException
 
 

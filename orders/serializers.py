@@ -7,7 +7,8 @@ from rest_framework import serializers
 
 from orders.models import MAX_LINES, MAX_QUANTITY, Order, OrderEvent, OrderItem
 from orders.moves import MOVES, moves_of
-from shopply.api.fields import MAX_ID, CharField, JSONIntegerField, MoneyField
+from products.managers import MAX_ID
+from shopply.api.fields import CharField, JSONIntegerField, MoneyField
 
 ORDERED = [
     {

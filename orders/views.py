@@ -14,6 +14,7 @@ from orders import books
 from orders.filters import OrderFilter
 from orders.models import Order
 from orders.moves import IllegalTransition, NotYours
+from orders.pagination import CursorPagination
 from orders.refusals import refusals_told
 from orders.serializers import (
     MoveSerializer,
@@ -24,7 +25,6 @@ from orders.serializers import (
 )
 from products.models import Product
 from shopply.api.exceptions import ProblemException
-from shopply.api.pagination import CursorPagination
 
 KEY_PATTERN = '"[!-~]{1,255}"|[!#-~][!-~]{0,254}'
 KEY = OpenApiParameter(

@@ -1,51 +1,17 @@
 """What is for sale, and how many are left."""
 
-import json
-from dataclasses import dataclass
-
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import connection, models, transaction
+from django.db import models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Upper
 from django.utils import timezone
 
 from products.db_retry import retried
-from products.search import SearchTextField, normalize
-from shopply.api.sql import columns, fetch, placeholders
+from products.managers import ProductManager
+from products.search import SearchTextField
 
 MAX_STOCK = 1_000_000_000
-MAX_ID = 2**63 - 1  # of a bigint
-COUNT_LIMIT = 10_000  # what is found is counted up to this: to count a million takes a second
-
-
-@dataclass(frozen=True)
-class StockShortage:
-    """A line that cannot be met: `available` is 0 for a product that was retired."""
-
-    product: "Product"
-    requested: int
-    available: int
-
-
-class UnknownProducts(Exception):
-    """`ids` are of no product."""
-
-    def __init__(self, ids):
-        super().__init__(f"No product has the id {', '.join(map(str, ids))}.")
-        self.ids = ids
-
-
-class OutOfStock(Exception):
-    """`shortages` has a StockShortage for every line that cannot be met.
-
-    `available` is `{product id: quantity}`: of all that was asked for, what can be had.
-    """
-
-    def __init__(self, shortages, available):
-        super().__init__(f"{len(shortages)} lines cannot be met.")
-        self.shortages = shortages
-        self.available = available
 
 
 class StockOutOfBounds(Exception):
@@ -54,143 +20,6 @@ class StockOutOfBounds(Exception):
     def __init__(self, stock):
         super().__init__(f"There are {stock} in stock.")
         self.stock = stock
-
-
-# The rows of `{product id: quantity}`, sent as one JSON object.
-JSON_EACH = {"postgresql": "json_each_text(%s::json)", "sqlite": "json_each(%s)"}
-
-# Rows are locked in the order of their ids: two orders of the same products queue up, instead of
-# each waiting for the other. (SQLite has no row locks: its transactions begin by locking all.)
-MOVE_STOCK = """
-WITH moved (pk, quantity) AS (
-    SELECT CAST(key AS bigint), CAST(value AS bigint) FROM {json_each}
-), locked AS (
-    SELECT id, quantity, {guard} AS is_allowed
-    FROM products_product JOIN moved ON id = pk ORDER BY id {for_update}
-)
-UPDATE products_product SET quantity_in_stock = quantity_in_stock + quantity, modified = %s
-FROM locked WHERE products_product.id = locked.id
-    AND (SELECT count(*) FROM locked WHERE is_allowed) = %s
-RETURNING {columns}
-"""
-# The database compares and subtracts in one step: what was read before may be out of date.
-ENOUGH_IN_STOCK = "is_active AND quantity_in_stock + quantity >= 0"
-
-
-class ProductQuerySet(models.QuerySet):
-    def for_sale(self):
-        return self.filter(is_active=True)
-
-    def visible_to(self, user):
-        """Staff see retired products too."""
-        return self if user.is_staff else self.for_sale()
-
-    def min_price(self, price):
-        return self.filter(price__gte=price)
-
-    def max_price(self, price):
-        return self.filter(price__lte=price)
-
-    def in_stock(self):
-        return self.filter(sold_out=False)
-
-    def sold_out(self):
-        return self.filter(sold_out=True)
-
-    def search(self, words):
-        """Those that have each of the words in name, SKU or description (`products.search`)."""
-        for word in words:
-            self = self.filter(search_text__contains=normalize(word))
-        return self
-
-    def count_up_to(self, limit):
-        return self.order_by()[:limit].count()
-
-
-class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
-    def fetch_visible_to(self, user, start, stop):
-        """Return the same as `visible_to(user)[start:stop]`, by SQL text: see `shopply.api.sql`."""
-        where = "" if user.is_staff else "WHERE is_active"
-        sql = f"SELECT {columns(self.model)} FROM products_product {where}"  # noqa: S608
-        return fetch(self.model, f"{sql} ORDER BY id LIMIT %s OFFSET %s", [stop - start, start])
-
-    def get_visible_to(self, user, pk):
-        """Return the same as `visible_to(user).get(pk=pk)`. Raises Product.DoesNotExist."""
-        where = "id = %s" if user.is_staff else "id = %s AND is_active"
-        sql = f"SELECT {columns(self.model)} FROM products_product WHERE {where}"  # noqa: S608
-        products = fetch(self.model, sql, [pk]) if pk <= MAX_ID else []
-        if not products:
-            raise self.model.DoesNotExist
-        return products[0]
-
-    def count_visible_to(self, user):
-        """Return the same as `visible_to(user).count()`, of which PostgreSQL keeps count."""
-        if connection.vendor != "postgresql":
-            return self.visible_to(user).count()
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT for_sale, retired FROM products_counts")
-            for_sale, retired = cursor.fetchone()
-        return for_sale + retired if user.is_staff else for_sale
-
-    def check_availability(self, quantities):
-        """Return `{product id: Product}` for `{product id: quantity}`, in the order of the ids.
-
-        Raises UnknownProducts, OutOfStock.
-        """
-        ids = [pk for pk in quantities if pk <= MAX_ID] or [0]
-        sql = f"SELECT {columns(self.model)} FROM products_product"  # noqa: S608
-        where = f"WHERE id IN ({placeholders(ids)}) ORDER BY id"
-        products = {product.pk: product for product in fetch(self.model, f"{sql} {where}", ids)}
-        unknown = [pk for pk in quantities if pk not in products]
-        if unknown:
-            raise UnknownProducts(unknown)
-        shortages = [
-            StockShortage(product, requested=quantities[pk], available=product.available)
-            for pk, product in products.items()
-            if product.available < quantities[pk]
-        ]
-        if shortages:
-            available = {
-                pk: min(quantity, products[pk].available)
-                for pk, quantity in quantities.items()
-                if products[pk].available
-            }
-            raise OutOfStock(shortages, available)
-        return products
-
-    def take_stock(self, quantities):
-        """Take `{product id: quantity}` out of stock, all of it or nothing.
-
-        Call it inside the transaction that records where the stock went, and that rolls back what
-        was taken if anything is raised. Returns `{product id: Product}`, with the prices of the
-        moment. Raises UnknownProducts, OutOfStock.
-        """
-        # No product has a larger id, nor as much in stock.
-        moves = {pk: -n for pk, n in quantities.items() if max(pk, n) <= MAX_ID}
-        products = self._move_stock(moves, guard=ENOUGH_IN_STOCK)
-        if not products:
-            self.check_availability(quantities)  # raises: the rows it reads are locked
-        return products
-
-    def restock(self, quantities):
-        """Put `{product id: quantity}` back, inside the transaction that cancels their order."""
-        self._move_stock(quantities, guard="true")
-
-    def _move_stock(self, quantities, *, guard):
-        """Return the products, or none if the guard does not hold for each of them."""
-        sql = MOVE_STOCK.format(
-            json_each=JSON_EACH[connection.vendor],
-            for_update=(
-                "FOR NO KEY UPDATE OF products_product"
-                if connection.features.has_select_for_update
-                else ""
-            ),
-            guard=guard,
-            columns=columns(self.model),
-        )
-        now = connection.ops.adapt_datetimefield_value(timezone.now())
-        products = fetch(self.model, sql, [json.dumps(quantities), now, len(quantities)])
-        return {product.pk: product for product in products}
 
 
 class Product(models.Model):

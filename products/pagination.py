@@ -3,7 +3,8 @@
 from django.core.paginator import Page, Paginator
 from rest_framework.exceptions import NotFound
 
-from products.models import COUNT_LIMIT, Product
+from products.managers import COUNT_LIMIT
+from products.models import Product
 from shopply.api.pagination import PageNumberPagination
 
 NARROWING_PARAMS = {"search", "min_price", "max_price", "in_stock"}
@@ -23,7 +24,9 @@ class ProductPagination(PageNumberPagination):
         start, stop = (number - 1) * size, number * size + 1  # one more, to see whether there is
         params = request.query_params.keys()
         if params & NARROWING_PARAMS:
-            count = products.count_up_to(COUNT_LIMIT)
+            count = products.order_by()[:COUNT_LIMIT].count()
+            if count < COUNT_LIMIT:
+                products = products.found_first(COUNT_LIMIT)
         else:
             count = Product.objects.count_visible_to(request.user)
         if params & {"ordering", *NARROWING_PARAMS}:

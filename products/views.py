@@ -60,7 +60,7 @@ NOT_MODIFIED = OpenApiResponse(description="What you have is still what there is
     create=extend_schema(
         summary="Add a product",
         description="Staff only. `quantity_in_stock` is the opening stock, 0 if left out. "
-        "The SKU must be new.",
+        "The SKU may be left out; if given, it must be new, whatever the case of its letters.",
         extensions=STAFF_ONLY,
         request=ProductCreateSerializer,
         responses={201: ProductSerializer},

@@ -3,58 +3,12 @@
 from functools import update_wrapper
 
 from django.contrib.admin import AdminSite, ModelAdmin
-from django.contrib.admin.forms import AdminAuthenticationForm, AdminPasswordChangeForm
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
-from django.contrib.auth import authenticate
-from django.contrib.auth.views import PasswordChangeView
-from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.db import DataError
 from django.template.response import SimpleTemplateResponse
-from django.urls import reverse
 
-from customers.login_limits import LoginThrottled
-from customers.models import AccountClosed
-
-
-class LogInForm(AdminAuthenticationForm):
-    wait = None  # seconds, if too many log-ins failed
-
-    def clean(self):
-        try:
-            return super().clean()
-        except LoginThrottled as exc:
-            self.wait = exc.wait
-            raise ValidationError(str(exc)) from None
-
-
-class PasswordForm(AdminPasswordChangeForm):
-    """Counts wrong passwords as a log-in does, and writes nothing but the new one."""
-
-    def clean_old_password(self):
-        password = self.cleaned_data["old_password"]
-        try:
-            right = authenticate(self.request, username=self.user.username, password=password)
-        except LoginThrottled as exc:
-            raise ValidationError(str(exc)) from None
-        if not right:
-            raise ValidationError(self.error_messages["password_incorrect"])
-        return password
-
-    def save(self, commit=True):
-        try:
-            self.user.change_password(self.cleaned_data["new_password1"])
-        except AccountClosed:
-            raise PermissionDenied from None
-        return self.user
-
-
-class PasswordChange(PasswordChangeView):
-    form_class = PasswordForm
-
-    def get_form(self, form_class=None):
-        form = super().get_form(form_class)
-        form.request = self.request
-        return form
+from customers.admin_login import LimitedLoginMixin
 
 
 class Autocomplete(AutocompleteJsonView):
@@ -92,10 +46,9 @@ class HardenedModelAdminMixin:
         return super().get_search_results(request, queryset, search_term)
 
 
-class ShopAdminSite(AdminSite):
+class ShopAdminSite(LimitedLoginMixin, AdminSite):
     site_header = site_title = "shopply"
     index_title = "The shop"
-    login_form = LogInForm
 
     def register(self, model_or_iterable, admin_class=None, **options):
         admin_class = admin_class or ModelAdmin
@@ -119,18 +72,5 @@ class ShopAdminSite(AdminSite):
 
         return super().admin_view(update_wrapper(guarded, view), cacheable)
 
-    def password_change(self, request, extra_context=None):
-        context = {**self.each_context(request), **(extra_context or {})}
-        done = reverse("admin:password_change_done")
-        return PasswordChange.as_view(success_url=done, extra_context=context)(request)
-
     def autocomplete_view(self, request):
         return Autocomplete.as_view(admin_site=self)(request)
-
-    def login(self, request, extra_context=None):
-        response = super().login(request, extra_context)
-        form = getattr(response, "context_data", {}).get("form")
-        if form and form.wait:
-            response.status_code = 429
-            response["Retry-After"] = form.wait
-        return response

@@ -1,6 +1,6 @@
 """System checks of what Django does not look at: `manage.py check --deploy --database default`.
 
-Errors break the shop or its books; Info is what a deployment may have meant.
+Errors break the shop; Info is what a deployment may have meant. Apps check their own tables.
 """
 
 import os
@@ -14,7 +14,6 @@ from django.core.checks import Error, Info, Tags, register
 from django.db import connection
 from redis import RedisError
 
-from orders import books
 from shopply import faults
 
 MAX_CLOCK_DIFFERENCE = 2  # seconds
@@ -124,7 +123,7 @@ def cache_answers(app_configs, **kwargs):
 
 @register(Tags.database, deploy=True)
 def database_is_sound(app_configs, databases, **kwargs):
-    """Whether the database answers, is migrated, keeps the time, and has books that add up."""
+    """Whether the database answers, is migrated and keeps the time."""
     if not databases:
         return
     fault = faults.fault_in_time()
@@ -137,13 +136,6 @@ def database_is_sound(app_configs, databases, **kwargs):
             f"The clock is {difference:+.0f} seconds off that of the database.",
             hint="Run an NTP client on both machines.",
             id="shopply.E005",
-        )
-    unbalanced = books.unbalanced().count()
-    if unbalanced:
-        yield Error(
-            f"The stock does not add up to adjustments and orders; products: {unbalanced}.",
-            hint="`manage.py verify_stock` lists them; deploy/RUNBOOK.md says what to do.",
-            id="shopply.E006",
         )
 
 

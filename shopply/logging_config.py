@@ -22,14 +22,6 @@ STDOUT = 1
 
 request_id = ContextVar("request_id", default=None)
 
-# What Django finds in a request and logs by these names, before it answers 400.
-SUSPICIOUS = (
-    *("DisallowedHost", "DisallowedModelAdminLookup", "DisallowedModelAdminToField"),
-    *("DisallowedRedirect", "InvalidSessionKey", "RequestDataTooBig", "SuspiciousFileOperation"),
-    *("SuspiciousMultipartForm", "SuspiciousOperation", "SuspiciousSession"),
-    *("TooManyFieldsSent", "TooManyFilesSent"),
-)
-
 
 class AddRequestContext(logging.Filter):
     """Give every record the id of its request, and its level in lower case."""
@@ -44,8 +36,9 @@ class DowngradeSuspiciousOperations(logging.Filter):
     """Log as a one-line warning what any client can trigger, which to Django is an error."""
 
     def filter(self, record):
-        record.levelno, record.levelname = logging.WARNING, "WARNING"
-        record.exc_info = None
+        if record.name.startswith("django.security."):
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+            record.exc_info = None
         return True
 
 
@@ -78,7 +71,7 @@ def logging_config(debug):
             # To stderr in production as in debug: Django by itself logs failures only in debug.
             "console": {
                 "class": "logging.StreamHandler",
-                "filters": ["request_context"],
+                "filters": ["suspicious", "request_context"],
                 "formatter": "plain" if debug else "json",
             },
         },
@@ -86,7 +79,6 @@ def logging_config(debug):
             "django": {"handlers": ["console"], "level": "INFO", "propagate": False},
             # Only exceptions: the status of each answer is in the line of its request.
             "django.request": {"filters": ["failure"]},
-            **{f"django.security.{name}": {"filters": ["suspicious"]} for name in SUSPICIOUS},
         },
         "root": {"handlers": ["console"], "level": "WARNING"},
     }

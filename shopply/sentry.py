@@ -1,4 +1,4 @@
-"""Failures, told to Sentry where a SENTRY_DSN is set: what is logged as an error, and no more.
+"""Failures, sent to Sentry where a SENTRY_DSN is set: what is logged as an error, and no more.
 
 None of the SDK's integrations that look at requests is on. What could hold a caller's data is not
 sent: no request, user, breadcrumbs or local variables.
@@ -9,27 +9,13 @@ import logging
 import sentry_sdk
 from django.conf import settings
 from sentry_sdk.integrations.atexit import AtexitIntegration
-from sentry_sdk.integrations.logging import LoggingIntegration
+from sentry_sdk.integrations.logging import LoggingIntegration, ignore_logger
 
 from shopply import logging_config
 
-SENT = {
-    "contexts",
-    "environment",
-    "event_id",
-    "exception",
-    "level",
-    "logentry",
-    "logger",
-    "platform",
-    "release",
-    "sdk",
-    "server_name",
-    "timestamp",
-}
-
 
 def start():
+    ignore_logger("django.security.*")  # what any client can trigger
     sentry_sdk.init(
         settings.SENTRY_DSN,
         release=settings.SENTRY_RELEASE,
@@ -42,14 +28,14 @@ def start():
         ],
         include_local_variables=False,
         max_breadcrumbs=0,
-        before_send=only_what_failed,
+        before_send=remove_private_data,
     )
 
 
-def only_what_failed(event, hint):
-    sent = {name: value for name, value in event.items() if name in SENT}
-    sent["tags"] = {"request_id": logging_config.request_id.get()}
-    for exception in sent.get("exception", {}).get("values", ()):
+def remove_private_data(event, hint):
+    event.pop("extra", None)  # of the log record, such as Django's request
+    event["tags"] = {"request_id": logging_config.request_id.get()}
+    for exception in event.get("exception", {}).get("values", ()):
         # The next lines of PostgreSQL's messages have values of rows.
         exception["value"] = exception["value"].partition("\n")[0]
-    return sent
+    return event

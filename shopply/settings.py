@@ -31,9 +31,7 @@ if not DEBUG and not (SECRET_KEY and ALLOWED_HOSTS):
     sys.exit("shopply does not start with DEBUG=false unless SECRET_KEY and ALLOWED_HOSTS are set.")
 SECRET_KEY = SECRET_KEY or "django-insecure-for-localhost-only"
 
-CSRF_TRUSTED_ORIGINS = [
-    origin.strip() for origin in env.list("CSRF_TRUSTED_ORIGINS", default=[]) if origin.strip()
-]
+CSRF_TRUSTED_ORIGINS = env("CSRF_TRUSTED_ORIGINS", cast=[str.strip], default=[])
 
 PORT = env.int("PORT", default=8000)
 WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", default=1)  # processes
@@ -159,10 +157,8 @@ TEMPLATES = [
     },
 ]
 
-LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_I18N = False
-USE_TZ = True
 
 LOGGING = logging_config(DEBUG)
 logging.captureWarnings(not DEBUG)
@@ -274,8 +270,8 @@ REST_FRAMEWORK = {
     "DEFAULT_METADATA_CLASS": "shopply.api.metadata.NoMetadata",
     "DEFAULT_SCHEMA_CLASS": "shopply.api.schema.AutoSchema",
     "DEFAULT_THROTTLE_CLASSES": [
-        "shopply.api.throttles.UserOrAnonThrottle",
-        "shopply.api.throttles.ScopedThrottle",
+        "customers.throttles.UserOrAnonThrottle",
+        "customers.throttles.ScopedThrottle",
     ],
     # Of X-Forwarded-For, the part that so many proxies of ours wrote is believed.
     "NUM_PROXIES": env.int("NUM_PROXIES", default=0),

@@ -15,6 +15,7 @@ import yaml
 from django.conf import settings
 from django.db import OperationalError, connection
 
+from orders.metrics import BooksCollector, orders, stock_outs, units
 from products.models import Product
 from shopply import metrics
 from tests import factories
@@ -87,7 +88,7 @@ def test_counts_are_those_of_all_processes_also_of_killed_ones(transactional_db,
 
 def test_single_process_tells_its_own_counts(client, db, settings, monkeypatch):
     settings.METRICS_TOKEN = TOKEN
-    monkeypatch.setattr(metrics.Live, "look_at", math.inf)  # there is no other connection here
+    monkeypatch.setattr(BooksCollector, "next_refresh", math.inf)  # it has no connection here
     line = 'shopply_requests_total{method="GET",route="/healthz",status="200"} '
     counts = []
     for _ in range(2):
@@ -101,8 +102,8 @@ def test_orders_are_counted_by_what_became_of_them(as_alice, settings, product):
     settings.METRICS_TOKEN = TOKEN
 
     def order(quantity, **headers):
-        counts = [metrics.orders.labels(name) for name in ("placed", "replayed", "out_of_stock")]
-        counts += [metrics.units, metrics.stock_outs]
+        counts = [orders.labels(name) for name in ("placed", "replayed", "out_of_stock")]
+        counts += [units, stock_outs]
         before = [count._value.get() for count in counts]
         body = {"items": [{"product": product.pk, "quantity": quantity}]}
         as_alice.post("/api/orders/", body, headers=headers)

@@ -6,6 +6,7 @@ problem of the registry.
 
 import logging
 
+from django import db
 from django.conf import settings
 from django.core.exceptions import (
     DisallowedHost,
@@ -15,15 +16,6 @@ from django.core.exceptions import (
     SuspiciousOperation,
 )
 from django.core.signals import got_request_exception
-from django.db import (
-    DatabaseError,
-    Error,
-    IntegrityError,
-    InterfaceError,
-    NotSupportedError,
-    OperationalError,
-    connection,
-)
 from django.http import Http404, JsonResponse
 from django.urls import reverse
 from rest_framework import exceptions
@@ -96,9 +88,9 @@ def to_api_exception(exc, request):
             )
         case SuspiciousOperation():
             return ProblemException("bad_request")
-        case Error() if outage := log_outage(request, exc):
+        case db.Error() if outage := log_outage(request, exc):
             return ProblemException("service_unavailable", outage, wait=RETRY_AFTER)
-        case IntegrityError():
+        case db.IntegrityError():
             log_conflict(request, exc)
             return ProblemException("conflict")
     return exc
@@ -112,13 +104,13 @@ def log_conflict(request, exc):
 def log_outage(request, exc):
     """Log and return why the database does not serve, if that is the cause of `exc`; else None."""
     match exc:
-        case DatabaseError() if faults.was_not_understood(exc):
+        case db.DatabaseError() if faults.was_not_understood(exc):
             outage = is_behind() and faults.BEHIND.what  # else the statement is wrong, our failure
-        case NotSupportedError() if getattr(exc.__cause__, "sqlstate", None) == "0A000":
+        case db.NotSupportedError() if getattr(exc.__cause__, "sqlstate", None) == "0A000":
             # A migration changed a type: PostgreSQL rejects what this connection prepared before.
-            connection.close()
+            db.connection.close()
             outage = PROBLEM_TYPES["service_unavailable"].meaning
-        case OperationalError() | InterfaceError():
+        case db.OperationalError() | db.InterfaceError():
             outage = PROBLEM_TYPES["service_unavailable"].meaning
         case _:
             return None
@@ -129,8 +121,8 @@ def log_outage(request, exc):
 
 def is_behind():
     try:
-        return faults.is_behind(connection)
-    except Error:  # nor does it answer this
+        return faults.is_behind(db.connection)
+    except db.Error:  # nor does it answer this
         return False
 
 

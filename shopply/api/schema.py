@@ -5,6 +5,9 @@ its shape is found here: a body can be bad, an id unknown, a token wrong.
 The introduction describes errors of the transport (405, 406, 413, 415, 431, 500) once.
 """
 
+import json
+from pathlib import Path
+
 from drf_spectacular import openapi
 from rest_framework import serializers
 
@@ -17,55 +20,8 @@ NOT_BLANK = r"[^\s\u001c-\u001f\u0085]"
 # What Django asks of an address beyond `format: email`.
 EMAIL = r"^[!-~]+\.([A-Za-z][A-Za-z-]{0,61}[A-Za-z]|xn--[A-Za-z0-9]{1,59})$"
 
-PROBLEM = {
-    "type": "object",
-    "description": "An error (RFC 9457).",
-    "required": ["type", "title", "status", "code", "detail", "request_id"],
-    "properties": {
-        "type": {"type": "string", "description": "A page that explains the problem."},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "code": {
-            "type": "string",
-            "enum": list(PROBLEM_TYPES),
-            "description": "Stable: program against this.",
-        },
-        "detail": {"type": "string", "description": "What went wrong this time, for people."},
-        "request_id": {"type": "string", "description": "Also sent as X-Request-ID."},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["code", "detail"],
-                "properties": {
-                    "pointer": {
-                        "type": "string",
-                        "description": "Where in the body, as a JSON pointer (RFC 6901).",
-                    },
-                    "parameter": {"type": "string", "description": "Which query parameter."},
-                    "header": {"type": "string", "description": "Which header."},
-                    "code": {"type": "string"},
-                    "detail": {"type": "string"},
-                    "product": {"type": "integer", "description": "Of `out_of_stock`: its id."},
-                    "requested": {"type": "integer", "description": "Of `out_of_stock`."},
-                    "available": {"type": "integer", "description": "Of `out_of_stock`."},
-                    "unit_price": {"type": "string", "description": "Of `out_of_stock`: today's."},
-                },
-            },
-        },
-        "suggested_items": {
-            "type": "array",
-            "items": {"$ref": "#/components/schemas/LineRequest"},
-            "description": "Of `out_of_stock`: what can be had; post it as `items`, if not empty.",
-        },
-        "total_price": {"type": "string", "description": "Of `price_changed`: today's."},
-        "items": {
-            "type": "array",
-            "items": {"$ref": "#/components/schemas/OrderItem"},
-            "description": "Of `price_changed`: the lines at today's prices.",
-        },
-    },
-}
+PROBLEM = json.loads(Path(__file__).with_name("problem.schema.json").read_text(encoding="utf-8"))
+PROBLEM["properties"]["code"]["enum"] = list(PROBLEM_TYPES)
 
 
 class AutoSchema(openapi.AutoSchema):
@@ -162,39 +118,8 @@ def response(codes, at_fault):
     }
 
 
-MEMBERS = {
-    "out_of_stock": {
-        "errors": [
-            {
-                "pointer": "/items/0/quantity",
-                "code": "out_of_stock",
-                "detail": "Panama Gesha La Loma, 100 g: only 3 left.",
-                "product": 9,
-                "requested": 5,
-                "available": 3,
-                "unit_price": "24.00",
-            }
-        ],
-        "suggested_items": [{"product": 9, "quantity": 3}],
-    },
-    "price_changed": {
-        "total_price": "12.20",
-        "items": [
-            {
-                "product": 1,
-                "name": "Yirgacheffe Kochere, 250 g",
-                "sku": "COF-ETH-250",
-                "unit_price": "12.20",
-                "quantity": 1,
-                "line_total": "12.20",
-            }
-        ],
-    },
-}
-
-
 def example(code, at_fault):
     url = f"http://127.0.0.1:8000/api/problems/{code}/"
     errors = {"errors": [at_fault]} if code == "validation_error" else {}
     request_id = "3f2a9c0d5b7e4c1f8a6d2e9b0c4f7a15"
-    return problem_document(code, url, request_id, **errors, **MEMBERS.get(code, {}))
+    return problem_document(code, url, request_id, **errors, **PROBLEM_TYPES[code].members)

@@ -1,4 +1,4 @@
-"""Rows read and written by SQL text, for the few places where the ORM takes several times as long.
+"""Rows read by SQL text, for the few places where the ORM takes several times as long.
 
 Who uses it names the row of the benchmark that shows it.
 """
@@ -49,28 +49,6 @@ def fetch(model, sql, params=()):
     if connections[DEFAULT_DB_ALIAS].vendor != "postgresql":
         return rows
     return [model.from_db(DEFAULT_DB_ALIAS, row._fields, row) for row in rows]
-
-
-def insert(instances):
-    """Insert unsaved instances of one model, which get their primary keys.
-
-    The same as `bulk_create`, at half of its cost (row "place an order, 3 lines").
-    """
-    connection, meta = connections[DEFAULT_DB_ALIAS], instances[0]._meta
-    fields = [field for field in meta.concrete_fields if not field.primary_key]
-    names = ", ".join(field.column for field in fields)
-    rows = ", ".join([f"({placeholders(fields)})"] * len(instances))
-    sql = f"INSERT INTO {meta.db_table} ({names}) VALUES {rows} RETURNING {meta.pk.column}"  # noqa: S608
-    values = [
-        field.get_db_prep_save(getattr(instance, field.attname), connection)
-        for instance in instances
-        for field in fields
-    ]
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        for instance, (pk,) in zip(instances, cursor.fetchall(), strict=True):
-            instance.pk = pk
-            instance._state.adding = False
 
 
 def placeholders(values):

@@ -8,7 +8,7 @@ from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from shopply.api.rate_limits import FixedWindowLimit
+from customers.rate_limits import FixedWindowLimit
 from tests import factories
 from tests.servers import Server
 

@@ -9,7 +9,7 @@ from django.contrib.auth.hashers import MD5PasswordHasher
 
 from customers.auth_backends import VerifiedPasswordCache, verified_passwords
 from customers.models import Counter
-from shopply.api.rate_limits import network
+from customers.rate_limits import network
 from tests import factories
 from tests.servers import Server
 

@@ -8,7 +8,8 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from orders.models import MAX_TOTAL, Order, OrderItem
-from products.models import OutOfStock, Product, UnknownProducts
+from products.managers import OutOfStock, UnknownProducts
+from products.models import Product
 from tests import factories
 
 ADDRESS = {

@@ -10,8 +10,9 @@ import threading
 from shopply.wsgi import application  # noqa: F401  (what the server runs; it also sets Django up)
 
 # isort: split
-from orders.models import OrderManager
-from products.models import Product, ProductManager
+from orders.managers import OrderManager
+from products.managers import ProductManager
+from products.models import Product
 
 guarded_place = OrderManager._place
 seen = threading.local()

@@ -217,3 +217,17 @@ def test_product_overtaken_while_it_is_saved_is_as_the_other_left_it(in_the_admi
 def test_adjustment_is_not_deleted_by_itself(in_the_admin, stocked):
     page = f"/admin/products/stockadjustment/{stocked.adjustments.first().pk}/delete/"
     assert in_the_admin.post(page, {"post": "yes"}).status_code == 403
+
+
+def test_products_are_added_without_sku_and_an_sku_once_in_any_case(in_the_admin):
+    for name in ("Cup", "Can"):
+        in_the_admin.post(
+            "/admin/products/product/add/", FORM | {"name": name, "sku": "", "quantity_in_stock": 0}
+        )
+    assert [product.sku for product in Product.objects.all()] == [None, None]
+    factories.products.make(sku="Pot-1")
+    page = in_the_admin.post(
+        "/admin/products/product/add/",
+        FORM | {"name": "Pot", "sku": "POT-1", "quantity_in_stock": 0},
+    )
+    assert "Another product has this SKU." in page.content.decode()

@@ -2,7 +2,8 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from products.models import OutOfStock, Product, UnknownProducts
+from products.managers import OutOfStock, UnknownProducts
+from products.models import Product
 from tests import factories
 
 

@@ -9,7 +9,7 @@ from django.conf import settings
 from redis import RedisError
 from rest_framework.throttling import BaseThrottle
 
-from shopply.api.rate_limits import FixedWindowLimit, network
+from customers.rate_limits import FixedWindowLimit, network
 
 logger = logging.getLogger(__name__)
 

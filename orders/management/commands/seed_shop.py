@@ -12,10 +12,7 @@ from django.db.models import Max
 from django.utils import timezone
 from rest_framework.authtoken.models import Token
 
-from orders.models import Order, OrderEvent, OrderItem
-from orders.moves import Status
-from products.models import Product, Reason, StockAdjustment
-from shopply.management.sample_data import (
+from orders.management.sample_data import (
     ACCOUNT,
     PRODUCT,
     account,
@@ -24,6 +21,9 @@ from shopply.management.sample_data import (
     product,
     stamp,
 )
+from orders.models import Order, OrderEvent, OrderItem
+from orders.moves import Status
+from products.models import Product, Reason, StockAdjustment
 
 LINES = 3
 BATCH = 5_000

@@ -1,0 +1,69 @@
+"""Log-in and password change of the admin's site, within the limits on log-ins that fail."""
+
+from django.contrib.admin.forms import AdminAuthenticationForm, AdminPasswordChangeForm
+from django.contrib.auth import authenticate, views
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.urls import reverse
+
+from customers.login_limits import LoginThrottled
+from customers.models import AccountClosed
+
+
+class LoginForm(AdminAuthenticationForm):
+    wait = None  # seconds, if too many log-ins failed
+
+    def clean(self):
+        try:
+            return super().clean()
+        except LoginThrottled as exc:
+            self.wait = exc.wait
+            raise ValidationError(str(exc)) from None
+
+
+class PasswordChangeForm(AdminPasswordChangeForm):
+    """Counts wrong passwords as a log-in does, and writes nothing but the new one."""
+
+    def clean_old_password(self):
+        password = self.cleaned_data["old_password"]
+        try:
+            right = authenticate(self.request, username=self.user.username, password=password)
+        except LoginThrottled as exc:
+            raise ValidationError(str(exc)) from None
+        if not right:
+            raise ValidationError(self.error_messages["password_incorrect"])
+        return password
+
+    def save(self, commit=True):
+        try:
+            self.user.change_password(self.cleaned_data["new_password1"])
+        except AccountClosed:
+            raise PermissionDenied from None
+        return self.user
+
+
+class PasswordChangeView(views.PasswordChangeView):
+    form_class = PasswordChangeForm
+
+    def get_form(self, form_class=None):
+        form = super().get_form(form_class)
+        form.request = self.request
+        return form
+
+
+class LimitedLoginMixin:
+    """Mixed into the AdminSite."""
+
+    login_form = LoginForm
+
+    def login(self, request, extra_context=None):
+        response = super().login(request, extra_context)
+        form = getattr(response, "context_data", {}).get("form")
+        if form and form.wait:
+            response.status_code = 429
+            response["Retry-After"] = form.wait
+        return response
+
+    def password_change(self, request, extra_context=None):
+        context = {**self.each_context(request), **(extra_context or {})}
+        done = reverse("admin:password_change_done")
+        return PasswordChangeView.as_view(success_url=done, extra_context=context)(request)
