@@ -51,7 +51,7 @@ class PasswordChangeView(views.PasswordChangeView):
 
 
 class LimitedLoginMixin:
-    """Mixed into the AdminSite."""
+    """Mixed into the AdminSite: log-ins over the limits are a 429 with Retry-After."""
 
     login_form = LoginForm
 
