@@ -13,6 +13,11 @@ from sentry_sdk.integrations.logging import LoggingIntegration, ignore_logger
 
 from shopply import logging_config
 
+SENT = {
+    *("contexts", "environment", "event_id", "exception", "level", "logentry", "logger"),
+    *("platform", "release", "sdk", "server_name", "timestamp"),
+}
+
 
 def start():
     ignore_logger("django.security.*")  # what any client can trigger
@@ -33,7 +38,8 @@ def start():
 
 
 def remove_private_data(event, hint):
-    event.pop("extra", None)  # of the log record, such as Django's request
+    """Keep what is known to hold nothing of a caller; an `extra` has Django's request."""
+    event = {name: value for name, value in event.items() if name in SENT}
     event["tags"] = {"request_id": logging_config.request_id.get()}
     for exception in event.get("exception", {}).get("values", ()):
         # The next lines of PostgreSQL's messages have values of rows.
