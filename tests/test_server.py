@@ -91,8 +91,8 @@ def test_folder_of_the_counts_is_there_as_long_as_the_server(start, tmp_path):
 # --- Connections ----------------------------------------------------------------------------------
 
 
-def test_connection_is_kept_for_the_next_request(start):
-    with closing(HTTPConnection("127.0.0.1", start().port, timeout=20)) as peer:
+def test_connection_is_kept_for_the_next_request(shop):
+    with closing(HTTPConnection("127.0.0.1", shop.port, timeout=20)) as peer:
         sockets = set()
         for _ in range(2):
             peer.request("GET", "/healthz")
@@ -101,10 +101,10 @@ def test_connection_is_kept_for_the_next_request(start):
         assert len(sockets) == 1
 
 
-def test_pipelined_requests_are_answered_in_order(start):
+def test_pipelined_requests_are_answered_in_order(shop):
     lost = GET.replace(b"healthz", b"nothing")
     last = GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
-    with socket.create_connection(("127.0.0.1", start().port), timeout=20) as peer:
+    with socket.create_connection(("127.0.0.1", shop.port), timeout=20) as peer:
         peer.sendall(GET + lost + last)
         answers = peer.makefile("rb").read()
     assert re.findall(rb"HTTP/1.1 ([0-9]+)", answers) == [b"200", b"404", b"200"]

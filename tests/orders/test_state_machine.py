@@ -1,6 +1,6 @@
 """The whole API under random use, every answer predicted by a model of the shop.
 
-The model is plain Python and shares no code with the shop. LONG=1 gives ten times the runs.
+The model is plain Python and shares no code with the shop. LONG=1 gives twenty times the runs.
 """
 
 import os
@@ -459,7 +459,7 @@ def test_shop_is_what_its_model_says_whatever_is_asked_of_it(db, caplog):
     run_state_machine_as_test(
         Shop,
         settings=hypothesis.settings(
-            max_examples=500 if LONG else 50,
+            max_examples=500 if LONG else 25,
             stateful_step_count=50,
             deadline=None,
             # `make test` makes the same runs every time; a long one looks for new ones.
