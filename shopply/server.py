@@ -4,7 +4,6 @@ It is for a place behind a proxy, which holds clients that send slowly, or only 
 """
 
 import os
-import signal
 import sys
 import tempfile
 from importlib import import_module
@@ -32,8 +31,6 @@ def serve(module="shopply.wsgi"):
         except SystemCheckError as error:
             sys.exit(str(error))
         import_module(module)  # here, once: the processes that serve are forked from this one
-        # One that is to stop before it serves stops at once: granian would have it miss the signal.
-        os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
         Granian(
             f"{module}:application",
             address="0.0.0.0",  # noqa: S104  who may reach it is for the network to say

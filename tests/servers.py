@@ -97,9 +97,14 @@ class Server:
                 assert time.monotonic() < deadline, "no process takes their place"
                 time.sleep(0.02)
 
-    def stop(self, with_signal=signal.SIGTERM):
-        """End the master and all its workers."""
-        os.killpg(self.process.pid, with_signal)
+    def stop(self):
+        """Have the master end its workers and itself, as a platform does."""
+        self.process.terminate()
+        self.process.wait(timeout=30)
+
+    def kill(self):
+        """Kill the master and all its workers."""
+        os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(timeout=30)
 
     def client(self, customer=None):

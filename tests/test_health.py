@@ -159,13 +159,14 @@ class Relay:
 
 
 def test_connection_that_falls_silent_is_told_in_time_and_given_up(shop):
+    """By the thread that has it: no other waits for it, and each has one of its own."""
     if connection.vendor != "postgresql":
         pytest.skip("the suite does not run on PostgreSQL")
     database = connection.settings_dict
     relay = Relay(database["HOST"], int(database["PORT"] or 5432))
     address = f"{database['HOST']}:{database['PORT'] or 5432}"
     url = database_url().replace(address, f"127.0.0.1:{relay.port}")
-    with closing(relay.server), running(DATABASE_URL=url) as server:
+    with closing(relay.server), running(DATABASE_URL=url, BLOCKING_THREADS="1") as server:
         assert probe(server, "/readyz")[0] == 200
         relay.passing.clear()
         assert_away(server, patience=2.5)

@@ -5,7 +5,6 @@ With LONG in the environment 20 kills of the servers and 5 of PostgreSQL, otherw
 
 import os
 import random
-import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -127,7 +126,7 @@ def running(server):
         yield server.start()
     finally:
         if server.process.poll() is None:
-            server.stop(signal.SIGKILL)
+            server.kill()
 
 
 def test_kill_of_all_server_processes_loses_and_doubles_no_order(transactional_db):
@@ -136,7 +135,7 @@ def test_kill_of_all_server_processes_loses_and_doubles_no_order(transactional_d
         shoppers = Shoppers(server, wishes)
 
         def crash():
-            server.stop(signal.SIGKILL)
+            server.kill()
             server.start()
 
         acknowledged = shoppers.shop(crash, when)
