@@ -208,12 +208,6 @@ def test_server_that_stops_answers_the_requests_under_way(start, alice, product)
     assert set(Order.objects.values_list("pk", flat=True)) == {each.body["id"] for each in answers}
 
 
-def test_server_that_has_just_started_stops_at_once(start):
-    server = start(workers=4)
-    server.process.send_signal(signal.SIGTERM)
-    assert server.process.wait(timeout=10) == 0
-
-
 def test_idle_connection_holds_up_no_stop(start):
     server = start()
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as idle:

@@ -82,4 +82,4 @@ def test_runbook_restores_every_order_acknowledged_before_the_backup(run, tmp_pa
     for order in orders.values():
         (item,) = order.items.all()
         assert item.line_total == order.total_price
-        assert [event.status for event in order.events.all()] == ["placed"]
+        assert [event.status for event in order.event_list] == ["placed"]
