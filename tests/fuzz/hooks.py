@@ -94,7 +94,7 @@ def filled(path, body):
         case "/api/customers/me/password/":
             password = f"{body['new_password'][:200]}, I say"
             return {"current_password": PASSWORD, "new_password": password}
-        case "/api/products/":
+        case "/api/products/" if body.get("sku"):
             return {"sku": f"{body['sku'][:30]}{next(NUMBERS)}"}
         case "/api/orders/" | "/api/orders/quote/":
             return {"items": [line | supply(line, len(body["items"])) for line in body["items"]]}
