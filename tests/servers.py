@@ -53,6 +53,7 @@ class Server:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
+        self.workers = workers
         own = {"PORT": str(self.port), "WEB_CONCURRENCY": str(workers)}
         self.environment = PRODUCTION | RATES | own | environment
         if "COVERAGE_PROCESS_CONFIG" in os.environ:  # the suite is measured
@@ -64,7 +65,7 @@ class Server:
         self.process = None
 
     def start(self):
-        """Return once it accepts connections."""
+        """Return once each of its processes accepts connections: before, a SIGTERM is lost to it."""
         self.process = subprocess.Popen(
             self.command,
             cwd=settings.BASE_DIR,
@@ -75,13 +76,12 @@ class Server:
         )
         deadline = time.monotonic() + 30
         while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            sockets = Path("/proc/net/tcp").read_text(encoding="ascii")
+            if sockets.count(f" 00000000:{self.port:04X} 00000000:0000 0A ") == self.workers:
                 return self
-            except OSError:
-                assert self.process.poll() is None, "the server did not start"
-                assert time.monotonic() < deadline, "the server does not answer"
-                time.sleep(0.02)
+            assert self.process.poll() is None, "the server did not start"
+            assert time.monotonic() < deadline, "the server does not listen"
+            time.sleep(0.02)
 
     def kill_workers(self):
         """Kill the processes that serve, and return once others answer in their place."""
