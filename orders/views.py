@@ -121,7 +121,7 @@ class OrderViewSet(viewsets.GenericViewSet):
             order = Order.objects.place(
                 customer=request.user,
                 key=key,
-                fingerprint=fingerprint(request.data),
+                fingerprint=fingerprint(request.data) if key else "",
                 **serializer.validated_data,
             )
         headers = {"Idempotent-Replayed": "true"} if order.replayed else {}

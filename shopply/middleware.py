@@ -4,6 +4,9 @@ import re
 from secrets import token_hex
 
 from django.conf import settings
+from django.contrib.auth import middleware as auth
+from django.contrib.messages import middleware as messages
+from django.contrib.sessions import middleware as sessions
 from django.core.exceptions import BadRequest, RequestDataTooBig
 from django.core.files.uploadhandler import FileUploadHandler
 from django.http import Http404, HttpResponseNotAllowed
@@ -121,6 +124,30 @@ class CommonMiddleware(common.CommonMiddleware):
 
     def process_request(self, request):
         return None if request.path_info in PROBES else super().process_request(request)
+
+
+class SkipForAPIMixin:
+    """For middleware of the pages: the API has no sessions, log-ins of a browser or messages.
+
+    Row "product list, 5": a tenth.
+    """
+
+    def __call__(self, request):
+        if request.path.startswith("/api/"):
+            return self.get_response(request)
+        return super().__call__(request)
+
+
+class SessionMiddleware(SkipForAPIMixin, sessions.SessionMiddleware):
+    pass
+
+
+class AuthenticationMiddleware(SkipForAPIMixin, auth.AuthenticationMiddleware):
+    pass
+
+
+class MessageMiddleware(SkipForAPIMixin, messages.MessageMiddleware):
+    pass
 
 
 class RejectUploads(FileUploadHandler):

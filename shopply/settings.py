@@ -136,11 +136,11 @@ MIDDLEWARE = [
     "shopply.middleware.RestrictPageMethods",
     "shopply.middleware.RejectNullCharacters",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "shopply.middleware.SessionMiddleware",
     "shopply.middleware.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "shopply.middleware.AuthenticationMiddleware",
+    "shopply.middleware.MessageMiddleware",
 ]
 
 TEMPLATES = [

@@ -65,7 +65,7 @@ class Server:
         self.process = None
 
     def start(self):
-        """Return once each of its processes accepts connections: before, a SIGTERM is lost to it."""
+        """Return once each process listens: to one that does not yet, a SIGTERM is lost."""
         self.process = subprocess.Popen(
             self.command,
             cwd=settings.BASE_DIR,
