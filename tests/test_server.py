@@ -56,7 +56,7 @@ def run(code, **environment):
     return subprocess.run(
         [sys.executable, "-c", code],
         cwd=settings.BASE_DIR,
-        env={"PATH": os.environ["PATH"]} | PRODUCTION | environment,
+        env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"} | PRODUCTION | environment,
         capture_output=True,
         text=True,
         timeout=30,
