@@ -1,3 +1,4 @@
+from django.utils.functional import cached_property
 from drf_spectacular.utils import (
     OpenApiExample,
     extend_schema_field,
@@ -112,9 +113,9 @@ def serialize_item(item):
         "product": item.product_id,
         "name": item.name,
         "sku": item.sku,
-        "unit_price": f"{item.unit_price:.2f}",
+        "unit_price": str(item.unit_price),
         "quantity": item.quantity,
-        "line_total": f"{item.line_total:.2f}",
+        "line_total": str(item.line_total),
     }
 
 
@@ -195,9 +196,13 @@ class OrderSerializer(serializers.ModelSerializer):
         )
         read_only_fields = fields
 
+    @cached_property
+    def user(self):
+        return self.context["request"].user
+
     @extend_schema_field({"type": "array", "items": {"type": "string", "enum": list(MOVES)}})
     def get_actions(self, order):
-        return moves_of(self.context["request"].user, order)
+        return moves_of(self.user, order)
 
     def to_representation(self, order):
         return {
@@ -205,7 +210,7 @@ class OrderSerializer(serializers.ModelSerializer):
             "status": order.status,
             "customer": order.customer_id,
             "items": [serialize_item(item) for item in order.item_list],
-            "total_price": f"{order.total_price:.2f}",
+            "total_price": str(order.total_price),
             "currency": order.currency,
             "shipping_address": {part: order.shipping_address[part] for part in Order.ADDRESS},
             "created": order.created,
