@@ -2,12 +2,14 @@
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPMessage
 from pathlib import Path
 from threading import Barrier
@@ -46,13 +48,20 @@ class Answer(NamedTuple):
     body: dict | list | None
 
 
+def free_port():
+    """A port below those that the system gives to clients, of whom attacks leave thousands."""
+    while True:
+        port = random.randrange(15_000, 30_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
 class Server:
     """The shop as production runs it: a master and worker processes, on a free port."""
 
     def __init__(self, workers=4, module="shopply.wsgi", out=None, log=None, **environment):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.workers = workers
         own = {"PORT": str(self.port), "WEB_CONCURRENCY": str(workers)}
         self.environment = PRODUCTION | RATES | own | environment

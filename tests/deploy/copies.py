@@ -4,6 +4,7 @@ The order book's tests of races and of idempotency keys run here too, with the c
 Run by `make deploy-check`, since it wants an nginx; `pytest tests/deploy/copies.py` runs it alone.
 """
 
+import os
 import re
 import shutil
 import signal
@@ -28,7 +29,7 @@ from tests.deploy.shoppers import Shoppers
 # The tests themselves, for pytest to collect here too, and the fixtures of the races.
 from tests.orders.test_idempotency import *  # noqa: F403
 from tests.orders.test_races import *  # noqa: F403
-from tests.servers import Server
+from tests.servers import Server, free_port
 
 # Neither goes by way of nginx: one asks the manager, and the keys of the other are not HTTP.
 del test_key_taken_between_check_and_write_gives_the_first_answer  # noqa: F821  the star has both
@@ -40,21 +41,18 @@ pytestmark = pytest.mark.skipif(not NGINX, reason="no nginx is installed")
 
 
 class Copies:
-    """Two servers of two workers each, and nginx before them, configured as for compose."""
+    """Servers of two workers each, and nginx before them, configured as for compose."""
 
-    def __init__(self, folder, **options):
-        options |= {"NUM_PROXIES": "1"}
-        self.servers = [
-            Server(workers=2, out=subprocess.DEVNULL, log=subprocess.DEVNULL, **options)
-            for _ in range(2)
-        ]
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+    def __init__(self, folder, copies=2, **options):
+        silent = {"out": subprocess.DEVNULL, "log": subprocess.DEVNULL}
+        options = {"NUM_PROXIES": "1", **silent, **options}
+        self.servers = [Server(workers=2, **options) for _ in range(copies)]
+        self.port = free_port()
         told = (settings.BASE_DIR / "deploy/nginx.conf").read_text(encoding="utf-8")
         told = told.replace("/tmp/", f"{folder}/")  # noqa: S108
         for number, server in enumerate(self.servers, start=1):
             told = told.replace(f"shop{number}:8000", f"127.0.0.1:{server.port}")
+        told = re.sub("server shop.*", "", told)
         told = told.replace("listen 8080", f"listen 127.0.0.1:{self.port}")
         self.log = Path(folder, "answered-by")
         told = told.replace(
@@ -66,7 +64,9 @@ class Copies:
     def start(self):
         for server in self.servers:
             server.start()
-        command = [NGINX, "-c", self.settings, "-g", "daemon off;"]
+        # Started by root, its workers could not write to the folder of the test.
+        user = "user root;" if os.geteuid() == 0 else ""
+        command = [NGINX, "-c", self.settings, "-g", f"daemon off; {user}"]
         self.process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         while self.process.poll() is None:
             with suppress(OSError):
