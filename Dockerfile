@@ -7,7 +7,7 @@ RUN python deploy/locked.py > requirements.txt \
     && pip --python .venv/bin/python install --no-cache-dir --no-deps --requirement requirements.txt
 COPY . .
 # What the settings want to be told, and no static file depends on.
-RUN DEBUG=false SECRET_KEY=of-no-server ALLOWED_HOSTS=none \
+RUN DEBUG=false SECRET_KEY=a-placeholder-of-fifty-characters-that-no-server-uses ALLOWED_HOSTS=none \
     .venv/bin/python manage.py collectstatic --noinput
 
 FROM python:3.11-slim
@@ -19,6 +19,6 @@ COPY --from=build /shop /shop
 USER 10001:10001
 VOLUME /tmp
 EXPOSE 8000
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(f'http://127.0.0.1:{os.environ.get(\"PORT\", 8000)}/healthz', timeout=4)"]
+HEALTHCHECK --interval=10s --timeout=10s --retries=6 --start-period=30s CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(f'http://127.0.0.1:{os.environ.get(\"PORT\", 8000)}/healthz', timeout=9)"]
 # No shell around it: signals reach the server.
 CMD ["python", "-m", "shopply.server"]

@@ -43,7 +43,7 @@ MIGRATIONS := $(subst /migrations/,.,$(basename $(wildcard */migrations/[0-9]*.p
 
 .DEFAULT_GOAL := help
 .PHONY: help run setupdb rebuild test test-fast test-postgres test-long fuzz bench bench-quick growth check \
-	deploy-check soak audit lock
+	deploy-check soak attack audit lock
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "%-15s %s\n", $$1, $$2 }'
@@ -111,6 +111,9 @@ deploy-check: $(DEV) deploy/.venv/.packages ## Lint what deploys the shop, walk 
 	DATABASE_URL=sqlite:///db.sqlite3 .venv/bin/pytest tests/deploy/dockerfile.py tests/deploy/backup.py
 	DATABASE_URL=$(POSTGRES_URL) .venv/bin/pytest -s \
 		tests/deploy/copies.py tests/deploy/failover.py tests/deploy/backup.py
+
+attack: $(DEV) ## Attack a server of one's own behind nginx, on PostgreSQL (2 minutes; with LONG=1, 10).
+	DATABASE_URL=$(POSTGRES_URL) .venv/bin/pytest -s tests/attack/availability.py tests/attack/connections.py
 
 soak: $(DEV) ## Load the shop for SECONDS (600) with four fifths of what it can carry.
 	SECONDS=$(SECONDS) DATABASE_URL=$(POSTGRES_URL) .venv/bin/pytest -s tests/deploy/soak.py

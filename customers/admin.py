@@ -1,9 +1,11 @@
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.forms import UserChangeForm
+from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
-from django.http import Http404, JsonResponse
+from django.http import Http404
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -11,9 +13,9 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from rest_framework.authtoken.admin import TokenAdmin
 from rest_framework.authtoken.models import TokenProxy
-from rest_framework.utils.encoders import JSONEncoder
 
 from customers.models import Customer
+from customers.privacy import export_response
 from customers.tokens import AccessToken
 
 
@@ -24,8 +26,22 @@ def outranks(request, customer):
     return customer.is_staff or customer.is_superuser
 
 
+class CustomerForm(UserChangeForm):
+    def clean(self):
+        """Without the last superuser nobody could run the shop."""
+        cleaned = super().clean()
+        keeps = cleaned.get("is_superuser") and cleaned.get("is_active")
+        if {"is_superuser", "is_active"} & self.fields.keys() and not keeps:
+            # Locked together: the last two may be about to demote each other.
+            superusers = Customer.objects.active_superusers().select_for_update(no_key=True)
+            if [*superusers] == [self.instance]:
+                raise ValidationError("This is the last superuser: make another one first.")
+        return cleaned
+
+
 @admin.register(Customer)
 class CustomerAdmin(UserAdmin):
+    form = CustomerForm
     list_display = ("username", "full_name", "email", "city", "country", "is_staff", "joined")
     list_filter = ("is_staff", "is_active", "country")
     search_fields = ("username", "first_name", "last_name", "email", "city", "contact_number")
@@ -113,12 +129,7 @@ class CustomerAdmin(UserAdmin):
 
     def export(self, request, pk):
         """All that is held about a customer, as `GET /api/customers/me/export/` tells it."""
-        return JsonResponse(
-            self.get_changeable(request, pk).export(),
-            encoder=JSONEncoder,
-            json_dumps_params={"indent": 2, "ensure_ascii": False},
-            headers={"Content-Disposition": f'attachment; filename="customer-{pk}.json"'},
-        )
+        return export_response(self.get_changeable(request, pk))
 
     @transaction.atomic
     def close(self, request, pk):
@@ -143,6 +154,23 @@ class CustomerAdmin(UserAdmin):
             "opts": self.opts,
         }
         return TemplateResponse(request, "admin/customers/customer/close.html", context)
+
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class SuperusersGroupAdmin(GroupAdmin):
+    """For superusers: others could give themselves any permission by a group of theirs."""
+
+    def has_add_permission(self, request):
+        return request.user.is_superuser
+
+    def has_change_permission(self, request, obj=None):
+        return request.user.is_superuser
+
+    def has_delete_permission(self, request, obj=None):
+        return request.user.is_superuser
 
 
 admin.site.unregister(TokenProxy)

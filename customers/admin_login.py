@@ -7,16 +7,21 @@ from django.urls import reverse
 
 from customers.login_limits import LoginThrottled
 from customers.models import AccountClosed
+from shopply.api.slots import Busy
 
 
 class LoginForm(AdminAuthenticationForm):
-    wait = None  # seconds, if too many log-ins failed
+    status = 200
+    wait = None  # seconds, if the password was not looked at
 
     def clean(self):
         try:
             return super().clean()
         except LoginThrottled as exc:
-            self.wait = exc.wait
+            self.status, self.wait = 429, exc.wait
+            raise ValidationError(str(exc)) from None
+        except Busy as exc:
+            self.status, self.wait = 503, 1
             raise ValidationError(str(exc)) from None
 
 
@@ -27,7 +32,7 @@ class PasswordChangeForm(AdminPasswordChangeForm):
         password = self.cleaned_data["old_password"]
         try:
             right = authenticate(self.request, username=self.user.username, password=password)
-        except LoginThrottled as exc:
+        except (LoginThrottled, Busy) as exc:
             raise ValidationError(str(exc)) from None
         if not right:
             raise ValidationError(self.error_messages["password_incorrect"])
@@ -51,7 +56,7 @@ class PasswordChangeView(views.PasswordChangeView):
 
 
 class LimitedLoginMixin:
-    """Mixed into the AdminSite: log-ins over the limits are a 429 with Retry-After."""
+    """Mixed into the AdminSite: log-ins over the limits are a 429 or 503 with Retry-After."""
 
     login_form = LoginForm
 
@@ -59,7 +64,7 @@ class LimitedLoginMixin:
         response = super().login(request, extra_context)
         form = getattr(response, "context_data", {}).get("form")
         if form and form.wait:
-            response.status_code = 429
+            response.status_code = form.status
             response["Retry-After"] = form.wait
         return response
 

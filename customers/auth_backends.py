@@ -9,7 +9,7 @@ import time
 from django.contrib.auth.backends import ModelBackend
 
 from customers.login_limits import count_attempt
-from customers.models import Customer
+from customers.models import Customer, hashing
 from customers.rate_limits import network
 
 
@@ -18,28 +18,29 @@ class RateLimitedModelBackend(ModelBackend):
 
     An attempt is counted before the password is hashed and taken back if it was right: however
     many come at once, no more are hashed than may fail. Unknown names are treated alike. Raises
-    LoginThrottled.
+    LoginThrottled; Busy, before anything is counted.
     """
 
     def authenticate(self, request, username=None, password=None, **kwargs):
-        if username is None or password is None:
-            return None
+        if username is None or password is None or "\0" in username + password:
+            return None  # to a hash, NULs behind a password change nothing
         # None in commands on the shop's own machine.
         address = request.META.get("REMOTE_ADDR", "") if request else "this machine"
         client = network(address)
         customer = Customer.objects.filter(username__iexact=username[:151]).first()
         if customer and customer.is_active and verified_passwords.has(customer, password, client):
             return customer
-        attempts = [
-            count_attempt("address", client, address),
-            count_attempt("account", username[:151].upper(), address),
-        ]
-        customer = super().authenticate(request, username, password, **kwargs)
-        if customer:
-            verified_passwords.add(customer, password, client)
-            for limit, key in attempts:
-                limit.increment(key, -1)
-        return customer
+        with hashing.take():
+            attempts = [
+                count_attempt("address", client, address),
+                count_attempt("account", username[:151].upper(), address),
+            ]
+            customer = super().authenticate(request, username, password, **kwargs)
+            if customer:
+                verified_passwords.add(customer, password, client)
+                for limit, key in attempts:
+                    limit.increment(key, -1)
+            return customer
 
 
 class VerifiedPasswordCache:

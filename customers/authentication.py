@@ -17,6 +17,9 @@ class ThrottleFailuresMixin:
 
     def authenticate(self, request):
         try:
+            # Also of a header with other than ASCII in it, of which the server passes on nothing.
+            if not request.META.get("HTTP_AUTHORIZATION", "there is none").strip():
+                raise exceptions.AuthenticationFailed("The Authorization header is empty.")
             return super().authenticate(request)
         except (exceptions.AuthenticationFailed, ProblemException):
             throttle = UserOrAnonThrottle()
@@ -46,8 +49,6 @@ class BasicAuthentication(ThrottleFailuresMixin, authentication.BasicAuthenticat
     """`Authorization: Basic <base64 of username:password>`"""
 
     def authenticate_credentials(self, userid, password, request=None):
-        if "\0" in userid:
-            raise exceptions.AuthenticationFailed("Invalid username/password.")
         with map_login_errors():
             return super().authenticate_credentials(userid, password, request)
 

@@ -2,13 +2,12 @@
 
 import logging
 import time
+from contextlib import suppress
 
 from django.conf import settings
-from django.db import OperationalError
-from redis import RedisError
 
 from customers.models import Counter
-from customers.rate_limits import FixedWindowLimit
+from customers.rate_limits import CacheAway, FixedWindowLimit
 
 logger = logging.getLogger("django.security.log_in")
 
@@ -22,16 +21,16 @@ class LoginThrottled(Exception):
 
 
 class LoginLimit(FixedWindowLimit):
-    """Counts in the cache of CACHE_URL, or else in the database: a process's own would not do."""
+    """Counts in the cache of CACHE_URL; without one, or while it is away, in the database.
+
+    A process's own memory would not do.
+    """
 
     def increment(self, key, delta=1):
-        """Raises OperationalError if the store is away."""
-        if not settings.CACHE_URL:
-            return Counter.objects.increment(key, delta, int(time.time()) + 2 * self.seconds)
-        try:
-            return super().increment(key, delta)
-        except RedisError as exc:
-            raise OperationalError("The cache is away.") from exc
+        if settings.CACHE_URL:
+            with suppress(CacheAway):
+                return super().increment(key, delta)
+        return Counter.objects.increment(key, delta, int(time.time()) + 2 * self.seconds)
 
 
 def count_attempt(scope, identifier, address):

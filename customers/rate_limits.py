@@ -2,12 +2,23 @@
 
 import hashlib
 import ipaddress
+import logging
 import time
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import ClassVar
 
 from django.conf import settings
 from django.core.cache import cache
+from redis import RedisError
+
+PAUSE = 5  # seconds in which a cache that did not answer is not asked
+
+logger = logging.getLogger(__name__)
+
+
+class CacheAway(Exception):
+    """The cache does not answer, or did not a moment ago."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +32,8 @@ class FixedWindowLimit:
     max_count: int
     seconds: int
 
+    paused_until: ClassVar[float] = 0  # by the clock of time.monotonic()
+
     @property
     def wait(self):
         """Seconds until the next window begins, 1 or more."""
@@ -33,12 +46,29 @@ class FixedWindowLimit:
         return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
 
     def increment(self, key, delta=1):
-        """Add to the count of this key, and return it; nobody else counts in between."""
+        """Add to the count of this key, and return it; nobody else counts in between.
+
+        Raises CacheAway.
+        """
+        if time.monotonic() < self.paused_until:
+            raise CacheAway
+        try:
+            return self._increment(key, delta)
+        except RedisError as exc:
+            logger.warning("The cache does not answer: %s", type(exc).__name__)
+            FixedWindowLimit.paused_until = time.monotonic() + PAUSE
+            raise CacheAway from exc
+
+    def _increment(self, key, delta):
         try:
             return cache.incr(key, delta)
         except ValueError:  # the first in this window
-            cache.add(key, 0, timeout=2 * self.seconds)
-            return cache.incr(key, delta)
+            if cache.add(key, delta, timeout=2 * self.seconds):
+                return delta
+        try:
+            return cache.incr(key, delta)  # another was first
+        except ValueError:  # and the cache was emptied since
+            return delta
 
 
 @lru_cache(1024)

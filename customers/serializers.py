@@ -10,7 +10,7 @@ from rest_framework.authtoken.serializers import AuthTokenSerializer
 from rest_framework.fields import get_error_detail
 from rest_framework.settings import api_settings
 
-from customers.models import Customer
+from customers.models import Customer, hashing
 from shopply.api.fields import (
     STRICT_FIELD_MAPPING,
     CaseInsensitiveUniqueValidator,
@@ -99,14 +99,29 @@ class NewPasswordField(CharField):
 @extend_schema_serializer(
     examples=[
         OpenApiExample(
+            "Your password", {"current_password": "harbour-lane-lena"}, request_only=True
+        ),
+    ]
+)
+class CurrentPasswordSerializer(serializers.Serializer):
+    """For what whoever found a token must not do. Raises LoginThrottled, Busy."""
+
+    current_password = CharField(write_only=True, max_length=256, trim_whitespace=False)
+
+    def validate_current_password(self, password):
+        request = self.context["request"]
+        # Counted as a log-in is, or whoever found a token could try out passwords here.
+        if not authenticate(request, username=request.user.username, password=password):
+            raise serializers.ValidationError("This is not your password.", code="wrong")
+        return password
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
             "A customer",
             CUSTOMER_EXAMPLE | {"is_staff": False, "date_joined": "2026-03-02T09:15:00Z"},
             response_only=True,
-        ),
-        OpenApiExample(
-            "A new address",
-            {"street_1": "Große Bergstraße 7", "street_2": "", "postal_code": "22767"},
-            request_only=True,
         ),
     ]
 )
@@ -167,6 +182,42 @@ class CustomerSerializer(serializers.ModelSerializer):
 @extend_schema_serializer(
     examples=[
         OpenApiExample(
+            "A new address",
+            {"street_1": "Große Bergstraße 7", "street_2": "", "postal_code": "22767"},
+            request_only=True,
+        ),
+        OpenApiExample(
+            "A new e-mail address",
+            {"email": "lena@example.org", "current_password": "harbour-lane-lena"},
+            request_only=True,
+        ),
+    ]
+)
+class ProfileSerializer(CurrentPasswordSerializer, CustomerSerializer):
+    """A customer's own: by another e-mail address a thief of the token could take the account."""
+
+    current_password = CharField(
+        write_only=True,
+        required=False,
+        max_length=256,
+        trim_whitespace=False,
+        help_text="Needed to change the e-mail address.",
+    )
+
+    class Meta(CustomerSerializer.Meta):
+        fields = (*CustomerSerializer.Meta.fields, "current_password")
+
+    def validate(self, attrs):
+        is_confirmed = attrs.pop("current_password", None) is not None
+        if attrs.get("email", self.instance.email) != self.instance.email and not is_confirmed:
+            message = "Needed to change the e-mail address."
+            raise serializers.ValidationError({"current_password": message}, code="required")
+        return attrs
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
             "A new customer",
             {
                 "username": "mira",
@@ -222,7 +273,8 @@ class CustomerCreateSerializer(CustomerSerializer):
         return attrs
 
     def create(self, validated_data):
-        return Customer.objects.create_user(**validated_data)
+        with hashing.take():
+            return Customer.objects.create_user(**validated_data)
 
 
 @extend_schema_serializer(
@@ -234,16 +286,8 @@ class CustomerCreateSerializer(CustomerSerializer):
         ),
     ]
 )
-class PasswordSerializer(serializers.Serializer):
-    current_password = CharField(write_only=True, max_length=256, trim_whitespace=False)
+class PasswordSerializer(CurrentPasswordSerializer):
     new_password = NewPasswordField()
-
-    def validate_current_password(self, password):
-        request = self.context["request"]
-        # Counted as a log-in is, or whoever found a token could try out passwords here.
-        if not authenticate(request, username=request.user.username, password=password):
-            raise serializers.ValidationError("This is not your password.", code="wrong")
-        return password
 
     def validate(self, attrs):
         check_strength("new_password", attrs["new_password"], self.context["request"].user)

@@ -3,29 +3,35 @@
 A cache that is away limits nobody: the shop goes on.
 """
 
-import logging
+import threading
+import time
+from collections import defaultdict
 
 from django.conf import settings
-from redis import RedisError
+from prometheus_client import Counter
 from rest_framework.throttling import BaseThrottle
 
-from customers.rate_limits import FixedWindowLimit, network
+from customers.rate_limits import CacheAway, FixedWindowLimit, network
 
-logger = logging.getLogger(__name__)
+SLOW = 0.2  # seconds
+
+unlimited = Counter("shopply_unlimited_requests", "Requests not counted: the cache was away.")
 
 
 class UserOrAnonThrottle(BaseThrottle):
-    """All requests of a customer, or of an address without a log-in."""
+    """All requests of a customer, or of an address without a log-in.
+
+    Of those that take longer than SLOW, a caller has at most one fewer under way than a process
+    has threads, so that nobody holds them all. Quick ones are never too many.
+    """
+
+    limit = None  # whose window the caller has to wait for
 
     def allow_request(self, request, view):
-        scope, identifier = self.get_scope(request, view)
-        return scope is None or request.user.is_staff or self.allow(scope, identifier)
-
-    def get_scope(self, request, view):
-        """The name of the rate, and who is counted."""
-        if request.user.is_authenticated:
-            return "customer", request.user.pk
-        return "anonymous", network(request.META["REMOTE_ADDR"])
+        if request.user.is_staff:
+            return True
+        scope, identifier = get_caller(request)
+        return requests_under_way.begin((scope, identifier)) and self.allow(scope, identifier)
 
     def allow(self, scope, identifier):
         """Count a request, and return whether it is within the limit."""
@@ -35,19 +41,73 @@ class UserOrAnonThrottle(BaseThrottle):
         self.limit = FixedWindowLimit(scope, *rate)
         try:
             return self.limit.increment(self.limit.key(identifier)) <= self.limit.max_count
-        except RedisError:
-            logger.warning("Requests are not limited: the cache is away.")
+        except CacheAway:
+            unlimited.inc()
             return True
 
     def wait(self):
-        return self.limit.wait
+        return self.limit.wait if self.limit else 1
 
 
 class ScopedThrottle(UserOrAnonThrottle):
     """A limit of its own for what costs more, named by `throttle_scope` of the view."""
 
-    def get_scope(self, request, view):
+    def allow_request(self, request, view):
         scope = getattr(view, "throttle_scope", None)
+        if scope is None or request.user.is_staff:
+            return True
         if scope == "account":  # else each new account could register the next ones
-            return scope, network(request.META["REMOTE_ADDR"])
-        return scope, super().get_scope(request, view)[1]
+            return self.allow(scope, network(request.META["REMOTE_ADDR"]))
+        return self.allow(scope, get_caller(request)[1])
+
+
+def get_caller(request):
+    """The name of the rate, and who is counted."""
+    if request.user.is_authenticated:
+        return "customer", request.user.pk
+    return "anonymous", network(request.META["REMOTE_ADDR"])
+
+
+class RequestsUnderWay:
+    """Since when each caller's requests are under way in this process."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.begun = defaultdict(dict)  # {caller: {thread: time}}
+        self.current = threading.local()
+
+    def begin(self, caller):
+        """Return whether the caller may have one more under way, which this thread now serves."""
+        now = time.monotonic()
+        with self.lock:
+            slow = sum(now - begun > SLOW for begun in self.begun[caller].values())
+            if slow >= max(1, settings.BLOCKING_THREADS - 1):
+                return False
+            self.begun[caller][threading.get_ident()] = now
+        self.current.caller = caller
+        return True
+
+    def end(self):
+        """What this thread served is answered."""
+        caller = self.current.__dict__.pop("caller", None)
+        if caller:
+            with self.lock:
+                requests = self.begun[caller]
+                del requests[threading.get_ident()]
+                if not requests:
+                    del self.begun[caller]
+
+
+requests_under_way = RequestsUnderWay()
+
+
+def end_requests(get_response):
+    """Middleware that says when a request is no longer under way."""
+
+    def middleware(request):
+        try:
+            return get_response(request)
+        finally:
+            requests_under_way.end()
+
+    return middleware

@@ -1,10 +1,14 @@
 """Tokens: who sends one is that customer."""
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.utils import timezone
 from rest_framework.authtoken.models import Token, TokenProxy
+
+CLOCK_TOLERANCE = timedelta(minutes=1)
 
 
 class LogInOutdated(Exception):
@@ -28,7 +32,9 @@ class AccessToken(TokenProxy):
 
     @property
     def expired(self):
-        return self.expires is not None and self.expires <= timezone.now()
+        """Also if it was made in the future, by a clock that was ahead: it would last too long."""
+        now = timezone.now()
+        return self.expires is not None and not self.created - CLOCK_TOLERANCE < now < self.expires
 
     @classmethod
     def issue(cls, customer):

@@ -10,15 +10,19 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
+from customers.authentication import BasicAuthentication
 from customers.models import AccountClosed, Customer, LastSuperuser
 from customers.pagination import LinkHeaderPagination
+from customers.privacy import export_response
 from customers.problems import map_login_errors
 from customers.serializers import (
     EXPORT_EXAMPLE,
     EXPORT_SCHEMA,
+    CurrentPasswordSerializer,
     CustomerCreateSerializer,
     CustomerSerializer,
     PasswordSerializer,
+    ProfileSerializer,
     TokenSerializer,
 )
 from customers.tokens import AccessToken, LogInOutdated
@@ -107,7 +111,7 @@ class CustomerViewSet(
 
     @property
     def throttle_scope(self):
-        if self.action in ("create", "password", "export"):
+        if self.action in ("create", "password", "close", "export"):
             return "account"
         # Finding out that an address is taken costs as much here as by registering.
         if self.action == "update_me" and isinstance(self.request.data, dict):
@@ -130,7 +134,8 @@ class CustomerViewSet(
         return super().get_permissions()
 
     def get_serializer_class(self):
-        return CustomerCreateSerializer if self.action == "create" else self.serializer_class
+        serializers = {"create": CustomerCreateSerializer, "update_me": ProfileSerializer}
+        return serializers.get(self.action, self.serializer_class)
 
     @extend_schema(summary="Get yourself", description="The account you are logged in with.")
     @action(detail=False)
@@ -140,17 +145,36 @@ class CustomerViewSet(
     @extend_schema(
         summary="Change your profile",
         description="Send only what changes. The user name stays; the password has its own "
-        "address. Orders already placed keep the address they were placed with.",
+        "address, and another e-mail address needs `current_password`. Orders already placed keep "
+        "the address they were placed with.",
+        request=ProfileSerializer,
+        responses={200: CustomerSerializer},
     )
     @me.mapping.patch
     def update_me(self, request):
         serializer = self.get_serializer(request.user, data=request.data, partial=True)
-        serializer.is_valid(raise_exception=True)
+        with map_login_errors():
+            serializer.is_valid(raise_exception=True)
         try:
             serializer.save()
         except AccountClosed:
             raise exceptions.AuthenticationFailed("The account is closed.") from None
         return Response(serializer.data)
+
+    @extend_schema(
+        summary="Close your account, logged in with Basic",
+        description="What `POST /api/customers/me/close/` does, where Basic proves the password; "
+        "with a token it is a 403.",
+        responses={204: None},
+        extensions={"x-problems": ["last_superuser", "permission_denied"]},
+    )
+    @me.mapping.delete
+    def delete_me(self, request):
+        if not isinstance(request.successful_authenticator, BasicAuthentication):
+            raise exceptions.PermissionDenied(
+                "With a token, POST your current_password to /api/customers/me/close/."
+            )
+        return self.close_account(request)
 
     @extend_schema(
         summary="Close your account",
@@ -161,8 +185,19 @@ class CustomerViewSet(
         responses={204: None},
         extensions={"x-problems": ["last_superuser"]},
     )
-    @me.mapping.delete
-    def close_me(self, request):
+    @action(
+        detail=False,
+        methods=["post"],
+        url_path="me/close",
+        serializer_class=CurrentPasswordSerializer,
+    )
+    def close(self, request):
+        serializer = self.get_serializer(data=request.data)
+        with map_login_errors():
+            serializer.is_valid(raise_exception=True)
+        return self.close_account(request)
+
+    def close_account(self, request):
         try:
             request.user.close()
         except LastSuperuser:
@@ -199,4 +234,4 @@ class CustomerViewSet(
     )
     @action(detail=False, url_path="me/export")
     def export(self, request):
-        return Response(request.user.export())
+        return export_response(request.user)

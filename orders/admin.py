@@ -1,4 +1,5 @@
 import re
+import time
 
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
@@ -16,6 +17,11 @@ from orders.moves import MOVES, IllegalTransition, Status, moves_of
 from products.admin import Record
 from products.models import Product
 from products.search import split_words
+
+# Of one action: a request must not keep its thread from others.
+BULK_TIMEOUT = 0.5  # seconds
+BULK_SIZE = 500
+MAX_MESSAGES = 10
 
 ORDER_NUMBER = re.compile("[0-9]{1,18}", re.ASCII)
 
@@ -39,10 +45,21 @@ def in_bulk(name):
 
     @admin.action(description=f"{name.capitalize()} selected orders", permissions=["move"])
     def make_moves(modeladmin, request, orders):
-        moved = sum(modeladmin.make_move(request, order, name) for order in orders)
+        deadline = time.monotonic() + BULK_TIMEOUT
+        movable = orders.filter(status__in=MOVES[name].sources)
+        for order in list(orders.exclude(status__in=MOVES[name].sources)[:MAX_MESSAGES]):
+            modeladmin.make_move(request, order, name)  # says why it cannot
+        moved = 0
+        for order in movable[:BULK_SIZE]:
+            if time.monotonic() > deadline:
+                break
+            moved += modeladmin.make_move(request, order, name)
         if moved:
-            told = ngettext("%d order", "%d orders", moved) % moved
-            modeladmin.message_user(request, f"{told} {MOVES[name].target}.")
+            count = ngettext("%d order", "%d orders", moved) % moved
+            modeladmin.message_user(request, f"{count} {MOVES[name].target}.")
+        if movable.exists():
+            message = "That was not all of them: select the others and choose the action again."
+            modeladmin.message_user(request, message, messages.WARNING)
 
     make_moves.__name__ = name
     return make_moves

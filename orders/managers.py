@@ -1,6 +1,8 @@
 """How orders are found and placed; `Order.objects` of orders.models."""
 
 from django.apps import apps
+from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.db import models, transaction
 from django.utils import timezone
 
@@ -16,6 +18,10 @@ class KeyReused(Exception):
     """The customer used this idempotency key for an order with another body."""
 
 
+class OrderLimitReached(Exception):
+    """The order is over MAX_UNITS_PER_ORDER, or the customer has MAX_OPEN_ORDERS."""
+
+
 class OrderQuerySet(models.QuerySet):
     def visible_to(self, user):
         """All for staff, your own for a customer."""
@@ -27,6 +33,10 @@ class OrderQuerySet(models.QuerySet):
     def settled(self):
         """Delivered or cancelled: in a state that no move leads out of."""
         return self.exclude(status__in=[each for move in MOVES.values() for each in move.sources])
+
+    def cancellable(self):
+        """Placed or confirmed: in a state in which stock is held for nothing that was sent yet."""
+        return self.filter(status__in=MOVES["cancel"].sources)
 
     def page(self, limit, before=None, after=None):
         """Return orders as `OrderManager.fetch_history` does, of those in this queryset."""
@@ -95,6 +105,7 @@ class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
 
         Raises what `place` raises.
         """
+        self._check_limits(customer, quantities)
         order = self.model.build(customer, shipping_address)
         order.set_items(Product.objects.check_availability(quantities), quantities, expected_total)
         return order
@@ -107,7 +118,7 @@ class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
         A customer's second order with the same idempotency `key` is not placed: the first one is
         returned, as it was then and marked `replayed`, if `fingerprint` is that of its body.
         Raises UnknownProducts, OutOfStock, AddressMissing, TotalTooLarge, PriceChanged (if it
-        does not come to `expected_total`), KeyReused.
+        does not come to `expected_total`), OrderLimitReached, KeyReused.
         """
         first = self._placed_by(customer, key, fingerprint)
         if first:
@@ -129,11 +140,22 @@ class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
         order.idempotency_key = key
         order.fingerprint = fingerprint
         with transaction.atomic():
+            if settings.MAX_OPEN_ORDERS:  # one order of a customer is counted after the other
+                get_user_model().objects.select_for_update(no_key=True).get(pk=customer.pk)
+            self._check_limits(customer, quantities)
             products = Product.objects.take_stock(quantities)
             order.set_items(products, quantities, expected_total)
             insert(order, order.item_list, "order")
         order.event_list = [order.placed_event]
         return order
+
+    def _check_limits(self, customer, quantities):
+        limit, units = settings.MAX_UNITS_PER_ORDER, sum(quantities.values())
+        if limit and units > limit:
+            raise OrderLimitReached(f"An order has at most {limit:,} pieces.")
+        limit = settings.MAX_OPEN_ORDERS
+        if limit and self.of(customer.pk).cancellable().count() >= limit:
+            raise OrderLimitReached(f"You have {limit:,} orders that are not shipped.")
 
     def _placed_by(self, customer, key, fingerprint):
         """The order this key placed, as it was then; None without a key or before it was used."""

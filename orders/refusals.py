@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 from rest_framework import exceptions
 
-from orders.managers import KeyReused
+from orders.managers import KeyReused, OrderLimitReached
 from orders.models import MAX_TOTAL, AddressMissing, PriceChanged, TotalTooLarge
 from orders.serializers import QuoteSerializer
 from products.managers import OutOfStock, UnknownProducts
@@ -44,6 +44,8 @@ def refusals_told(lines):
             total_price=quote["total_price"],
             items=quote["items"],
         ) from None
+    except OrderLimitReached as exc:
+        raise ProblemException("order_limit_reached", str(exc)) from None
     except TotalTooLarge:
         message = f"The order comes to more than {MAX_TOTAL:,}."
         raise exceptions.ValidationError({"items": [message]}, "max_value") from None

@@ -26,15 +26,16 @@ from orders.serializers import (
 from products.models import Product
 from shopply.api.exceptions import ProblemException
 
-KEY_PATTERN = '"[!-~]{1,255}"|[!#-~][!-~]{0,254}'
+# No comma outside of quotes: servers join the values of a header that is sent twice by one.
+KEY_PATTERN = '"[!#-~]{1,255}"|[!#-+\\--~][!-+\\--~]{0,254}'
 KEY = OpenApiParameter(
     "Idempotency-Key",
     {"type": "string", "pattern": f"^({KEY_PATTERN})$"},
     OpenApiParameter.HEADER,
     description="Your own name for this order, so that it is safe to send it again: 1 to 255 "
-    "visible ASCII characters, a UUID for example, in double quotes or not. The same key with the "
-    "same body gives the first answer again; with another body it is a 422. A refused order frees "
-    "its key.",
+    "visible ASCII characters, a UUID for example; in double quotes, if it has a comma. The "
+    "same key with the same body gives the first answer again; with another body it is a 422. A "
+    "refused order frees its key.",
 )
 REPLAYED = OpenApiParameter(
     "Idempotent-Replayed",
@@ -109,6 +110,7 @@ class OrderViewSet(viewsets.GenericViewSet):
             "x-problems": [
                 "out_of_stock",
                 "price_changed",
+                "order_limit_reached",
                 "idempotency_key_reused",
             ]
         },
@@ -135,7 +137,7 @@ class OrderViewSet(viewsets.GenericViewSet):
         "reserved. No log-in is needed.",
         request=PlaceOrderSerializer,
         responses={200: QuoteSerializer},
-        extensions={"x-problems": ["out_of_stock", "price_changed"]},
+        extensions={"x-problems": ["out_of_stock", "price_changed", "order_limit_reached"]},
     )
     @action(detail=False, methods=["post"], permission_classes=[permissions.AllowAny])
     def quote(self, request):
@@ -197,7 +199,7 @@ def idempotency_key(request):
     if given is None:
         return None
     if not re.fullmatch(KEY_PATTERN, given):
-        detail = "Must be 1 to 255 visible ASCII characters, in double quotes or not."
+        detail = "Must be 1 to 255 visible ASCII characters; in double quotes, if with a comma."
         raise ProblemException(
             "validation_error",
             f"Idempotency-Key: {detail}",

@@ -5,10 +5,10 @@ import sqlite3
 import time
 from functools import wraps
 
-from django.db import OperationalError, connection
+from django.conf import settings
+from django.db import OperationalError, connection, transaction
 
 MAX_ATTEMPTS = 3
-RETRY_TIMEOUT = 4  # seconds: who waited for a lock for so long has kept its thread from others
 # PostgreSQL: serialization failure, deadlock, lock timeout.
 RETRYABLE_SQLSTATES = {"40001", "40P01", "55P03"}
 
@@ -22,7 +22,7 @@ def is_retryable(error):
 
 
 def retried(method):
-    """For a method that is one transaction: up to MAX_ATTEMPTS, begun within RETRY_TIMEOUT.
+    """For a method that is one transaction: up to MAX_ATTEMPTS, all within LOCK_TIMEOUT.
 
     Raises the last OperationalError. A lost connection is not tried again: nobody knows whether
     the transaction was committed. Within an outer transaction there is one attempt, since it is
@@ -32,13 +32,25 @@ def retried(method):
     @wraps(method)
     def attempt(*args, **kwargs):
         attempts = 1 if connection.in_atomic_block else MAX_ATTEMPTS
-        deadline = time.monotonic() + RETRY_TIMEOUT
+        deadline = time.monotonic() + (settings.LOCK_TIMEOUT or 3600)  # 0 is for ever
         for left in reversed(range(attempts)):
             try:
-                return method(*args, **kwargs)
+                if left == attempts - 1:
+                    return method(*args, **kwargs)
+                with transaction.atomic():
+                    limit_lock_wait((deadline - time.monotonic()) / (left + 1))
+                    return method(*args, **kwargs)
             except OperationalError as error:
-                if not left or not is_retryable(error) or time.monotonic() > deadline:
+                if not left or not is_retryable(error) or time.monotonic() > deadline - 0.1:
                     raise
                 time.sleep(random.uniform(0.01, 0.1))  # noqa: S311  no secret, a pause
 
     return attempt
+
+
+def limit_lock_wait(seconds):
+    """Wait for a lock no longer than this in the rest of the transaction, on PostgreSQL."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            timeout = f"{max(1, round(1000 * seconds))}ms"
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [timeout])

@@ -2,13 +2,17 @@
 
 from functools import update_wrapper
 
-from django.contrib.admin import AdminSite, ModelAdmin
+from django.contrib import messages
+from django.contrib.admin import AdminSite, ModelAdmin, action
+from django.contrib.admin.actions import delete_selected
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.db import DataError
 from django.template.response import SimpleTemplateResponse
 
 from customers.admin_login import LimitedLoginMixin
+
+MAX_DELETED = 200
 
 
 class Autocomplete(AutocompleteJsonView):
@@ -46,9 +50,22 @@ class HardenedModelAdminMixin:
         return super().get_search_results(request, queryset, search_term)
 
 
+@action(permissions=["delete"], description=delete_selected.short_description)
+def delete_some(modeladmin, request, queryset):
+    """Django's, of so many that a request does not keep its thread from others for long."""
+    if len(queryset.values_list("pk")[: MAX_DELETED + 1]) > MAX_DELETED:
+        messages.error(request, f"Delete at most {MAX_DELETED} at once.")
+        return None
+    return delete_selected(modeladmin, request, queryset)
+
+
 class ShopAdminSite(LimitedLoginMixin, AdminSite):
     site_header = site_title = "shopply"
     index_title = "The shop"
+
+    def __init__(self, name="admin"):
+        super().__init__(name)
+        self.add_action(delete_some, "delete_selected")
 
     def register(self, model_or_iterable, admin_class=None, **options):
         admin_class = admin_class or ModelAdmin

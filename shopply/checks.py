@@ -28,6 +28,8 @@ FORMATS = {  # of environment variables: a pattern, and what it matches in words
     "CONN_MAX_AGE": NUMBER,
     "LOCK_TIMEOUT": NUMBER,
     "STATEMENT_TIMEOUT": NUMBER,
+    "MAX_UNITS_PER_ORDER": NUMBER,
+    "MAX_OPEN_ORDERS": NUMBER,
     "SECURE_HSTS_SECONDS": ("[0-9]{1,9}", "a whole number, 0 or more"),
     "NUM_PROXIES": ("[0-9]{1,2}", "a whole number, 0 or more"),
     "TOKEN_TTL": ("[0-9]{1,6}", "a whole number of days, 0 or more"),

@@ -5,10 +5,9 @@ import threading
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
+from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, Error, connections
 from django.db.migrations.executor import MigrationExecutor
-
-PATIENCE = 1.5  # seconds that the database has to answer
 
 
 class Fault(NamedTuple):
@@ -76,7 +75,7 @@ def fault_in_time():
     database.inc_thread_sharing()
     threading.Thread(target=ask, daemon=True).start()
     try:
-        answer = answers.get(timeout=PATIENCE)
+        answer = answers.get(timeout=settings.DATABASE_PROBE_TIMEOUT)
     except Empty:
         del connections[DEFAULT_DB_ALIAS]
         return SILENT

@@ -32,7 +32,6 @@ BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 requests_total = Counter("shopply_requests", "Requests.", ["method", "route", "status"])
 seconds = Histogram("shopply_request_seconds", "Latency.", ["method", "route"], buckets=BUCKETS)
-database_errors = Counter("shopply_database_errors", "Requests that the database failed.")
 
 
 def requests(get_response):
@@ -50,8 +49,6 @@ def requests(get_response):
         seconds.labels(method, route).observe(duration)
         if (method, route) == ("POST", "/api/orders/"):
             count_order(response)
-        if status == 503 and route != "/readyz":
-            database_errors.inc()
         return response
 
     return middleware

@@ -19,6 +19,9 @@ from shopply.api import views
 from shopply.api.exceptions import problem_response
 
 VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+# As some proxies write it: 192.0.2.1:4711, [2001:db8::1]:4711 or [2001:db8::1].
+ADDRESS_WITH_PORT = re.compile(r"([0-9.]+):[0-9]+|\[([0-9a-fA-F:.]+)\](?::[0-9]+)?")
+JSON = "application/json"
 PROBES = {"/healthz", "/readyz", "/metrics"}
 PAGE_METHODS = ("GET", "HEAD", "OPTIONS", "POST")
 CONTENT_SECURITY_POLICY = (
@@ -47,7 +50,9 @@ class RealIPMiddleware(MiddlewareMixin):
 
     def process_request(self, request):
         if "HTTP_X_FORWARDED_FOR" in request.META:
-            request.META["REMOTE_ADDR"] = BaseThrottle().get_ident(request)
+            address = BaseThrottle().get_ident(request)
+            with_port = ADDRESS_WITH_PORT.fullmatch(address)
+            request.META["REMOTE_ADDR"] = with_port[1] or with_port[2] if with_port else address
 
 
 class PreserveMethodOnRedirect(MiddlewareMixin):
@@ -68,6 +73,15 @@ class ContentSecurityPolicyMiddleware(MiddlewareMixin):
         return response
 
 
+class NoStoreMiddleware(MiddlewareMixin):
+    """Has nobody store answers of the API, which are personal unless they say how to cache them."""
+
+    def process_response(self, request, response):
+        if request.path.startswith("/api/"):
+            response.setdefault("Cache-Control", "no-store")
+        return response
+
+
 class AppendSlashMiddleware(MiddlewareMixin):
     """Serves `/api/orders` as `/api/orders/`: a redirect would lose the body of a POST."""
 
@@ -83,6 +97,16 @@ class RestrictPageMethods(MiddlewareMixin):
     def process_request(self, request):
         if request.method not in PAGE_METHODS and not request.path.startswith("/api/"):
             return HttpResponseNotAllowed(PAGE_METHODS)
+        return None
+
+
+class RequireLengthMiddleware(MiddlewareMixin):
+    """Rejects what says that it is JSON, but not how long: HTTP takes that for no body."""
+
+    def process_request(self, request):
+        has_body = request.method in ("POST", "PUT", "PATCH") and request.content_type == JSON
+        if has_body and not request.META.get("CONTENT_LENGTH"):
+            return problem_response(request, "length_required")
         return None
 
 

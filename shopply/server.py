@@ -3,6 +3,7 @@
 It is for a place behind a proxy, which holds clients that send slowly, or only half of a request.
 """
 
+import gc
 import os
 import sys
 import tempfile
@@ -15,6 +16,8 @@ from django.core.management.base import SystemCheckError
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
+
+STOP_TIMEOUT = 30  # seconds for the requests under way, once it is told to stop
 
 
 def serve(module="shopply.wsgi"):
@@ -30,7 +33,15 @@ def serve(module="shopply.wsgi"):
                 call_command("check", stdout=nowhere)
         except SystemCheckError as error:
             sys.exit(str(error))
+        for stream in (sys.stdout, sys.stderr):
+            if not stream.isatty():  # lines are lost if nobody reads them; else requests would wait
+                os.set_blocking(stream.fileno(), False)
         import_module(module)  # here, once: the processes that serve are forked from this one
+        # Row "own orders, 25": a tenth more, at half the 99th percentile. Garbage is looked for no
+        # more among what is loaded by now, nor several times in one request.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000)
         Granian(
             f"{module}:application",
             address="0.0.0.0",  # noqa: S104  who may reach it is for the network to say
@@ -47,7 +58,7 @@ def serve(module="shopply.wsgi"):
             websockets=False,
             log_dictconfig=settings.LOGGING,
             respawn_failed_workers=True,
-            workers_kill_timeout=30,  # seconds
+            workers_kill_timeout=STOP_TIMEOUT,
         ).serve()
 
 

@@ -29,6 +29,8 @@ SECRET_KEY = os.environ.get("SECRET_KEY", "").strip()
 ALLOWED_HOSTS = [host.strip() for host in env.list("ALLOWED_HOSTS", default=[]) if host.strip()]
 if not DEBUG and not (SECRET_KEY and ALLOWED_HOSTS):
     sys.exit("shopply does not start with DEBUG=false unless SECRET_KEY and ALLOWED_HOSTS are set.")
+if not DEBUG and (len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5):
+    sys.exit("shopply does not start with a SECRET_KEY shorter than 50 characters, or made of 4.")
 SECRET_KEY = SECRET_KEY or "django-insecure-for-localhost-only"
 
 CSRF_TRUSTED_ORIGINS = env("CSRF_TRUSTED_ORIGINS", cast=[str.strip], default=[])
@@ -39,11 +41,19 @@ BLOCKING_THREADS = env.int("BLOCKING_THREADS", default=4)  # of each process
 
 SHOP_CURRENCY = env.str("SHOP_CURRENCY", default="EUR")  # ISO 4217
 
+# --- Timeouts, in seconds, from the innermost out: each is over before the next ------------------
+
+CACHE_TIMEOUT = 0.25  # of a call of the cache
+DATABASE_PROBE_TIMEOUT = 1.5  # of what /readyz and /metrics ask
+CONNECT_TIMEOUT = 2  # to the database
+LOCK_TIMEOUT = env.int("LOCK_TIMEOUT", default=2)  # of PostgreSQL; retries included
+STATEMENT_TIMEOUT = env.int("STATEMENT_TIMEOUT", default=5)  # of PostgreSQL, in requests
+DATABASE_HOST_TIMEOUT = 8  # until a host that is gone without a word is given up
+# Then: 10 of the proxy for an answer, 30 of a server that stops, 60 of a liveness probe.
+
 # --- Database -----------------------------------------------------------------------------------
 
 CONN_MAX_AGE = env.int("CONN_MAX_AGE", default=60)  # seconds
-LOCK_TIMEOUT = env.int("LOCK_TIMEOUT", default=5)  # seconds
-STATEMENT_TIMEOUT = env.int("STATEMENT_TIMEOUT", default=30)  # seconds; set in wsgi.py
 
 DATABASE_URL = env.str("DATABASE_URL", default="")
 if "RDS_HOSTNAME" in os.environ and not DATABASE_URL:
@@ -81,9 +91,9 @@ else:
             "server_side_binding": True,
             "prepare_threshold": 1,
             # A host that is gone without a word is given up before a caller gives us up.
-            "connect_timeout": 2,  # seconds
+            "connect_timeout": CONNECT_TIMEOUT,
             "tcp_user_timeout": 1500,  # milliseconds
-            "keepalives_idle": 5,  # seconds
+            "keepalives_idle": DATABASE_HOST_TIMEOUT - 3,
             "keepalives_interval": 1,
             "keepalives_count": 3,
             # To compile a statement takes longer than it spares: `verify_stock` of ten thousand
@@ -95,6 +105,7 @@ else:
         },
     }
 
+DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024  # bytes: a body that is all escapes still fits
 FILE_UPLOAD_HANDLERS = ["shopply.middleware.RejectUploads"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 FIXTURE_DIRS = [BASE_DIR / "fixtures"]
@@ -132,8 +143,10 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "shopply.middleware.ContentSecurityPolicyMiddleware",
+    "shopply.middleware.NoStoreMiddleware",
     "shopply.middleware.AppendSlashMiddleware",
     "shopply.middleware.RestrictPageMethods",
+    "shopply.middleware.RequireLengthMiddleware",
     "shopply.middleware.RejectNullCharacters",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "shopply.middleware.SessionMiddleware",
@@ -141,6 +154,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "shopply.middleware.AuthenticationMiddleware",
     "shopply.middleware.MessageMiddleware",
+    "customers.throttles.end_requests",
 ]
 
 TEMPLATES = [
@@ -236,6 +250,10 @@ RATES = {
     "account": request_rate("ACCOUNT_RATE", "30/h"),
 }
 
+# What one customer may hold of the stock; 0 is no limit.
+MAX_UNITS_PER_ORDER = env.int("MAX_UNITS_PER_ORDER", default=0)
+MAX_OPEN_ORDERS = env.int("MAX_OPEN_ORDERS", default=0)  # placed or confirmed
+
 TOKEN_TTL = timedelta(days=env.int("TOKEN_TTL", default=0))
 
 # Where requests and failed log-ins are counted. Without a CACHE_URL each process counts requests
@@ -243,8 +261,10 @@ TOKEN_TTL = timedelta(days=env.int("TOKEN_TTL", default=0))
 CACHE_URL = env.str("CACHE_URL", default="")
 if CACHE_URL:
     CACHES = {"default": env.cache_url("CACHE_URL")}
-    # Seconds: a request does not wait long for a cache that is gone without a word.
-    CACHES["default"]["OPTIONS"] = {"socket_connect_timeout": 1, "socket_timeout": 1}
+    CACHES["default"]["OPTIONS"] = {
+        "socket_connect_timeout": CACHE_TIMEOUT,
+        "socket_timeout": CACHE_TIMEOUT,
+    }
 else:
     CACHES = {
         "default": {

@@ -17,6 +17,8 @@ def application(environ, start_response):
     """Django, once what it would fail at is put right."""
     at_end_of_thread.close  # noqa: B018  which the first request of a thread makes
     without_charset(environ)
+    if environ["SERVER_PROTOCOL"] == "HTTP/1.1":
+        environ.setdefault("HTTP_HOST", "")  # a 400, where Django would take the server's own name
     with_length(environ)
     return django(environ, start_response)
 

@@ -15,7 +15,7 @@ from django.db import OperationalError, connection
 
 from orders.metrics import BooksCollector, orders, stock_outs, units
 from products.models import Product
-from shopply import metrics
+from shopply.api import exceptions
 from tests import factories
 from tests.servers import Server
 
@@ -115,13 +115,13 @@ def test_orders_are_counted_by_what_became_of_them(as_alice, settings, product):
 def test_request_that_the_database_fails_is_counted(client, db, settings):
     settings.METRICS_TOKEN = TOKEN
     client.raise_request_exception = False
-    before = metrics.database_errors._value.get()
+    before = exceptions.database_errors._value.get()
     client.cookies["sessionid"] = "x" * 32
     with connection.execute_wrapper(away):
         assert client.get("/api/products/").status_code == 503
         assert client.get("/admin/").status_code == 503
         assert client.get("/readyz").status_code == 503  # was asked, and is no request that failed
-    assert metrics.database_errors._value.get() == before + 2
+    assert exceptions.database_errors._value.get() == before + 2
 
 
 def away(execute, sql, params, many, context):

@@ -171,7 +171,7 @@ def test_slow_hash_of_a_password_keeps_no_reader_out(start, alice):
 
 
 def test_thread_that_ends_closes_its_database_connection(transactional_db):
-    environ = RequestFactory().get("/api/products/").environ
+    environ = RequestFactory().get("/api/products/", headers={"Host": "testserver"}).environ
     links, statuses = [], []
 
     def opened(connection, **kwargs):

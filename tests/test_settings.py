@@ -12,7 +12,8 @@ from django.db import connection
 
 import shopply.settings
 
-PRODUCTION = {"DEBUG": "false", "SECRET_KEY": "k" * 60, "ALLOWED_HOSTS": "shop.example"}
+SECRET = "0123456789" * 6
+PRODUCTION = {"DEBUG": "false", "SECRET_KEY": SECRET, "ALLOWED_HOSTS": "shop.example"}
 REFUSAL = "shopply does not start with DEBUG=false unless SECRET_KEY and ALLOWED_HOSTS are set."
 KNOWN = {"DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "DJANGO_SETTINGS_MODULE"}
 
@@ -54,6 +55,14 @@ def test_production_refuses_to_start_in_one_sentence(start, missing):
 )
 def test_blank_is_no_secret_and_no_host(blank):
     assert python("manage.py", "check", **PRODUCTION | blank).stderr == f"{REFUSAL}\n"
+
+
+@pytest.mark.parametrize("secret", ["x", SECRET[:49], "abcd" * 15])
+def test_secret_that_can_be_guessed_is_refused_in_one_sentence(secret):
+    outcome = python("manage.py", "check", **PRODUCTION | {"SECRET_KEY": secret})
+    assert outcome.returncode != 0
+    assert outcome.stderr.startswith("shopply does not start with a SECRET_KEY shorter than 50")
+    assert outcome.stderr.count("\n") == 1
 
 
 def test_misspelt_debug_is_production():
@@ -183,7 +192,7 @@ def test_options_of_the_url_join_those_of_the_shop():
     options = setting("DATABASES['default']['OPTIONS']", DATABASE_URL=url)
     assert "'sslmode': 'require'" in options
     assert "'connect_timeout': 9" in options
-    assert "lock_timeout=5s" in options
+    assert "lock_timeout=2s" in options
     assert "jit=off" in options
     assert "random_page_cost=1.1" in options
 
@@ -225,9 +234,9 @@ def test_statements_are_limited_in_requests_and_not_in_commands():
     command = "import django; django.setup(); "
     served = "from shopply.server import limit_statements as limit; "
     served += f"{command}limit(django.conf.settings.DATABASES['default']); "
-    assert (shown("statement_timeout", served), shown("lock_timeout", served)) == ("7s", "5s")
+    assert (shown("statement_timeout", served), shown("lock_timeout", served)) == ("7s", "2s")
     assert shown("idle_in_transaction_session_timeout", served) == "7s"
-    assert (shown("statement_timeout", command), shown("lock_timeout", command)) == ("0", "5s")
+    assert (shown("statement_timeout", command), shown("lock_timeout", command)) == ("0", "2s")
     assert shown("idle_in_transaction_session_timeout", command) == "0"
 
 

@@ -18,6 +18,7 @@ from django.core.exceptions import (
 from django.core.signals import got_request_exception
 from django.http import Http404, JsonResponse
 from django.urls import reverse
+from prometheus_client import Counter
 from rest_framework import exceptions
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.response import Response
@@ -26,10 +27,12 @@ from rest_framework.settings import api_settings
 from shopply import faults
 from shopply.api.problem_types import MEDIA_TYPE, PROBLEM_TYPES, problem_document
 from shopply.api.renderers import JSONRenderer
+from shopply.api.slots import Busy
 
 RETRY_AFTER = 1  # seconds
 
 logger = logging.getLogger(__name__)
+database_errors = Counter("shopply_database_errors", "Requests that the database failed.")
 
 
 class ProblemException(exceptions.APIException):
@@ -88,6 +91,8 @@ def to_api_exception(exc, request):
             )
         case SuspiciousOperation():
             return ProblemException("bad_request")
+        case Busy():
+            return ProblemException("service_unavailable", str(exc), wait=RETRY_AFTER)
         case db.Error() if outage := log_outage(request, exc):
             return ProblemException("service_unavailable", outage, wait=RETRY_AFTER)
         case db.IntegrityError():
@@ -97,8 +102,12 @@ def to_api_exception(exc, request):
 
 
 def log_conflict(request, exc):
-    """Log what nobody could validate: a row that was written or deleted in the meantime."""
-    logger.warning("%s was overtaken by another: %s", describe(request), exc)
+    """Log what nobody could validate: a row that was written or deleted in the meantime.
+
+    Of the database's message the first line, which names the constraint; others show the row.
+    """
+    reason = str(exc).partition("\n")[0]
+    logger.warning("%s was overtaken by another: %s", describe(request), reason)
 
 
 def log_outage(request, exc):
@@ -110,11 +119,16 @@ def log_outage(request, exc):
             # A migration changed a type: PostgreSQL rejects what this connection prepared before.
             db.connection.close()
             outage = PROBLEM_TYPES["service_unavailable"].meaning
+        case db.InternalError() if getattr(exc.__cause__, "sqlstate", None) == "25006":
+            # A primary that was demoted: the next request finds the new one.
+            db.connection.close()
+            outage = PROBLEM_TYPES["service_unavailable"].meaning
         case db.OperationalError() | db.InterfaceError():
             outage = PROBLEM_TYPES["service_unavailable"].meaning
         case _:
             return None
     if outage:
+        database_errors.inc()
         logger.error("%s: %s", describe(request), outage, exc_info=exc)
     return outage
 

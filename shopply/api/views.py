@@ -1,6 +1,8 @@
-"""Views outside of DRF: the handlers of errors, unknown paths, and the pages about problems."""
+"""Views of no app: errors, unknown paths, pages about problems, the OpenAPI document."""
 
 import sys
+import threading
+from functools import cache
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import IntegrityError
@@ -9,10 +11,14 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularAPIView
 from rest_framework.permissions import SAFE_METHODS
 
 from shopply.api.exceptions import RETRY_AFTER, log_conflict, log_outage, problem_response
 from shopply.api.problem_types import PROBLEM_TYPES
+from shopply.api.slots import Busy
 
 
 def problem_or_page(code, page):
@@ -28,7 +34,7 @@ def problem_or_page(code, page):
 
 def server_error_page(request):
     exc = sys.exc_info()[1]
-    if log_outage(request, exc):
+    if isinstance(exc, Busy) or log_outage(request, exc):
         response = HttpResponse(render_to_string("503.html"), status=503)
         response["Retry-After"] = RETRY_AFTER
     elif isinstance(exc, IntegrityError | ObjectDoesNotExist):
@@ -76,3 +82,28 @@ def problem_detail(request, code):
 @safe_methods_only
 def problem_list(request):
     return render(request, "problems.html", {"problems": PROBLEM_TYPES})
+
+
+class SchemaView(SpectacularAPIView):
+    """Rendered once by a process, for each format: it takes as long as a hundred requests."""
+
+    @extend_schema(exclude=True)
+    def get(self, request):
+        renderer = request.accepted_renderer
+        filename = f"shopply.{renderer.format}"
+        headers = {
+            "Content-Disposition": f'inline; filename="{filename}"',
+            "Cache-Control": "no-cache",
+        }
+        with rendering:
+            content = render_schema(type(renderer))
+        return HttpResponse(content, renderer.media_type, headers=headers)
+
+
+rendering = threading.Lock()  # drf-spectacular is not made for two threads at once
+
+
+@cache
+def render_schema(renderer_class):
+    schema = SchemaGenerator().get_schema(request=None, public=True)
+    return renderer_class().render(schema, renderer_context={})

@@ -327,7 +327,7 @@ def test_saving_as_new_is_answered(in_the_admin, alice, path):
     assert errors_of(answer)
 
 
-@pytest.mark.parametrize("value", [LONG, "\u202e", "😀", "' OR 1=1 --"])
+@pytest.mark.parametrize("value", ["a" * 15_000, "\u202e", "😀", "' OR 1=1 --"])
 def test_user_name_is_refused_in_the_form(in_the_admin, value):
     form = {"usable_password": "true", "password1": value, "password2": value, "username": value}
     assert errors_of(in_the_admin.post("/admin/customers/customer/add/", form))

@@ -13,7 +13,12 @@ from orders.models import Order
 from tests import factories
 from tests.contract import document, operations
 
-WRONG = "Basic " + base64.b64encode(b"alice:a-guess-at-it").decode()
+
+def basic(username, password):
+    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
+
+
+WRONG = basic("alice", "a-guess-at-it")
 ADDRESS = {"street_1": "Rua das Flores 21", "city": "Porto", "country": "Portugal"}
 
 GOOD = {
@@ -30,7 +35,8 @@ GOOD = {
     ("GET", "/api/customers/{id}/"): ("alice", None),
     ("GET", "/api/customers/me/"): ("alice", None),
     ("PATCH", "/api/customers/me/"): ("alice", {"city": "Ribe"}),
-    ("DELETE", "/api/customers/me/"): ("alice", None),
+    ("DELETE", "/api/customers/me/"): ("alice by Basic", None),
+    ("POST", "/api/customers/me/close/"): ("alice", {"current_password": factories.PASSWORD}),
     ("GET", "/api/customers/me/export/"): ("alice", None),
     ("POST", "/api/customers/me/password/"): (
         "alice",
@@ -79,6 +85,7 @@ def send(api, alice, clerk):
     order = factories.place(alice, {ordered: 1}, key="used", fingerprint="of another body")
     ids = {"customers": alice.pk, "products": product.pk, "orders": order.pk}
     clients = {"anyone": api, "alice": api.of(alice), "clerk": api.of(clerk)}
+    clients["alice by Basic"] = type(api)(HTTP_AUTHORIZATION=basic("alice", factories.PASSWORD))
     clients["stranger"] = type(api)(HTTP_AUTHORIZATION="Token 0123456789abcdef")
 
     def send(who, method, path, body, **extra):
@@ -111,7 +118,7 @@ def test_promised_answer_is_given(method, path, outcome, send, clerk, settings):
             who = "stranger"
         case "token_expired":
             settings.TOKEN_TTL = timedelta(microseconds=1)
-            who = "clerk" if who == "anyone" else who
+            who = {"anyone": "clerk", "alice by Basic": "alice"}.get(who, who)
         case "too_many_failures":
             settings.RATES = settings.RATES | {"log_in_address": (0, 900)}
             who, extra = "anyone", {"headers": {"Authorization": WRONG}}
@@ -128,6 +135,9 @@ def test_promised_answer_is_given(method, path, outcome, send, clerk, settings):
             path += "?page=99"
         case "out_of_stock":
             body = {"items": [{"quantity": 6}]}
+        case "order_limit_reached":
+            settings.MAX_UNITS_PER_ORDER = 1
+            body = {"items": [{"quantity": 2}]}
         case "price_changed":
             body = body | {"expected_total": "0.01"}
         case "idempotency_key_reused":

@@ -16,7 +16,7 @@ import pytest
 from orders.models import Order
 from tests.servers import Server
 
-LIMIT = 2_621_440
+LIMIT = 65_536
 GET = b"GET /api/products/ HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 POST = b"POST /api/obtain-token/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -87,7 +87,10 @@ def test_what_cannot_be_read_is_refused_without_a_body(running_shop, sent, statu
         (GET + HOST + b"\r\n", "400 bad_request"),
         (GET + b'Cookie: sessionid="\\000"\r\n\r\n', "400 bad_request"),
         (GET + b"Accept: \xff\r\n\r\n", "406 not_acceptable"),
-        (POST + b"\r\n", "400 validation_error"),
+        (POST + b"\r\n", "411 length_required"),
+        (POST + b"Content-Length: 0\r\n\r\n", "400 validation_error"),
+        (GET + b"Authorization: \r\n\r\n", "401 authentication_failed"),
+        (GET + b"Authorization: Token \xff\r\n\r\n", "401 authentication_failed"),
         (POST + b"Content-Length: %d\r\n\r\n" % (LIMIT + 1), "413 request_too_large"),
         (POST + b"Content-Length: %d\r\n\r\n" % (2**64 - 9), "413 request_too_large"),
         (CHUNKED + b"zz\r\n{}\r\n0\r\n\r\n", "400 validation_error"),

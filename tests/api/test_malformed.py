@@ -45,6 +45,7 @@ def send(api, as_clerk, clerk):
     def send(method, path, body=b"", query="", content_type="application/json", **headers):
         path = path.replace("{id}", str(ids.get(path.split("/")[2])))
         client = api if "Authorization" in headers else as_clerk
+        headers |= {} if body else {"Content-Length": "0"}
         return client.generic(method, f"{path}?{query}", body, content_type, headers=headers)
 
     return send
@@ -83,8 +84,8 @@ def refused(answer, status, *codes):
         '{"a": 1}'.encode("utf-16"),
         '{"a": 1}'.encode("utf-32-be"),
         b"username=dora",
-        b"[" * 100_000,
-        b'{"a":' * 100_000,
+        b"[" * 60_000,
+        b'{"a":' * 10_000,
     ],
     ids=lambda body: repr(body[:30]),
 )
@@ -156,6 +157,7 @@ def test_body_over_the_limit_is_too_large(send, settings, key):
     "content_type",
     [
         *("", ";", "/", "json", "text/plain", "application/xml", "application/json/x", "é/é"),
+        *("application/*", "*/*"),
         *("application/x-www-form-urlencoded", "multipart/form-data"),
         *("multipart/form-data; boundary=x", "multipart/form-data; boundary=é", "a" * 5_000),
     ],
@@ -224,7 +226,7 @@ def test_odd_query_is_no_failure(send, key, query):
     "pk",
     [
         *("0", "-1", "1.0", "1e3", "٣", "%00", "1%00", "%ff", "1%2F2", "..", "%2e%2e", "%ED%A0%80"),
-        *("9" * 19, "9" * 30, "9" * 5_000, "x" * 100_000, "1;2", "%0d%0a"),
+        *("9" * 19, "9" * 30, "9" * 5_000, "x" * 60_000, "1;2", "%0d%0a"),
     ],
     ids=lambda pk: pk[:20],
 )

@@ -14,6 +14,7 @@ from rest_framework.authtoken.models import Token
 
 from tests import factories
 
+PASSWORD = {"current_password": factories.PASSWORD}
 NEW_CUSTOMER = {"username": "dora", "email": "dora@example.com", "password": factories.PASSWORD}
 NEW_PRODUCT = {"name": "Mocha", "sku": "MOC-1", "price": "9.00"}
 NEW_PASSWORD = {"current_password": factories.PASSWORD, "new_password": "my-bee-loud-glade"}
@@ -41,7 +42,8 @@ TABLE = [
     ("GET",    "/api/customers/{alice}/",  None,                (401, 200, 404, 200, 401)),
     ("GET",    "/api/customers/me/",       None,                (401, 200, 200, 200, 401)),
     ("PATCH",  "/api/customers/me/",       {"city": "Ribe"},    (401, 200, 200, 200, 401)),
-    ("DELETE", "/api/customers/me/",       None,                (401, 204, 204, 204, 401)),
+    ("DELETE", "/api/customers/me/",       None,                (401, 403, 403, 403, 401)),
+    ("POST",   "/api/customers/me/close/", PASSWORD,            (401, 204, 204, 204, 401)),
     ("GET",    "/api/customers/me/export/", None,               (401, 200, 200, 200, 401)),
     ("POST",   "/api/customers/me/password/", NEW_PASSWORD,     (401, 204, 204, 204, 401)),
     ("GET",    "/api/products/",           None,                (200, 200, 200, 200, 401)),

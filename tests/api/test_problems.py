@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from django import db
 from django.db import connection
 from django.test import Client
 
@@ -158,3 +159,44 @@ def test_head_is_get_without_a_body(api, path):
     factories.products.make()
     answer = api.head(path)
     assert (answer.status_code, answer.content) == (200, b"")
+
+
+class Broken(Exception):
+    def __init__(self, sqlstate):
+        self.sqlstate = sqlstate
+
+
+@pytest.mark.parametrize(
+    ("error", "sqlstate"),
+    [
+        (db.InternalError, "25006"),  # the primary was demoted: it takes no writes any more
+        (db.OperationalError, "57014"),  # statement_timeout
+        (db.OperationalError, "55P03"),  # lock_timeout
+    ],
+)
+def test_database_that_does_not_serve_is_a_503(api, error, sqlstate):
+    def fail(execute, sql, params, many, context):
+        raise error("cannot execute INSERT in a read-only transaction") from Broken(sqlstate)
+
+    with connection.execute_wrapper(fail):
+        answer = api.get("/api/products/")
+    assert problem(answer)["code"] == "service_unavailable"
+    assert answer["Retry-After"] == "1"
+
+
+def test_write_that_met_another_is_logged_without_the_row(api, alice, caplog):
+    """As with a double click on register: the message of PostgreSQL ends with the row's values."""
+
+    def fail(execute, sql, params, many, context):
+        if sql.startswith("INSERT"):
+            detail = (
+                'violates "customer_email_any_case"\nDETAIL:  Key (upper(email))=(EVE@X.EXAMPLE)'
+            )
+            raise db.IntegrityError(detail)
+        return execute(sql, params, many, context)
+
+    form = {"username": "eve", "email": "eve@x.example", "password": factories.PASSWORD}
+    with connection.execute_wrapper(fail):
+        assert api.post("/api/customers/", form).json()["code"] == "conflict"
+    assert "customer_email_any_case" in caplog.text
+    assert "EVE@X" not in caplog.text

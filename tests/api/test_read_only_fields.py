@@ -70,7 +70,7 @@ def schema_at(content):
 def not_to_be_set():
     """Every operation with a body, with what its answer and its rows have and its body has not."""
     for (method, path), operation in operations().items():
-        if "requestBody" not in operation:
+        if "requestBody" not in operation or path.endswith("/close/"):  # which changes the rows
             continue
         asked = schema_at(operation["requestBody"]["content"])
         told = {}

@@ -1,5 +1,6 @@
 """How often callers may ask."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -7,7 +8,9 @@ import pytest
 from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from redis import RedisError
 
+from customers import rate_limits, throttles
 from customers.rate_limits import FixedWindowLimit
 from tests import factories
 from tests.servers import Server
@@ -156,3 +159,77 @@ def test_processes_count_together_in_redis(workers, redis_url):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_without_redis_each_process_counts_for_itself(workers):
     assert 100 <= allowed_requests(workers=workers) <= 100 * workers
+
+
+# --- Slow requests --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def under_way(settings, monkeypatch):
+    """`under_way(2)`: so many slow requests of the test client's address, in other threads."""
+    settings.BLOCKING_THREADS = 4
+    fresh = throttles.RequestsUnderWay()
+    monkeypatch.setattr(throttles, "requests_under_way", fresh)
+
+    def set_count(count, seconds=throttles.SLOW + 0.1):
+        caller = ("anonymous", "127.0.0.1")
+        fresh.begun[caller] = {-n: time.monotonic() - seconds for n in range(count)}
+
+    return set_count
+
+
+def test_caller_with_slow_requests_in_all_threads_but_one_gets_no_other(api, alice, under_way):
+    under_way(2)
+    assert api.get("/api/products/").status_code == 200
+    under_way(3)
+    refusal = api.get("/api/products/")
+    assert (refusal.status_code, refusal["Retry-After"]) == (429, "1")
+    assert api.get("/api/products/", REMOTE_ADDR="10.0.0.9").status_code == 200
+    assert api.of(alice).get("/api/customers/me/").status_code == 200
+
+
+def test_quick_requests_are_never_too_many(api, under_way):
+    under_way(50, seconds=0)
+    assert api.get("/api/products/").status_code == 200
+
+
+def test_request_that_is_answered_is_no_longer_under_way(api, under_way):
+    for path in ("/api/products/", "/api/products/?page=x", "/api/orders/"):
+        api.get(path)
+    assert not throttles.requests_under_way.begun
+
+
+# --- Without the cache ----------------------------------------------------------------------------
+
+
+class Gone:
+    """A cache that loses each key as soon as it is there, or does not answer."""
+
+    def __init__(self, error=None):
+        self.error, self.calls = error, 0
+
+    def incr(self, key, delta):
+        self.calls += 1
+        raise self.error or ValueError
+
+    def add(self, key, value, timeout):
+        return False
+
+
+def test_key_that_is_lost_between_two_calls_is_no_failure(monkeypatch):
+    monkeypatch.setattr(rate_limits, "cache", Gone())
+    assert FixedWindowLimit("test", 1, 60).increment("key") == 1
+
+
+def test_cache_that_does_not_answer_is_left_alone_for_a_while(monkeypatch):
+    gone = Gone(RedisError())
+    monkeypatch.setattr(rate_limits, "cache", gone)
+    monkeypatch.setattr(FixedWindowLimit, "paused_until", 0)
+    for _ in range(5):
+        with pytest.raises(rate_limits.CacheAway):
+            FixedWindowLimit("test", 1, 60).increment("key")
+    assert gone.calls == 1
+    monkeypatch.setattr(FixedWindowLimit, "paused_until", time.monotonic())
+    with pytest.raises(rate_limits.CacheAway):
+        FixedWindowLimit("test", 1, 60).increment("key")
+    assert gone.calls == 2

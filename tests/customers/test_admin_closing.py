@@ -1,3 +1,4 @@
+import json
 import threading
 import time
 
@@ -23,8 +24,9 @@ def test_export_is_what_the_customer_would_get(in_the_admin_as_staff, as_alice, 
     factories.place(alice, {product: 2})
     answer = in_the_admin_as_staff.get(f"{CUSTOMERS}/{alice.pk}/export/")
     assert answer["Content-Disposition"] == f'attachment; filename="customer-{alice.pk}.json"'
-    assert answer.json() == as_alice.get("/api/customers/me/export/").json()
-    assert answer.json()["orders"][0]["items"][0]["quantity"] == 2
+    export = json.loads(answer.getvalue())
+    assert export == as_alice.get("/api/customers/me/export/").json()
+    assert export["orders"][0]["items"][0]["quantity"] == 2
 
 
 def test_page_of_a_customer_leads_to_export_and_closing(in_the_admin_as_staff, alice):

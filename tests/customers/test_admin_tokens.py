@@ -111,7 +111,7 @@ def walk(browser, *starts):
         seen.add(address)
         answer = browser.get(address, follow=True)
         if "html" in answer["Content-Type"] or "json" in answer["Content-Type"]:
-            text = answer.content.decode()
+            text = answer.getvalue().decode()
             yield address, text
             links = (urldefrag(urljoin(address, link)).url for link in LINK.findall(text))
             ahead += [link for link in links if link.startswith("/admin/")]

@@ -3,12 +3,15 @@
 import base64
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
+from django.conf import settings
+from django.contrib.auth import authenticate
 from django.contrib.auth.hashers import MD5PasswordHasher
 
 from customers.auth_backends import VerifiedPasswordCache, verified_passwords
-from customers.models import Counter
+from customers.models import Counter, Customer, hashing
 from customers.rate_limits import network
 from tests import factories
 from tests.servers import Server
@@ -247,6 +250,48 @@ def test_caller_has_an_ipv4_address_or_64_bits_of_ipv6(address, counted):
     assert network(address) == counted
 
 
+@pytest.mark.parametrize(
+    ("sent", "address"),
+    [
+        ("192.0.2.7:4711", "192.0.2.7"),
+        ("[2001:db8::7]:4711", "2001:db8::7"),
+        ("[2001:db8::7]", "2001:db8::7"),
+        ("2001:db8::7", "2001:db8::7"),
+    ],
+)
+def test_port_behind_an_address_is_not_part_of_it(api, settings, sent, address):
+    settings.REST_FRAMEWORK = settings.REST_FRAMEWORK | {"NUM_PROXIES": 1}
+    answer = api.get("/healthz", HTTP_X_FORWARDED_FOR=f"10.0.0.1, {sent}")
+    assert answer.wsgi_request.META["REMOTE_ADDR"] == address
+
+
+@pytest.mark.parametrize("tail", ["\0", "\0\0\0", "\0x"])
+def test_right_password_with_nulls_behind_it_is_wrong(api, alice, tail, monkeypatch):
+    hashed = []
+    monkeypatch.setattr(
+        Customer, "check_password", lambda self, password: hashed.append(password) or True
+    )
+    pair = base64.b64encode(f"alice:{factories.PASSWORD}{tail}".encode()).decode()
+    answer = api.get("/api/customers/me/", headers={"Authorization": f"Basic {pair}"})
+    assert answer.status_code == 401
+    form = {"username": "alice", "password": f"{factories.PASSWORD}{tail}"}
+    assert api.post("/api/obtain-token/", form).status_code == 400
+    assert authenticate(None, **form) is None
+    assert not hashed
+
+
+def test_password_is_refused_unhashed_while_other_threads_hash(api, client, alice):
+    form = {"username": "alice", "password": factories.PASSWORD}
+    with ExitStack() as stack:
+        for _ in range(settings.BLOCKING_THREADS - 1):
+            stack.enter_context(hashing.take())
+        answer = api.post("/api/obtain-token/", form)
+        assert (answer.status_code, answer["Retry-After"]) == (503, "1")
+        page = client.post("/admin/login/", form)
+        assert (page.status_code, page["Retry-After"]) == (503, "1")
+    assert not Counter.objects.exists()
+
+
 # --- Against real servers -----------------------------------------------------------------------
 
 
@@ -267,7 +312,11 @@ def test_however_many_processes_and_callers_no_more_fail_than_may(workers, store
         pair = base64.b64encode(f"alice:{WRONG}".encode()).decode()
 
         def guess(_):
-            return server.client().call("GET", "/api/products/", Authorization=f"Basic {pair}")
+            while True:  # a 503 asks to come back: enough others hash just now
+                call = server.client().call
+                answer = call("GET", "/api/products/", Authorization=f"Basic {pair}")
+                if answer.status != 503:
+                    return answer
 
         with ThreadPoolExecutor(16) as callers:
             answers = list(callers.map(guess, range(100)))
@@ -281,17 +330,18 @@ def test_however_many_processes_and_callers_no_more_fail_than_may(workers, store
 
 
 @pytest.mark.django_db(transaction=True)
-def test_log_in_without_its_store_is_busy_and_the_rest_goes_on_unlimited(alice, tmp_path):
+def test_without_the_cache_log_ins_are_counted_in_the_database_and_requests_not(alice, tmp_path):
     away = {"CACHE_URL": "redis://127.0.0.1:1/0", "ANONYMOUS_RATE": "2/1d"}
+    away["LOG_IN_ACCOUNT_RATE"] = "2/1d"
     with (tmp_path / "err").open("wb") as err:
         server = Server(workers=1, log=err, **away).start()
         try:
-            form = {"username": "alice", "password": factories.PASSWORD}
-            refusal = server.client().call("POST", "/api/obtain-token", form)
-            assert (refusal.status, refusal.headers["Retry-After"]) == (503, "1")
+            form = {"username": "alice", "password": WRONG}
+            refused = [server.client().call("POST", "/api/obtain-token", form) for _ in range(3)]
+            assert [each.status for each in refused] == [400, 400, 429]
             statuses = [server.client().call("GET", "/api/products/").status for _ in range(5)]
             assert statuses == [200] * 5
             assert server.client(alice).call("GET", "/api/customers/me/").status == 200
         finally:
             server.stop()
-    assert "Requests are not limited: the cache is away." in (tmp_path / "err").read_text()
+    assert (tmp_path / "err").read_text().count("The cache does not answer: ConnectionError") == 1

@@ -65,7 +65,7 @@ def test_email_address_is_taken_whatever_its_case(api):
         ({"username": "mira lind"}, {"/username": "invalid"}),
         ({"username": "мира"}, {"/username": "invalid"}),
         ({"username": "m" * 151}, {"/username": "max_length"}),
-        ({"username": "m" * 100_000}, {"/username": "max_length"}),
+        ({"username": "m" * 60_000}, {"/username": "max_length"}),
         ({"username": None}, {"/username": "null"}),
         ({"email": "mira"}, {"/email": "invalid"}),
         ({"username": "mira "}, {"/username": "invalid"}),

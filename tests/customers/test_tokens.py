@@ -179,3 +179,11 @@ def test_command_makes_no_token_for_a_closed_account(alice):
         call_command("drf_create_token", "alice")
     with pytest.raises(CommandError, match="does not exist"):
         call_command("drf_create_token", "nobody")
+
+
+def test_token_made_by_a_clock_that_was_ahead_does_not_outlive_the_others(api, alice, settings):
+    settings.TOKEN_TTL = timedelta(days=30)
+    key = obtain(api)
+    made(-timedelta(days=1))
+    assert opens(api, key).status_code == 401
+    assert obtain(api) != key

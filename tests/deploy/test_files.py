@@ -45,7 +45,7 @@ def test_image_and_procfile_start_the_same_server():
 
 def test_nginx_has_the_same_limits_on_each_road():
     roads = ("deploy/nginx.conf", "deploy/cloudformation.yaml", "deploy/kubernetes/ingress.yaml")
-    limits = {"client.max.body.size": {"3m"}, "proxy.read.timeout": {"40s"}}
+    limits = {"client.max.body.size": {"1m"}, "proxy.read.timeout": {"10s"}}
     for file in (*roads, ".platform/nginx/conf.d/clients.conf"):
         for name, value in limits.items():
             assert set(re.findall(rf"{name}:? (\w+)", read(file))) == value, (file, name)

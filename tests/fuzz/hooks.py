@@ -94,6 +94,8 @@ def filled(path, body):
         case "/api/customers/me/password/":
             password = f"{body['new_password'][:200]}, I say"
             return {"current_password": PASSWORD, "new_password": password}
+        case "/api/customers/me/close/" | "/api/customers/me/":
+            return {"current_password": PASSWORD}
         case "/api/products/" if body.get("sku"):
             return {"sku": f"{body['sku'][:30]}{next(NUMBERS)}"}
         case "/api/orders/" | "/api/orders/quote/":

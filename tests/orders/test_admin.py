@@ -3,6 +3,7 @@ import re
 import pytest
 from django.contrib.auth.models import Permission
 
+from orders import admin
 from orders.models import Order
 from orders.moves import MOVES
 from tests import factories
@@ -130,6 +131,36 @@ def test_records_have_no_history_beside_their_own(in_the_admin, order, product):
         f"products/stockadjustment/{product.adjustments.first().pk}",
     ):
         assert "/history/" not in in_the_admin.get(f"/admin/{page}/change/").content.decode()
+
+
+def test_bulk_move_stops_in_time_and_says_that_there_are_more(
+    in_the_admin, alice, product, monkeypatch
+):
+    monkeypatch.setattr(admin, "BULK_SIZE", 2)
+    for _ in range(5):
+        factories.place(alice, {product: 1})
+    form = {"action": "confirm", "select_across": "1", "_selected_action": Order.objects.first().pk}
+    for confirmed, told in ((2, True), (4, True), (5, False)):
+        page = in_the_admin.post("/admin/orders/order/", form, follow=True).content.decode()
+        assert Order.objects.filter(status="confirmed").count() == confirmed
+        assert ("That was not all of them" in page) is told
+
+
+def test_bulk_move_stops_at_its_deadline(in_the_admin, alice, product, monkeypatch):
+    monkeypatch.setattr(admin, "BULK_TIMEOUT", -1)
+    order = factories.place(alice, {product: 1})
+    form = {"action": "confirm", "_selected_action": order.pk}
+    page = in_the_admin.post("/admin/orders/order/", form, follow=True).content.decode()
+    assert "That was not all of them" in page
+    order.refresh_from_db()
+    assert order.status == "placed"
+
+
+def test_bulk_move_says_of_a_few_orders_why_they_cannot(in_the_admin, alice, product):
+    orders = [factories.place(alice, {product: 1}) for _ in range(12)]
+    form = {"action": "ship", "_selected_action": [order.pk for order in orders]}
+    page = in_the_admin.post("/admin/orders/order/", form, follow=True)
+    assert len(page.context["messages"]) == admin.MAX_MESSAGES
 
 
 def test_cancelling_in_bulk_puts_the_stock_back(in_the_admin, order, product):

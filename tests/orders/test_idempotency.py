@@ -94,12 +94,19 @@ def test_quotes_around_the_key_are_no_part_of_it(as_alice, product):
     assert send(as_alice, product, key=KEY).json() == first.json()
 
 
-@pytest.mark.parametrize("key", ["", '"', '""', '"k', "two words", "k" * 256, "ü"])
+@pytest.mark.parametrize(
+    "key",
+    ["", '"', '""', '"k', "two words", "k" * 256, "ü", "a, b", "a,b", '"a","b"', '"a", "b"'],
+)
 def test_bad_key_is_named(as_alice, product, key):
     answer = send(as_alice, product, key=key)
     assert answer.status_code == 400
     assert [error["header"] for error in answer.json()["errors"]] == ["Idempotency-Key"]
     assert not Order.objects.exists()
+
+
+def test_key_with_a_comma_is_taken_in_quotes(as_alice, product):
+    assert send(as_alice, product, key='"a,b"').status_code == 201
 
 
 @pytest.mark.parametrize("key", ["tab\t", "\0", "\x7f"])

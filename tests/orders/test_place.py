@@ -297,7 +297,6 @@ def test_malformed_line_is_pointed_at(as_alice, items, pointer, code):
 @pytest.mark.parametrize(
     ("body", "code"),
     [
-        (b"", "validation_error"),
         (b"{", "parse_error"),
         (b"null", "validation_error"),
         (b"[]", "validation_error"),
@@ -308,7 +307,7 @@ def test_malformed_line_is_pointed_at(as_alice, items, pointer, code):
         (b'{"items": [{"product": 1, "quantity": ' + b"9" * 5000 + b"}]}", "parse_error"),
         (b'{"items": "\xff"}', "parse_error"),
         (b"[" * 1500 + b"]" * 1500, "parse_error"),
-        (b'{"items": ' + b"[" * 100_000, "parse_error"),
+        (b'{"items": ' + b"[" * 60_000, "parse_error"),
         (rb'{"items": [], "shipping_address": {"name": "\ud800"}}', "parse_error"),
         (b'{"items": [{"product": 1, "quantity": 1}]}{}', "parse_error"),
         (b"items=1", "parse_error"),

@@ -256,4 +256,5 @@ def test_user_name_is_given_once(shop):
     answers = at_once(*(partial(anyone.call, "POST", "/api/customers/", form) for form in forms))
     counts = told(answers)
     assert counts["201"] == 1
-    assert set(counts) <= {"201", "400 validation_error", "409 conflict"}
+    refusals = {"400 validation_error", "409 conflict", "503 service_unavailable"}
+    assert set(counts) <= {"201"} | refusals

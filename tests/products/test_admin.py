@@ -231,3 +231,12 @@ def test_products_are_added_without_sku_and_an_sku_once_in_any_case(in_the_admin
         FORM | {"name": "Pot", "sku": "POT-1", "quantity_in_stock": 0},
     )
     assert "Another product has this SKU." in page.content.decode()
+
+
+def test_only_so_many_products_are_deleted_at_once(in_the_admin, monkeypatch):
+    monkeypatch.setattr("shopply.admin.MAX_DELETED", 2)
+    products = factories.products.make(_quantity=3)
+    form = SELECTED | {"_selected_action": [product.pk for product in products], "post": "yes"}
+    page = in_the_admin.post("/admin/products/product/", form, follow=True).content.decode()
+    assert "Delete at most 2 at once." in page
+    assert Product.objects.count() == 3

@@ -1,0 +1,40 @@
+"""The OpenAPI document as the server gives it out."""
+
+import json
+
+import pytest
+import yaml
+
+from shopply.api import views
+
+JSON = "application/vnd.oai.openapi+json"
+
+
+@pytest.fixture(autouse=True)
+def unrendered():
+    views.render_schema.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("accept", "load"),
+    [("*/*", yaml.safe_load), ("application/yaml", yaml.safe_load), (JSON, json.loads)],
+)
+def test_document_is_the_same_in_each_format(client, accept, load):
+    answer = client.get("/api/schema/", headers={"Accept": accept})
+    assert answer.status_code == 200
+    assert (
+        load(answer.content)["paths"].keys()
+        == views.SchemaGenerator().get_schema(request=None, public=True)["paths"].keys()
+    )
+
+
+def test_document_is_made_once(client, monkeypatch):
+    made = []
+    get_schema = views.SchemaGenerator.get_schema
+    monkeypatch.setattr(
+        views.SchemaGenerator,
+        "get_schema",
+        lambda *args, **kwargs: made.append(1) or get_schema(*args, **kwargs),
+    )
+    answers = [client.get(f"/api/schema/?nothing={number}").content for number in range(3)]
+    assert len(made) == len(set(answers)) == 1

@@ -1,0 +1,55 @@
+"""Each wait is over before the one around it: callers hear why, not of a broken connection."""
+
+import re
+
+import pytest
+import yaml
+from django.conf import settings
+
+from shopply.server import STOP_TIMEOUT
+
+
+def seconds(pattern, path):
+    """The number that the pattern finds in each of these lines of a file."""
+    text = (settings.BASE_DIR / path).read_text(encoding="utf-8")
+    return {int(number) for number in re.findall(pattern, text)}
+
+
+PROXIES = [
+    ("deploy/nginx.conf", r"proxy_read_timeout (\d+)s;"),
+    ("deploy/cloudformation.yaml", r"proxy_read_timeout (\d+)s;"),
+    (".platform/nginx/conf.d/clients.conf", r"proxy_read_timeout (\d+)s;"),
+    ("deploy/kubernetes/ingress.yaml", r"proxy-read-timeout: (\d+)s"),
+]
+
+
+def test_cache_lock_and_statement_are_over_one_before_the_other():
+    order = (
+        settings.CACHE_TIMEOUT,
+        settings.DATABASE_PROBE_TIMEOUT,
+        settings.LOCK_TIMEOUT,
+        settings.STATEMENT_TIMEOUT,
+        settings.DATABASE_HOST_TIMEOUT,
+    )
+    assert list(order) == sorted(set(order))
+
+
+@pytest.mark.parametrize(("path", "pattern"), PROXIES)
+def test_proxy_waits_for_longer_than_the_database_and_less_than_a_server_that_stops(path, pattern):
+    (timeout,) = seconds(pattern, path)
+    assert settings.DATABASE_HOST_TIMEOUT < timeout < STOP_TIMEOUT
+
+
+def test_platforms_kill_no_server_that_stops_or_is_busy():
+    text = (settings.BASE_DIR / "deploy/kubernetes/deployment.yaml").read_text(encoding="utf-8")
+    pod = yaml.safe_load(text)["spec"]["template"]["spec"]
+    probe = pod["containers"][0]["livenessProbe"]
+    assert STOP_TIMEOUT < pod["terminationGracePeriodSeconds"] < 60
+    assert probe["periodSeconds"] * probe["failureThreshold"] >= 60
+    for path, pattern in (
+        ("deploy/cloudformation.yaml", r"UnhealthyThresholdCount: (\d+)"),
+        (".ebextensions/shop.config", r"UnhealthyThresholdCount: (\d+)"),
+        ("Dockerfile", r"--retries=(\d+)"),
+    ):
+        (failures,) = seconds(pattern, path)
+        assert 10 * failures >= 60
