@@ -16,6 +16,7 @@ from rest_framework.authtoken.models import TokenProxy
 
 from customers.models import Customer
 from customers.privacy import export_response
+from customers.slots import Busy
 from customers.tokens import AccessToken
 
 
@@ -129,7 +130,12 @@ class CustomerAdmin(UserAdmin):
 
     def export(self, request, pk):
         """All that is held about a customer, as `GET /api/customers/me/export/` tells it."""
-        return export_response(self.get_changeable(request, pk))
+        customer = self.get_changeable(request, pk)
+        try:
+            return export_response(customer)
+        except Busy as exc:
+            self.message_user(request, str(exc), messages.ERROR)
+            return redirect("admin:customers_customer_change", pk)
 
     @transaction.atomic
     def close(self, request, pk):

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from customers.login_limits import LoginThrottled
 from customers.models import AccountClosed
-from shopply.api.slots import Busy
+from customers.slots import Busy
 
 
 class LoginForm(AdminAuthenticationForm):
@@ -53,6 +53,13 @@ class PasswordChangeView(views.PasswordChangeView):
         form = super().get_form(form_class)
         form.request = self.request
         return form
+
+    def form_valid(self, form):
+        try:
+            return super().form_valid(form)
+        except Busy as exc:
+            form.add_error(None, str(exc))
+            return self.form_invalid(form)
 
 
 class LimitedLoginMixin:

@@ -1,8 +1,10 @@
-"""`manage.py check --deploy` fails while a log-in that README publishes still opens the shop."""
+"""`manage.py check --deploy` finds log-ins that README publishes, and a cache that is away."""
 
 from django.contrib.auth import get_user_model
+from django.core.cache import cache
 from django.core.checks import Error, Tags, register
 from django.db import DatabaseError
+from redis import RedisError
 
 # The accounts of fixtures/customers.json.
 PUBLISHED_LOGINS = {
@@ -36,3 +38,15 @@ def published_passwords(app_configs, **kwargs):
         )
         for name in names
     ]
+
+
+@register(Tags.caches, deploy=True)
+def cache_answers(app_configs, **kwargs):
+    try:
+        cache.get("check")
+    except RedisError as exc:
+        yield Error(
+            f"The cache at CACHE_URL is out of reach ({type(exc).__name__}).",
+            hint="Start it, or leave CACHE_URL out.",
+            id="customers.E002",
+        )

@@ -10,8 +10,8 @@ from django.db.models.functions import Upper
 from django.dispatch import Signal
 from django.utils import timezone
 
+from customers.slots import Slots
 from customers.tokens import AccessToken
-from shopply.api.slots import Slots
 from shopply.api.sql import columns, fetch
 
 hashing = Slots()  # a hash takes 200 ms

@@ -1,11 +1,12 @@
 """The answer with all that the shop holds of a person, for the API and the admin."""
 
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 from django.http import StreamingHttpResponse
 
-from shopply.api.renderers import stream_object
-from shopply.api.slots import Slots
+from customers.slots import Slots
+from shopply.api.renderers import JSONRenderer
 
 exporting = Slots()  # 6,500 orders of 100 lines take half a minute
 
@@ -32,3 +33,19 @@ class ExportStream:
 
     def close(self):
         self.slot.close()
+
+
+def stream_object(members):
+    """Yield the JSON of `{name: value}` in pieces: an iterator is an array, written by elements."""
+    render = JSONRenderer().render
+    for index, (name, value) in enumerate(members.items()):
+        yield (b", " if index else b"{") + render(name) + b": "
+        if not isinstance(value, Iterator):
+            yield render(value)
+            continue
+        separator = b"["
+        for element in value:
+            yield separator + render(element)
+            separator = b", "
+        yield b"[]" if separator == b"[" else b"]"
+    yield b"}"

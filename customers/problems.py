@@ -3,13 +3,24 @@
 from contextlib import contextmanager
 
 from customers.login_limits import LoginThrottled
+from customers.slots import Busy
 from shopply.api.exceptions import ProblemException
 
 
 @contextmanager
 def map_login_errors():
-    """Around whatever checks a password."""
+    """Around whatever hashes a password."""
+    with map_busy():
+        try:
+            yield
+        except LoginThrottled as exc:
+            raise ProblemException("too_many_failures", str(exc), wait=exc.wait) from None
+
+
+@contextmanager
+def map_busy():
+    """Around whatever takes a slot."""
     try:
         yield
-    except LoginThrottled as exc:
-        raise ProblemException("too_many_failures", str(exc), wait=exc.wait) from None
+    except Busy as exc:
+        raise ProblemException("service_unavailable", str(exc), wait=1) from None

@@ -14,7 +14,7 @@ from customers.authentication import BasicAuthentication
 from customers.models import AccountClosed, Customer, LastSuperuser
 from customers.pagination import LinkHeaderPagination
 from customers.privacy import export_response
-from customers.problems import map_login_errors
+from customers.problems import map_busy, map_login_errors
 from customers.serializers import (
     EXPORT_EXAMPLE,
     EXPORT_SCHEMA,
@@ -133,6 +133,10 @@ class CustomerViewSet(
             return [permissions.AllowAny()]
         return super().get_permissions()
 
+    def perform_create(self, serializer):
+        with map_busy():
+            serializer.save()
+
     def get_serializer_class(self):
         serializers = {"create": CustomerCreateSerializer, "update_me": ProfileSerializer}
         return serializers.get(self.action, self.serializer_class)
@@ -219,7 +223,8 @@ class CustomerViewSet(
         with map_login_errors():
             serializer.is_valid(raise_exception=True)
         try:
-            request.user.change_password(serializer.validated_data["new_password"])
+            with map_busy():
+                request.user.change_password(serializer.validated_data["new_password"])
         except AccountClosed:
             raise exceptions.AuthenticationFailed("The account is closed.") from None
         return Response(status=status.HTTP_204_NO_CONTENT)
@@ -234,4 +239,5 @@ class CustomerViewSet(
     )
     @action(detail=False, url_path="me/export")
     def export(self, request):
-        return export_response(request.user)
+        with map_busy():
+            return export_response(request.user)

@@ -9,10 +9,8 @@ import time
 
 from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
-from django.core.cache import cache
 from django.core.checks import Error, Info, Tags, register
 from django.db import connection
-from redis import RedisError
 
 from shopply import faults
 
@@ -21,15 +19,10 @@ MAX_CLOCK_DIFFERENCE = 2  # seconds
 BOOLEAN = "(?i:true|false|yes|no|on|off|1|0)", "true or false"
 NUMBER = "[0-9]{1,7}", "a whole number, 0 or more"
 FORMATS = {  # of environment variables: a pattern, and what it matches in words
-    "DEBUG": BOOLEAN,
-    "SECURE_SSL_REDIRECT": BOOLEAN,
-    "SECURE_HSTS_PRELOAD": BOOLEAN,
+    **dict.fromkeys(("DEBUG", "SECURE_SSL_REDIRECT", "SECURE_HSTS_PRELOAD"), BOOLEAN),
     "TRUST_X_FORWARDED_PROTO": BOOLEAN,
-    "CONN_MAX_AGE": NUMBER,
-    "LOCK_TIMEOUT": NUMBER,
-    "STATEMENT_TIMEOUT": NUMBER,
-    "MAX_UNITS_PER_ORDER": NUMBER,
-    "MAX_OPEN_ORDERS": NUMBER,
+    **dict.fromkeys(("CONN_MAX_AGE", "LOCK_TIMEOUT", "STATEMENT_TIMEOUT"), NUMBER),
+    **dict.fromkeys(("MAX_UNITS_PER_ORDER", "MAX_OPEN_ORDERS"), NUMBER),
     "SECURE_HSTS_SECONDS": ("[0-9]{1,9}", "a whole number, 0 or more"),
     "NUM_PROXIES": ("[0-9]{1,2}", "a whole number, 0 or more"),
     "TOKEN_TTL": ("[0-9]{1,6}", "a whole number of days, 0 or more"),
@@ -108,18 +101,6 @@ def static_files_are_collected(app_configs, **kwargs):
             "The static files are not collected, so the admin fails.",
             hint="Run `manage.py collectstatic --noinput`, as `Procfile` does before the server.",
             id="shopply.E002",
-        )
-
-
-@register(Tags.caches, deploy=True)
-def cache_answers(app_configs, **kwargs):
-    try:
-        cache.get("check")
-    except RedisError as exc:
-        yield Error(
-            f"The cache at CACHE_URL is out of reach ({type(exc).__name__}).",
-            hint="Start it, or leave CACHE_URL out.",
-            id="shopply.E003",
         )
 
 

@@ -190,7 +190,7 @@ def test_database_is_asked_only_where_it_is_named(db):
 
 def test_cache_that_is_away_is_an_error(db, settings):
     settings.CACHES = {"default": environ.Env.cache_url_config("redis://127.0.0.1:1/0")}
-    assert found()["shopply.E003"].level == checks.ERROR
+    assert found()["customers.E002"].level == checks.ERROR
 
 
 def test_clock_that_is_off_is_an_error(db, monkeypatch):

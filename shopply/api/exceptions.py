@@ -27,7 +27,6 @@ from rest_framework.settings import api_settings
 from shopply import faults
 from shopply.api.problem_types import MEDIA_TYPE, PROBLEM_TYPES, problem_document
 from shopply.api.renderers import JSONRenderer
-from shopply.api.slots import Busy
 
 RETRY_AFTER = 1  # seconds
 
@@ -91,8 +90,6 @@ def to_api_exception(exc, request):
             )
         case SuspiciousOperation():
             return ProblemException("bad_request")
-        case Busy():
-            return ProblemException("service_unavailable", str(exc), wait=RETRY_AFTER)
         case db.Error() if outage := log_outage(request, exc):
             return ProblemException("service_unavailable", outage, wait=RETRY_AFTER)
         case db.IntegrityError():

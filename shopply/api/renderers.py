@@ -1,7 +1,5 @@
 """Answers as JSON."""
 
-from collections.abc import Iterator
-
 import orjson
 from rest_framework import renderers
 from rest_framework.negotiation import DefaultContentNegotiation
@@ -27,19 +25,3 @@ class ContentNegotiation(DefaultContentNegotiation):
     def select_parser(self, request, parsers):
         """DRF takes `application/*` for JSON, too."""
         return None if "*" in request.content_type else super().select_parser(request, parsers)
-
-
-def stream_object(members):
-    """Yield the JSON of `{name: value}` in pieces: an iterator is an array, written by elements."""
-    render = JSONRenderer().render
-    for index, (name, value) in enumerate(members.items()):
-        yield (b", " if index else b"{") + render(name) + b": "
-        if not isinstance(value, Iterator):
-            yield render(value)
-            continue
-        separator = b"["
-        for element in value:
-            yield separator + render(element)
-            separator = b", "
-        yield b"[]" if separator == b"[" else b"]"
-    yield b"}"

@@ -18,7 +18,6 @@ from rest_framework.permissions import SAFE_METHODS
 
 from shopply.api.exceptions import RETRY_AFTER, log_conflict, log_outage, problem_response
 from shopply.api.problem_types import PROBLEM_TYPES
-from shopply.api.slots import Busy
 
 
 def problem_or_page(code, page):
@@ -34,7 +33,7 @@ def problem_or_page(code, page):
 
 def server_error_page(request):
     exc = sys.exc_info()[1]
-    if isinstance(exc, Busy) or log_outage(request, exc):
+    if log_outage(request, exc):
         response = HttpResponse(render_to_string("503.html"), status=503)
         response["Retry-After"] = RETRY_AFTER
     elif isinstance(exc, IntegrityError | ObjectDoesNotExist):

@@ -289,6 +289,10 @@ def test_password_is_refused_unhashed_while_other_threads_hash(api, client, alic
         assert (answer.status_code, answer["Retry-After"]) == (503, "1")
         page = client.post("/admin/login/", form)
         assert (page.status_code, page["Retry-After"]) == (503, "1")
+        new = {"username": "dora", "email": "dora@example.com", "password": factories.PASSWORD}
+        assert api.post("/api/customers/", new).status_code == 503
+        change = {"current_password": factories.PASSWORD, "new_password": "my-bee-loud-glade"}
+        assert api.of(alice).post("/api/customers/me/password/", change).status_code == 503
     assert not Counter.objects.exists()
 
 

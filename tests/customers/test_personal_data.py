@@ -1,6 +1,7 @@
 """What the shop holds of a person: told whole on export, erased when the account is closed."""
 
 import threading
+from contextlib import ExitStack
 
 import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -8,6 +9,7 @@ from django.contrib.auth.models import Group, Permission
 from django.db import connection
 
 from customers.models import AccountClosed, Customer
+from customers.privacy import ExportStream, exporting
 from orders.models import Order
 from tests import factories
 from tests.contract import ContractClient
@@ -251,3 +253,19 @@ def test_every_table_that_points_at_a_customer_is_thought_of():
 def test_every_field_of_a_customer_is_exported(alice):
     fields = {field.name for field in Customer._meta.concrete_fields}
     assert fields - set(alice.export()["account"]) == {"password", "closed"}
+
+
+def test_export_is_refused_while_other_threads_export(as_alice, alice, in_the_admin, settings):
+    with ExitStack() as stack:
+        for _ in range(settings.BLOCKING_THREADS - 1):
+            stack.enter_context(exporting.take())
+        answer = as_alice.get(EXPORT)
+        assert (answer.status_code, answer["Retry-After"]) == (503, "1")
+        page = in_the_admin.get(f"/admin/customers/customer/{alice.pk}/export/", follow=True)
+        assert "The server is busy" in page.content.decode()
+    assert as_alice.get(EXPORT).status_code == 200
+
+
+def test_export_that_nobody_reads_gives_its_slot_back(alice, settings):
+    for _ in range(settings.BLOCKING_THREADS):
+        ExportStream(alice).close()
