@@ -8,7 +8,7 @@ import time
 
 from django.contrib.auth.backends import ModelBackend
 
-from customers.login_limits import count_attempt
+from customers.login_limits import count_attempts, remember_network
 from customers.models import Customer, hashing
 from customers.rate_limits import network
 
@@ -21,7 +21,7 @@ class RateLimitedModelBackend(ModelBackend):
     LoginThrottled; Busy, before anything is counted.
     """
 
-    def authenticate(self, request, username=None, password=None, **kwargs):
+    def authenticate(self, request, username=None, password=None, has_token=False, **kwargs):
         if username is None or password is None or "\0" in username + password:
             return None  # to a hash, NULs behind a password change nothing
         # None in commands on the shop's own machine.
@@ -31,13 +31,11 @@ class RateLimitedModelBackend(ModelBackend):
         if customer and customer.is_active and verified_passwords.has(customer, password, client):
             return customer
         with hashing.take():
-            attempts = [
-                count_attempt("address", client, address),
-                count_attempt("account", username[:151].upper(), address),
-            ]
+            attempts = count_attempts(username[:151].upper(), address, has_token)
             customer = super().authenticate(request, username, password, **kwargs)
             if customer:
                 verified_passwords.add(customer, password, client)
+                remember_network(username[:151].upper(), client)
                 for limit, key in attempts:
                     limit.increment(key, -1)
             return customer

@@ -7,7 +7,7 @@ from contextlib import suppress
 from django.conf import settings
 
 from customers.models import Counter
-from customers.rate_limits import CacheAway, FixedWindowLimit
+from customers.rate_limits import CacheAway, FixedWindowLimit, network
 
 logger = logging.getLogger("django.security.log_in")
 
@@ -33,11 +33,36 @@ class LoginLimit(FixedWindowLimit):
         return Counter.objects.increment(key, delta, int(time.time()) + 2 * self.seconds)
 
 
-def count_attempt(scope, identifier, address):
-    """Count an attempt to log in; return its limit and key, to take it back if it succeeds.
+KNOWN_NETWORKS = LoginLimit("log-in network", 1, 90 * 86_400)
 
-    `scope` is "account" or "address". Raises LoginThrottled.
+
+def count_attempts(username, address, has_token=False):
+    """Count an attempt to log in; return its limits and keys, to take it back if it succeeds.
+
+    Of an address it counts for all accounts. Of an account it counts for each network by itself, so
+    that nobody keeps the owner out from elsewhere; and for all networks together, save those from
+    which the account was logged in to. Who has the account's token counts apart from who has not.
+    Raises LoginThrottled.
     """
+    client = network(address)
+    if has_token:
+        return [count_attempt("account", f"{username}\ntoken\n{client}", address)]
+    attempts = [
+        count_attempt("address", client, address),
+        count_attempt("account", f"{username}\n{client}", address),
+    ]
+    if not KNOWN_NETWORKS.increment(KNOWN_NETWORKS.key(f"{username}\n{client}"), 0):
+        attempts.append(count_attempt("everywhere", username, address))
+    return attempts
+
+
+def remember_network(username, client):
+    """The account was logged in to from this network."""
+    KNOWN_NETWORKS.increment(KNOWN_NETWORKS.key(f"{username}\n{client}"))
+
+
+def count_attempt(scope, identifier, address):
+    """`scope` is "account", "address" or "everywhere"."""
     limit = LoginLimit(f"log-in {scope}", *settings.RATES[f"log_in_{scope}"])
     key = limit.key(identifier)
     count = limit.increment(key)

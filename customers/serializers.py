@@ -111,7 +111,8 @@ class CurrentPasswordSerializer(serializers.Serializer):
     def validate_current_password(self, password):
         request = self.context["request"]
         # Counted as a log-in is, or whoever found a token could try out passwords here.
-        if not authenticate(request, username=request.user.username, password=password):
+        name, has_token = request.user.username, request.auth is not None
+        if not authenticate(request, username=name, password=password, has_token=has_token):
             raise serializers.ValidationError("This is not your password.", code="wrong")
         return password
 

@@ -13,7 +13,7 @@ from rest_framework.throttling import BaseThrottle
 
 from customers.rate_limits import CacheAway, FixedWindowLimit, network
 
-SLOW = 0.2  # seconds
+SLOW = 0.5  # seconds
 
 unlimited = Counter("shopply_unlimited_requests", "Requests not counted: the cache was away.")
 

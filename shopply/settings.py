@@ -243,6 +243,7 @@ def request_rate(name, default):
 
 RATES = {
     "log_in_account": rate("LOG_IN_ACCOUNT_RATE", "10/15m"),
+    "log_in_everywhere": rate("LOG_IN_EVERYWHERE_RATE", "100/15m"),
     "log_in_address": rate("LOG_IN_ADDRESS_RATE", "100/15m"),
     "anonymous": request_rate("ANONYMOUS_RATE", "600/m"),
     "customer": request_rate("CUSTOMER_RATE", "1200/m"),

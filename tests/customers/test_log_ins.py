@@ -11,6 +11,7 @@ from django.contrib.auth import authenticate
 from django.contrib.auth.hashers import MD5PasswordHasher
 
 from customers.auth_backends import VerifiedPasswordCache, verified_passwords
+from customers.login_limits import KNOWN_NETWORKS
 from customers.models import Counter, Customer, hashing
 from customers.rate_limits import network
 from tests import factories
@@ -121,7 +122,54 @@ def test_right_password_is_no_failure(api, alice, limits, hashed):
     for _ in range(20):
         verified_passwords.expiry.clear()
         assert obtain(api, "alice", factories.PASSWORD).status_code == 200
-    assert set(Counter.objects.values_list("count", flat=True)) == {0}
+    failures = Counter.objects.exclude(key__in=known_networks("ALICE", "127.0.0.1"))
+    assert set(failures.values_list("count", flat=True)) == {0}
+
+
+def known_networks(name, client):
+    return [KNOWN_NETWORKS.key(f"{name}\n{client}")]
+
+
+OWNER, STRANGERS = "10.1.0.1", [f"10.2.0.{number}" for number in range(1, 9)]
+
+
+@pytest.fixture
+def attacked(api, alice, settings):
+    """The owner was logged in to the account; then strangers from everywhere fail to."""
+    settings.RATES = settings.RATES | {"log_in_account": (3, LONG), "log_in_everywhere": (10, LONG)}
+    assert obtain(api, "alice", factories.PASSWORD, REMOTE_ADDR=OWNER).status_code == 200
+    verified_passwords.expiry.clear()
+    return [
+        obtain(api, "alice", WRONG, REMOTE_ADDR=stranger).status_code
+        for stranger in STRANGERS
+        for _ in range(4)
+    ]
+
+
+def test_strangers_are_limited_together(attacked):
+    assert attacked.count(400) == 10
+
+
+def test_owner_gets_in_from_a_known_network_whatever_strangers_do(api, alice, attacked):
+    new = {"REMOTE_ADDR": "10.3.0.1"}
+    assert obtain(api, "alice", factories.PASSWORD, **new).status_code == 429
+    assert obtain(api, "alice", factories.PASSWORD, REMOTE_ADDR=OWNER).status_code == 200
+
+
+def test_owner_changes_the_password_with_a_token_whatever_strangers_do(as_alice, attacked):
+    body = {"current_password": factories.PASSWORD, "new_password": "my-bee-loud-glade"}
+    for _ in range(4):  # the thief of a token, elsewhere
+        wrong = body | {"current_password": WRONG}
+        as_alice.post("/api/customers/me/password/", wrong, REMOTE_ADDR=STRANGERS[0])
+    changed = as_alice.post("/api/customers/me/password/", body, REMOTE_ADDR="10.3.0.1")
+    assert changed.status_code == 204
+
+
+def test_account_is_counted_for_each_network_by_itself(api, alice, limits):
+    for _ in range(4):
+        obtain(api, "alice", WRONG, REMOTE_ADDR=STRANGERS[0])
+    assert obtain(api, "alice", factories.PASSWORD, REMOTE_ADDR=STRANGERS[0]).status_code == 429
+    assert obtain(api, "alice", factories.PASSWORD, REMOTE_ADDR=STRANGERS[1]).status_code == 200
 
 
 def test_failures_are_forgotten_when_the_window_ends(api, alice, limits, monkeypatch):

@@ -130,7 +130,14 @@ def test_1000_orders_of_two_products_in_opposite_orders_are_all_placed(shop):
 @pytest.mark.parametrize("stock", [1, 1000], ids=["the_last_piece", "plenty"])
 def test_64_retries_of_one_key_place_one_order(shop, buyer, stock):
     product = factories.products.make(quantity_in_stock=stock)
-    retry = partial(buyer.order, {product.pk: 1}, Idempotency_Key="once")
+
+    def retry():
+        """Also after a 429: a customer may not hold all threads of a process for long."""
+        while True:
+            answer = buyer.order({product.pk: 1}, Idempotency_Key="once")
+            if answer.status != 429:
+                return answer
+
     answers = at_once(*[retry] * 64)
     assert told(answers) == {"201": 64}
     assert all(answer.body == answers[0].body for answer in answers)
