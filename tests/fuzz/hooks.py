@@ -78,8 +78,8 @@ def map_case(context, case):
         if case.meta.generation.mode.is_positive:
             case.body |= filled(case.path, case.body)
             if "Idempotency-Key" in case.headers:
-                key = case.headers["Idempotency-Key"].strip('"')
-                case.headers["Idempotency-Key"] = f"{key[:200]}{next(NUMBERS)}"
+                key = case.headers["Idempotency-Key"].replace('"', "")
+                case.headers["Idempotency-Key"] = f'"{key[:200]}{next(NUMBERS)}"'
     return case
 
 
