@@ -5,6 +5,7 @@ import re
 from rest_framework import exceptions, pagination
 
 MAX_NUMBER = 10**18 - 1  # of 18 digits, which no database takes for too many
+MAX_PAGE = MAX_NUMBER // 100  # else the rows before it are more than a bigint counts
 
 
 def parse_number(parameter, text):
@@ -59,7 +60,8 @@ class PageNumberPagination(PageSizeMixin, pagination.PageNumberPagination):
     invalid_page_message = "There is no page {page_number}."
 
     def get_page_number(self, request, paginator):
-        return parse_number(self.page_query_param, request.query_params.get("page", "1"))
+        number = parse_number(self.page_query_param, request.query_params.get("page", "1"))
+        return min(number, MAX_PAGE)
 
     def get_paginated_response_schema(self, schema):
         fields = {

@@ -110,3 +110,11 @@ def test_order_is_that_of_an_index(db, ordering):
     assert f"product_by_{ordering.strip('-')}" in plan
     assert "Sort" not in plan
     assert "B-TREE" not in plan
+
+
+@pytest.mark.parametrize("query", ["", "&search=a", "&min_price=1"])
+def test_page_beyond_what_the_database_counts_to_is_not_found(as_clerk, product, query):
+    for path in (LIST, "/api/customers/"):
+        query = query if path == LIST else ""
+        answer = as_clerk.get(f"{path}?page={'9' * 18}&items_per_page=100{query}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
