@@ -3,7 +3,7 @@
 import hashlib
 import threading
 
-from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db import connection
 from django.http import HttpResponse
 from django.utils.cache import get_conditional_response
 
@@ -19,11 +19,10 @@ def database_snapshot():
     PostgreSQL names the transactions that a statement sees. SQLite counts the writes of other
     connections, and those of this one.
     """
-    database = connections[DEFAULT_DB_ALIAS]
-    database.ensure_connection()
-    driver = database.connection  # a cursor of Django's takes as long as the statement
-    with database.wrap_database_errors:
-        if database.vendor == "postgresql":
+    connection.ensure_connection()
+    driver = connection.connection  # a cursor of Django's takes as long as the statement
+    with connection.wrap_database_errors:
+        if connection.vendor == "postgresql":
             return driver.execute("SELECT pg_current_snapshot()::text").fetchone()
         return driver, driver.total_changes, driver.execute("PRAGMA data_version").fetchone()
 
