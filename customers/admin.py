@@ -32,11 +32,9 @@ class CustomerForm(UserChangeForm):
         """Without the last superuser nobody could run the shop."""
         cleaned = super().clean()
         keeps = cleaned.get("is_superuser") and cleaned.get("is_active")
-        if {"is_superuser", "is_active"} & self.fields.keys() and not keeps:
-            # Locked together: the last two may be about to demote each other.
-            superusers = Customer.objects.active_superusers().select_for_update(no_key=True)
-            if [*superusers] == [self.instance]:
-                raise ValidationError("This is the last superuser: make another one first.")
+        may_change = {"is_superuser", "is_active"} & self.fields.keys()
+        if may_change and not keeps and self.instance.is_last_superuser():
+            raise ValidationError("This is the last superuser: make another one first.")
         return cleaned
 
 

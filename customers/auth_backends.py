@@ -31,11 +31,12 @@ class RateLimitedModelBackend(ModelBackend):
         if customer and customer.is_active and verified_passwords.has(customer, password, client):
             return customer
         with hashing.take():
-            attempts = count_attempts(username[:151].upper(), address, has_token)
+            account = username[:151].upper()
+            attempts = count_attempts(account, address, has_token)
             customer = super().authenticate(request, username, password, **kwargs)
             if customer:
                 verified_passwords.add(customer, password, client)
-                remember_network(username[:151].upper(), client)
+                remember_network(account, client)
                 for limit, key in attempts:
                     limit.increment(key, -1)
             return customer

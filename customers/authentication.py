@@ -18,7 +18,8 @@ class ThrottleFailuresMixin:
     def authenticate(self, request):
         try:
             # Also of a header with other than ASCII in it, of which the server passes on nothing.
-            if not request.META.get("HTTP_AUTHORIZATION", "there is none").strip():
+            header = request.META.get("HTTP_AUTHORIZATION")
+            if header is not None and not header.strip():
                 raise exceptions.AuthenticationFailed("The Authorization header is empty.")
             return super().authenticate(request)
         except (exceptions.AuthenticationFailed, ProblemException):

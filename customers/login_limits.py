@@ -47,17 +47,18 @@ def count_attempts(username, address, has_token=False):
     client = network(address)
     if has_token:
         return [count_attempt("account", f"{username}\ntoken\n{client}", address)]
+    pair = f"{username}\n{client}"
     attempts = [
         count_attempt("address", client, address),
-        count_attempt("account", f"{username}\n{client}", address),
+        count_attempt("account", pair, address),
     ]
-    if not KNOWN_NETWORKS.increment(KNOWN_NETWORKS.key(f"{username}\n{client}"), 0):
+    if not KNOWN_NETWORKS.increment(KNOWN_NETWORKS.key(pair), 0):
         attempts.append(count_attempt("everywhere", username, address))
     return attempts
 
 
 def remember_network(username, client):
-    """The account was logged in to from this network."""
+    """Note that the account was logged in to from this network."""
     KNOWN_NETWORKS.increment(KNOWN_NETWORKS.key(f"{username}\n{client}"))
 
 

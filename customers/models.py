@@ -166,15 +166,21 @@ class Customer(AbstractUser):
             AccessToken.revoke(self)
         self._password = None  # as `save` does: it is changed, and not to be
 
+    def is_last_superuser(self):
+        """Whether nobody else could run the shop; within a transaction.
+
+        Locks the superusers, together and first: the last two may be about to go at once.
+        """
+        superusers = type(self).objects.active_superusers().select_for_update(no_key=True)
+        return [*superusers] == [self]
+
     def close(self):
         """Shut the account for good, and erase what it and other apps tell of the person.
 
         The row stays, since orders are records and point at it. Raises LastSuperuser.
         """
         with transaction.atomic():
-            # Locked together and first: the last two may be about to close each other.
-            superusers = type(self).objects.active_superusers().select_for_update(no_key=True)
-            if [*superusers] == [self]:
+            if self.is_last_superuser():
                 raise LastSuperuser
             self._erase()
 

@@ -13,11 +13,16 @@ class Busy(Exception):
         super().__init__("The server is busy with requests like this one: try again in a second.")
 
 
+def max_held_threads():
+    """How many threads of the process may be held by one kind of work, or by one caller."""
+    return max(1, settings.BLOCKING_THREADS - 1)
+
+
 class Slots:
-    """One fewer than the threads of the process. Who gets none does not wait: raises Busy."""
+    """As many as `max_held_threads`. Who gets none does not wait: raises Busy."""
 
     def __init__(self):
-        self.semaphore = threading.BoundedSemaphore(max(1, settings.BLOCKING_THREADS - 1))
+        self.semaphore = threading.BoundedSemaphore(max_held_threads())
 
     @contextmanager
     def take(self):

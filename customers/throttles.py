@@ -12,6 +12,7 @@ from prometheus_client import Counter
 from rest_framework.throttling import BaseThrottle
 
 from customers.rate_limits import CacheAway, FixedWindowLimit, network
+from customers.slots import max_held_threads
 
 SLOW = 0.5  # seconds
 
@@ -81,7 +82,7 @@ class RequestsUnderWay:
         now = time.monotonic()
         with self.lock:
             slow = sum(now - begun > SLOW for begun in self.begun[caller].values())
-            if slow >= max(1, settings.BLOCKING_THREADS - 1):
+            if slow >= max_held_threads():
                 return False
             self.begun[caller][threading.get_ident()] = now
         self.current.caller = caller

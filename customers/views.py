@@ -134,7 +134,7 @@ class CustomerViewSet(
         return super().get_permissions()
 
     def perform_create(self, serializer):
-        with map_busy():
+        with map_login_errors():
             serializer.save()
 
     def get_serializer_class(self):
@@ -220,10 +220,9 @@ class CustomerViewSet(
     )
     def password(self, request):
         serializer = self.get_serializer(data=request.data)
-        with map_login_errors():
-            serializer.is_valid(raise_exception=True)
         try:
-            with map_busy():
+            with map_login_errors():
+                serializer.is_valid(raise_exception=True)
                 request.user.change_password(serializer.validated_data["new_password"])
         except AccountClosed:
             raise exceptions.AuthenticationFailed("The account is closed.") from None

@@ -30,7 +30,10 @@ ALLOWED_HOSTS = [host.strip() for host in env.list("ALLOWED_HOSTS", default=[]) 
 if not DEBUG and not (SECRET_KEY and ALLOWED_HOSTS):
     sys.exit("shopply does not start with DEBUG=false unless SECRET_KEY and ALLOWED_HOSTS are set.")
 if not DEBUG and (len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5):
-    sys.exit("shopply does not start with a SECRET_KEY shorter than 50 characters, or made of 4.")
+    sys.exit(
+        "shopply does not start with a SECRET_KEY shorter than 50 characters,"
+        " or with fewer than 5 different ones."
+    )
 SECRET_KEY = SECRET_KEY or "django-insecure-for-localhost-only"
 
 CSRF_TRUSTED_ORIGINS = env("CSRF_TRUSTED_ORIGINS", cast=[str.strip], default=[])
@@ -93,7 +96,7 @@ else:
             # A host that is gone without a word is given up before a caller gives us up.
             "connect_timeout": CONNECT_TIMEOUT,
             "tcp_user_timeout": 1500,  # milliseconds
-            "keepalives_idle": DATABASE_HOST_TIMEOUT - 3,
+            "keepalives_idle": DATABASE_HOST_TIMEOUT - 3,  # and 3 probes, a second apart
             "keepalives_interval": 1,
             "keepalives_count": 3,
             # To compile a statement takes longer than it spares: `verify_stock` of ten thousand

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from contextlib import suppress
@@ -13,6 +12,8 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
+from tests.servers import free_port
+
 
 class Cluster:
     """A PostgreSQL server of the test's own, with its data in `folder`, on a free port."""
@@ -21,9 +22,7 @@ class Cluster:
 
     def __init__(self, folder):
         self.folder = folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.user = []
         if os.geteuid() == 0:  # as whom PostgreSQL refuses to run
             shutil.chown(folder, "postgres")

@@ -12,7 +12,7 @@ from tests import factories
 from tests.clusters import cluster  # noqa: F401  a fixture
 from tests.contract import ContractClient
 from tests.migrations import changed  # noqa: F401  a fixture
-from tests.servers import GENEROUS, Server
+from tests.servers import GENEROUS, Server, free_port
 
 # What modules of long proofs use: servers, commands as processes, random histories.
 SLOW = {"Server", "subprocess", "python", "hypothesis"}
@@ -138,9 +138,7 @@ def redis_url():
     """A Redis of our own."""
     if not shutil.which("redis-server"):
         pytest.skip("no redis-server")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     server = subprocess.Popen(
         [
             *("redis-server", "--port", str(port), "--bind", "127.0.0.1", "--loglevel", "warning"),

@@ -29,6 +29,9 @@ from shopply.api.problem_types import MEDIA_TYPE, PROBLEM_TYPES, problem_documen
 from shopply.api.renderers import JSONRenderer
 
 RETRY_AFTER = 1  # seconds
+# Of PostgreSQL, where a new connection helps: a migration changed a type, so that what the old one
+# prepared is rejected; or it leads to a primary that was demoted.
+STALE_SQLSTATES = {"0A000", "25006"}
 
 logger = logging.getLogger(__name__)
 database_errors = Counter("shopply_database_errors", "Requests that the database failed.")
@@ -112,12 +115,7 @@ def log_outage(request, exc):
     match exc:
         case db.DatabaseError() if faults.was_not_understood(exc):
             outage = is_behind() and faults.BEHIND.what  # else the statement is wrong, our failure
-        case db.NotSupportedError() if getattr(exc.__cause__, "sqlstate", None) == "0A000":
-            # A migration changed a type: PostgreSQL rejects what this connection prepared before.
-            db.connection.close()
-            outage = PROBLEM_TYPES["service_unavailable"].meaning
-        case db.InternalError() if getattr(exc.__cause__, "sqlstate", None) == "25006":
-            # A primary that was demoted: the next request finds the new one.
+        case db.DatabaseError() if getattr(exc.__cause__, "sqlstate", None) in STALE_SQLSTATES:
             db.connection.close()
             outage = PROBLEM_TYPES["service_unavailable"].meaning
         case db.OperationalError() | db.InterfaceError():

@@ -5,7 +5,6 @@ import re
 from rest_framework import exceptions, pagination
 
 MAX_NUMBER = 10**18 - 1  # of 18 digits, which no database takes for too many
-MAX_PAGE = MAX_NUMBER // 100  # else the rows before it are more than a bigint counts
 
 
 def parse_number(parameter, text):
@@ -61,7 +60,8 @@ class PageNumberPagination(PageSizeMixin, pagination.PageNumberPagination):
 
     def get_page_number(self, request, paginator):
         number = parse_number(self.page_query_param, request.query_params.get("page", "1"))
-        return min(number, MAX_PAGE)
+        # Else the rows before it may be more than a bigint counts.
+        return min(number, MAX_NUMBER // self.max_page_size)
 
     def get_paginated_response_schema(self, schema):
         fields = {

@@ -29,12 +29,12 @@ def test_document_is_the_same_in_each_format(client, accept, load):
 
 
 def test_document_is_made_once(client, monkeypatch):
-    made = []
+    calls = []
     get_schema = views.SchemaGenerator.get_schema
     monkeypatch.setattr(
         views.SchemaGenerator,
         "get_schema",
-        lambda *args, **kwargs: made.append(1) or get_schema(*args, **kwargs),
+        lambda *args, **kwargs: calls.append(1) or get_schema(*args, **kwargs),
     )
     answers = [client.get(f"/api/schema/?nothing={number}").content for number in range(3)]
-    assert len(made) == len(set(answers)) == 1
+    assert len(calls) == len(set(answers)) == 1

@@ -12,16 +12,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 
 import pytest
-from django.db import connection
 
-from tests.attack.availability import Honest, call, memory, start  # noqa: F401  a fixture
-from tests.deploy.copies import NGINX
+from tests.attack.availability import (  # noqa: F401  a fixture, and pytest's own name
+    Honest,
+    call,
+    memory,
+    pytestmark,
+    start,
+)
 from tests.servers import Server
-
-pytestmark = [
-    pytest.mark.skipif(not NGINX, reason="no nginx is installed"),
-    pytest.mark.skipif(connection.vendor != "postgresql", reason="the suite is not on PostgreSQL"),
-]
 
 GET = b"GET /api/products/ HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 QUOTE = (

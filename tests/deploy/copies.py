@@ -48,18 +48,18 @@ class Copies:
         options = {"NUM_PROXIES": "1", **silent, **options}
         self.servers = [Server(workers=2, **options) for _ in range(copies)]
         self.port = free_port()
-        told = (settings.BASE_DIR / "deploy/nginx.conf").read_text(encoding="utf-8")
-        told = told.replace("/tmp/", f"{folder}/")  # noqa: S108
+        config = (settings.BASE_DIR / "deploy/nginx.conf").read_text(encoding="utf-8")
+        config = config.replace("/tmp/", f"{folder}/")  # noqa: S108
         for number, server in enumerate(self.servers, start=1):
-            told = told.replace(f"shop{number}:8000", f"127.0.0.1:{server.port}")
-        told = re.sub("server shop.*", "", told)
-        told = told.replace("listen 8080", f"listen 127.0.0.1:{self.port}")
+            config = config.replace(f"shop{number}:8000", f"127.0.0.1:{server.port}")
+        config = re.sub("server shop.*", "", config)
+        config = config.replace("listen 8080", f"listen 127.0.0.1:{self.port}")
         self.log = Path(folder, "answered-by")
-        told = told.replace(
+        config = config.replace(
             "access_log off", f"log_format copy $upstream_addr; access_log {self.log} copy"
         )
         self.settings = Path(folder, "nginx.conf")
-        self.settings.write_text(told, encoding="utf-8")
+        self.settings.write_text(config, encoding="utf-8")
 
     def start(self):
         for server in self.servers:

@@ -26,6 +26,8 @@ import yaml
 from django.conf import settings
 from packaging.markers import Marker
 
+from tests.servers import free_port
+
 TOP = Path(settings.BASE_DIR)
 # How pip finds its index on this machine.
 PIP = {name: value for name, value in os.environ.items() if name.startswith(("HOME", "PIP_"))}
@@ -156,15 +158,12 @@ def image():
 @pytest.fixture(scope="module")
 def given(image):
     """What a container of the shop is given: settings, and a database that is migrated."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     given = {
         "SECRET_KEY": "of a container for tests, which nobody but them can reach",
         "ALLOWED_HOSTS": "shop.example",
         "DATABASE_URL": f"sqlite:///{image.root / 'tmp'}/shop.sqlite3",
         "TRUST_X_FORWARDED_PROTO": "true",
-        "PORT": str(port),
+        "PORT": str(free_port()),
     }
     migrate = image.start(COMPOSE["services"]["migrate"]["command"], **given)
     assert migrate.wait(timeout=120) == 0
