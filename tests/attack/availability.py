@@ -66,7 +66,13 @@ class Answer:
         self.content, self.seconds = response.read(), seconds
 
 
-def call(shop, method, path, body=None, *, address="127.0.0.1", customer=None, **headers):
+def source(address):
+    """To connect from; where no address is wanted, none is bound, as a bound port is used up until
+    a minute after its connection, whatever it was connected to."""
+    return address and (address, 0)
+
+
+def call(shop, method, path, body=None, *, address=None, customer=None, **headers):
     """The answer to a request from an address of this machine, and how long it took."""
     headers = {name.replace("_", "-"): value for name, value in headers.items()}
     if customer:
@@ -77,7 +83,7 @@ def call(shop, method, path, body=None, *, address="127.0.0.1", customer=None, *
         headers.setdefault("Content-Type", "application/json")
     began = time.monotonic()
     with closing(
-        HTTPConnection("127.0.0.1", shop.port, timeout=60, source_address=(address, 0))
+        HTTPConnection("127.0.0.1", shop.port, timeout=60, source_address=source(address))
     ) as peer:
         with suppress(BrokenPipeError):  # it may answer before it has read all
             peer.request(method, path, body, headers)
@@ -97,7 +103,7 @@ def member(name):
     return factories.customers.make(username=name, password=password)
 
 
-def log_in(shop, name, password=factories.PASSWORD, address="127.0.0.1"):
+def log_in(shop, name, password=factories.PASSWORD, address=None):
     form = {"username": name, "password": password}
     return call(shop, "POST", "/api/obtain-token/", form, address=address)
 
@@ -149,7 +155,7 @@ def fail_to_log_in(shop, count, addresses):
 @pytest.mark.parametrize(
     ("count", "addresses"),
     [
-        (110, ["127.0.0.1"]),
+        (110, [None]),
         (600 if LONG else 200, [f"127.0.{number}.1" for number in range(1, 29)]),
     ],
     ids=["one address", "28 networks"],

@@ -38,12 +38,10 @@ def enough_files():
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def connected(stack, shop, count, sent, address="127.0.0.1"):
+def connected(stack, shop, count, sent):
     """So many connections that have each sent these bytes, until the stack is left."""
     for _ in range(count):
-        peer = stack.enter_context(
-            socket.create_connection(("127.0.0.1", shop.port), 20, source_address=(address, 0))
-        )
+        peer = stack.enter_context(socket.create_connection(("127.0.0.1", shop.port), 20))
         with suppress(OSError):
             peer.sendall(sent)
 
