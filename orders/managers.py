@@ -3,7 +3,7 @@
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.utils import timezone
 
 from orders.moves import MOVES
@@ -71,8 +71,9 @@ class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
         Three statements, whose text is the same each time: see `shopply.api.sql`.
         """
         sql = f"SELECT {columns(self.model)} FROM orders_order {tail}"  # noqa: S608
-        orders = {order.pk: order for order in fetch(self.model, sql, params)}
-        self.model.load_items_and_events(orders)
+        with connection.cursor() as cursor:
+            orders = {order.pk: order for order in fetch(self.model, sql, params, cursor)}
+            self.model.load_items_and_events(orders, cursor)
         return list(orders.values())
 
     def fetch_visible_to(self, user, pk):

@@ -118,7 +118,7 @@ class Order(models.Model):
         return PlacedEvent(Status.PLACED, self.created, self.customer_id)
 
     @classmethod
-    def load_items_and_events(cls, orders):
+    def load_items_and_events(cls, orders, cursor):
         """Set `item_list` and `event_list` of `{id: order}`, in two statements."""
         for order in orders.values():
             order.item_list, order.event_list = [], [order.placed_event]
@@ -126,12 +126,12 @@ class Order(models.Model):
             return
         where = f"WHERE order_id IN ({placeholders(orders)})"
         items = f"SELECT {columns(OrderItem)} FROM orders_orderitem {where} ORDER BY id"  # noqa: S608
-        for item in fetch_rows(OrderItem, items, [*orders]):
+        for item in fetch_rows(OrderItem, items, [*orders], cursor):
             orders[item.order_id].item_list.append(item)
         # Releases before this one wrote a row of the placed event too.
         where += " AND status <> 'placed'"
         events = f"SELECT {columns(OrderEvent)} FROM orders_orderevent {where} ORDER BY id"  # noqa: S608
-        for event in fetch_rows(OrderEvent, events, [*orders]):
+        for event in fetch_rows(OrderEvent, events, [*orders], cursor):
             orders[event.order_id].event_list.append(event)
 
     @classmethod
