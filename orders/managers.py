@@ -7,7 +7,7 @@ from django.db import connection, models, transaction
 from django.utils import timezone
 
 from orders.moves import MOVES
-from orders.sql import insert
+from orders.sql import insert_order
 from products.db_retry import retried
 from products.managers import MAX_ID
 from products.models import Product
@@ -20,6 +20,10 @@ class KeyReused(Exception):
 
 class OrderLimitReached(Exception):
     """The order is over MAX_UNITS_PER_ORDER, or the customer has MAX_OPEN_ORDERS."""
+
+
+class CustomerInactive(Exception):
+    """The account was closed or deactivated in the meantime."""
 
 
 class OrderQuerySet(models.QuerySet):
@@ -119,7 +123,7 @@ class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
         A customer's second order with the same idempotency `key` is not placed: the first one is
         returned, as it was then and marked `replayed`, if `fingerprint` is that of its body.
         Raises UnknownProducts, OutOfStock, AddressMissing, TotalTooLarge, PriceChanged (if it
-        does not come to `expected_total`), OrderLimitReached, KeyReused.
+        does not come to `expected_total`), OrderLimitReached, KeyReused, CustomerInactive.
         """
         first = self._placed_by(customer, key, fingerprint)
         if first:
@@ -146,7 +150,8 @@ class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
             self._check_limits(customer, quantities)
             products = Product.objects.take_stock(quantities)
             order.set_items(products, quantities, expected_total)
-            insert(order, order.item_list, "order")
+            if not insert_order(order, order.item_list):
+                raise CustomerInactive
         order.event_list = [order.placed_event]
         return order
 

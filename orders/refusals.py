@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 from rest_framework import exceptions
 
-from orders.managers import KeyReused, OrderLimitReached
+from orders.managers import CustomerInactive, KeyReused, OrderLimitReached
 from orders.models import MAX_TOTAL, AddressMissing, PriceChanged, TotalTooLarge
 from orders.serializers import QuoteSerializer
 from products.managers import OutOfStock, UnknownProducts
@@ -55,6 +55,8 @@ def refusals_told(lines):
             "or complete your profile."
         )
         raise exceptions.ValidationError({"shipping_address": [message]}, "required") from None
+    except CustomerInactive:
+        raise exceptions.AuthenticationFailed("The account is closed.") from None
     except KeyReused:
         raise ProblemException(
             "idempotency_key_reused",

@@ -1,54 +1,65 @@
 """How an order is written: by SQL text, in as few statements as there can be."""
 
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.contrib.auth import get_user_model
+from django.db import connection
 
 from shopply.api.sql import placeholders
 
 
-def insert(parent, children, foreign_key):
-    """Insert an unsaved instance, and unsaved ones that refer to it by the field `foreign_key`.
+def insert_order(order, items):
+    """Insert an unsaved order with its unsaved items, and return whether its customer is active.
 
-    `parent` gets its primary key; those of the children are not read. As `save` and `bulk_create`,
-    at a third of their cost (row "place an order, 3 lines"): one statement on PostgreSQL, two on
-    SQLite, which cannot insert into two tables in one.
+    Otherwise nothing is written. The order gets its primary key; those of the items are not read.
+    As `save` and `bulk_create`, at a third of their cost (row "place an order, 3 lines"): one
+    statement on PostgreSQL, two on SQLite, which cannot insert into two tables in one.
     """
-    connection = connections[DEFAULT_DB_ALIAS]
-    key = children[0]._meta.get_field(foreign_key)
-    fields = [field for field in parent._meta.concrete_fields if not field.primary_key]
-    child_fields = [
-        field
-        for field in children[0]._meta.concrete_fields
-        if not field.primary_key and field is not key
-    ]
-    insert_parent = (
-        f"INSERT INTO {parent._meta.db_table} ({names(fields)})"  # noqa: S608
-        f" VALUES ({placeholders(fields)}) RETURNING {parent._meta.pk.column}"
+    order_fields = fields_of(order)
+    item_fields = [field for field in fields_of(items[0]) if field.name != "order"]
+    order_values = [*values(order, order_fields), order.customer_id]
+    item_values = [value for item in items for value in values(item, item_fields)]
+    # Locked, so that who closes the account meanwhile waits, and then sees the order; or this
+    # waits, and then sees the account closed.
+    insert = (
+        f"INSERT INTO orders_order ({names(order_fields)})"  # noqa: S608
+        f" SELECT {placeholders(order_fields)} FROM {get_user_model()._meta.db_table}"
+        f" WHERE id = %s AND is_active {for_share()} RETURNING id"
     )
-    insert_children = (
-        f"INSERT INTO {key.model._meta.db_table} ({key.column}, {names(child_fields)})"  # noqa: S608
-        f" SELECT parent.*, child.* FROM {{parent}} AS parent,"
-        f" (VALUES {', '.join([f'({placeholders(child_fields)})'] * len(children))}) AS child"
-        f" RETURNING {key.column}"
+    insert_items = (
+        f"INSERT INTO orders_orderitem (order_id, {names(item_fields)})"  # noqa: S608
+        f" SELECT inserted.*, item.* FROM {{inserted}} AS inserted,"
+        f" (VALUES {', '.join([f'({placeholders(item_fields)})'] * len(items))}) AS item"
+        f" RETURNING order_id"
     )
-    parent_values = values(parent, fields, connection)
-    child_values = [value for each in children for value in values(each, child_fields, connection)]
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            sql = f"WITH inserted AS ({insert_parent}) {insert_children.format(parent='inserted')}"
-            cursor.execute(sql, [*parent_values, *child_values])
+            sql = f"WITH written AS ({insert}) {insert_items.format(inserted='written')}"
+            cursor.execute(sql, [*order_values, *item_values])
         else:
-            cursor.execute(insert_parent, parent_values)
-            (pk,) = cursor.fetchone()
-            cursor.execute(insert_children.format(parent="(SELECT %s)"), [pk, *child_values])
-        parent.pk = cursor.fetchone()[0]
-    parent._state.adding = False
+            cursor.execute(insert, order_values)
+            row = cursor.fetchone()
+            if row:
+                cursor.execute(insert_items.format(inserted="(SELECT %s)"), [*row, *item_values])
+        row = cursor.fetchone()
+    if row:
+        (order.pk,) = row
+        order._state.adding = False
+    return bool(row)
+
+
+def for_share():
+    """SQLite has no row locks: its transactions begin by locking all."""
+    return "FOR SHARE" if connection.features.has_select_for_update else ""
+
+
+def fields_of(instance):
+    return [field for field in instance._meta.concrete_fields if not field.primary_key]
 
 
 def names(fields):
     return ", ".join(field.column for field in fields)
 
 
-def values(instance, fields, connection):
+def values(instance, fields):
     return [
         field.get_db_prep_save(getattr(instance, field.attname), connection) for field in fields
     ]

@@ -35,13 +35,14 @@ class AddRequestContext(logging.Filter):
 class DowngradeSuspiciousOperations(logging.Filter):
     """Log as a one-line warning what any client can trigger, which to Django is an error.
 
-    Without the exception, whose message quotes what the client sent.
+    Without the exception and its message, which quote what the client sent.
     """
 
     def filter(self, record):
         refused = record.name == "django.request" and getattr(record, "status_code", 500) < 500
         if refused or record.name.startswith("django.security."):
             record.levelno, record.levelname = logging.WARNING, "WARNING"
+            record.msg, record.args = f"Request rejected: {record.name}", ()
             record.exc_info = None
         return True
 

@@ -11,6 +11,7 @@ from django.db import connection
 from tests import factories
 from tests.clusters import cluster  # noqa: F401  a fixture
 from tests.contract import ContractClient
+from tests.listeners import sentry  # noqa: F401  a fixture
 from tests.migrations import changed  # noqa: F401  a fixture
 from tests.servers import GENEROUS, Server, free_port
 

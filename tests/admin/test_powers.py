@@ -1,10 +1,12 @@
 """Powers over the shop are handed out by superusers alone, and one of them always stays."""
 
 import pytest
+from django.contrib.admin import site
 from django.contrib.auth.models import Group, Permission
 from django.test import Client
 
 from customers.models import Customer
+from customers.tokens import AccessToken
 from tests import factories
 
 CUSTOMERS = "/admin/customers/customer"
@@ -77,3 +79,62 @@ def test_last_superuser_stays(in_the_admin_as_superuser, alice, power):
     assert in_the_admin_as_superuser.post(page, form).status_code == 302
     superuser.refresh_from_db()
     assert not getattr(superuser, power)
+
+
+def powers():
+    """Who holds which powers, and what each group is good for."""
+    customers = {
+        customer.pk: (
+            *(customer.is_staff, customer.is_superuser),
+            {group.pk for group in customer.groups.all()},
+            {permission.pk for permission in customer.user_permissions.all()},
+        )
+        for customer in Customer.objects.all()
+    }
+    return customers, {group.pk: {*group.permissions.all()} for group in Group.objects.all()}
+
+
+def injected(group):
+    """What a form would need to give every power, in the names of all forms that have one."""
+    return {
+        **dict.fromkeys(("is_staff", "is_superuser", "is_active"), "on"),
+        "groups": [group.pk],
+        "user_permissions": [permission.pk for permission in Permission.objects.all()],
+        "permissions": [permission.pk for permission in Permission.objects.all()],
+    }
+
+
+@pytest.fixture
+def one_of_each(alice, bob, product):
+    """An instance of each model that the admin has."""
+    factories.place(alice, {product: 1})
+    AccessToken.issue(alice)
+    return Group.objects.create(name="Managers")
+
+
+@pytest.mark.parametrize("model_admin", site._registry.values(), ids=str)
+def test_no_form_of_the_admin_hands_out_a_power(with_every_permission, one_of_each, model_admin):
+    model, before, reached = model_admin.model, powers(), 0
+    base = f"/admin/{model._meta.app_label}/{model._meta.model_name}"
+    pages = [f"{base}/add/", *(f"{base}/{each.pk}/change/" for each in model.objects.all())]
+    for page in pages:
+        answer = with_every_permission.get(page)
+        if answer.status_code == 200 and "adminform" in answer.context:
+            reached += 1
+            form = form_of(answer) if hasattr(answer.context["adminform"].form, "fields") else {}
+            with_every_permission.post(page, form | injected(one_of_each))
+    assert powers() == before
+    assert reached or model is Group
+
+
+@pytest.mark.parametrize("model_admin", site._registry.values(), ids=str)
+def test_no_action_of_the_admin_hands_out_a_power(with_every_permission, one_of_each, model_admin):
+    opts, before = model_admin.model._meta, powers()
+    page = f"/admin/{opts.app_label}/{opts.model_name}/"
+    request = with_every_permission.get("/admin/").wsgi_request
+    selected = [each.pk for each in model_admin.model.objects.all()]
+    for name in model_admin.get_actions(request):
+        form = {"action": name, "_selected_action": selected, "post": "yes", "index": 0}
+        answer = with_every_permission.post(page, form | injected(one_of_each))
+        assert answer.status_code in (200, 302), name
+    assert powers() == before

@@ -7,9 +7,11 @@ import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Group, Permission
 from django.db import connection
+from django.test import Client as Browser
 
 from customers.models import AccountClosed, Customer
 from customers.privacy import ExportStream, exporting
+from customers.tokens import AccessToken
 from orders.models import Order
 from tests import factories
 from tests.contract import ContractClient
@@ -18,6 +20,7 @@ from tests.contract import ContractClient
 TELLING = ("alice", "example.com", "'Ada'", "Brandt", "Kattesundet", "Aarhus", "+45 5550")
 EXPORT = "/api/customers/me/export/"
 ME = "/api/customers/me/"
+PASSWORDS = ("password1", "password2")  # fields of a form
 
 
 @pytest.fixture
@@ -269,3 +272,37 @@ def test_export_is_refused_while_other_threads_export(as_alice, alice, in_the_ad
 def test_export_that_nobody_reads_gives_its_slot_back(alice, settings):
     for _ in range(settings.BLOCKING_THREADS):
         ExportStream(alice).close()
+
+
+def test_admin_log_does_not_name_staff_who_left(client, clerk, alice):
+    """Neither where they are changed, nor where they change others."""
+    Customer.objects.filter(pk=clerk.pk).update(
+        is_superuser=True, first_name="Ottilie", last_name="Wintergreen"
+    )
+    chief, browser = factories.customers.make(is_staff=True, is_superuser=True), Browser()
+    client.force_login(clerk)
+    browser.force_login(chief)
+    AccessToken.revoke(clerk)
+    pages = (
+        (client, f"customers/customer/{alice.pk}/close/", {}),
+        (client, "auth/group/add/", {"name": "Managers"}),
+        (browser, "customers/accesstoken/add/", {"user": clerk.pk}),
+        (browser, f"customers/accesstoken/{clerk.pk}/delete/", {"post": "yes"}),
+        (
+            browser,
+            f"customers/customer/{clerk.pk}/password/",
+            dict.fromkeys(PASSWORDS, "my-bee-loud-glade"),
+        ),
+        (browser, f"customers/customer/{clerk.pk}/close/", {}),
+    )
+    for who, path, form in pages:
+        assert who.post(f"/admin/{path}", form).status_code == 302, path
+    assert {clerk, chief} <= {entry.user for entry in LogEntry.objects.all()}
+    browser.get("/admin/")  # shows what was done, once
+    shown = "".join(
+        browser.get(path).content.decode()
+        for path in ("/admin/", f"/admin/customers/customer/{clerk.pk}/history/")
+    )
+    for text in (shown, str([*LogEntry.objects.values()])):
+        for word in ("clerk", "Ottilie", "Wintergreen"):
+            assert text.count(word) == 0, text[text.find(word) - 200 :][:400]

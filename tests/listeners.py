@@ -1,0 +1,33 @@
+"""What listens in the place of a service that the shop sends to."""
+
+import gzip
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from queue import Queue
+
+import pytest
+
+
+@pytest.fixture
+def sentry():
+    """A listener for envelopes: where it is, and the queue of what it got."""
+    envelopes = Queue()
+
+    class Listener(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.headers.get("Content-Encoding") == "gzip":
+                body = gzip.decompress(body)
+            envelopes.put(body.decode())
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *args):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Listener) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://public@127.0.0.1:{server.server_port}/1", envelopes
+        server.shutdown()
