@@ -51,6 +51,7 @@ DATABASE_PROBE_TIMEOUT = 1.5  # of what /readyz and /metrics ask
 CONNECT_TIMEOUT = 2  # to the database
 LOCK_TIMEOUT = env.int("LOCK_TIMEOUT", default=2)  # of PostgreSQL; retries included
 STATEMENT_TIMEOUT = env.int("STATEMENT_TIMEOUT", default=5)  # of PostgreSQL, in requests
+SQLITE_LOCK_TIMEOUT = 7  # all its writers queue for one lock
 DATABASE_HOST_TIMEOUT = 8  # until a host that is gone without a word is given up
 # Then: 10 of the proxy for an answer, 30 of a server that stops, 60 of a liveness probe.
 
@@ -81,7 +82,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
             # failing half way through; readers go on meanwhile.
             "transaction_mode": "IMMEDIATE",
             "init_command": "PRAGMA journal_mode=WAL",
-            "timeout": 20,  # seconds
+            "timeout": SQLITE_LOCK_TIMEOUT,
         },
         "CONN_MAX_AGE": None,  # for ever: it is a file
     }

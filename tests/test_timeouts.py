@@ -29,6 +29,7 @@ def test_cache_lock_and_statement_are_over_one_before_the_other():
         settings.DATABASE_PROBE_TIMEOUT,
         settings.LOCK_TIMEOUT,
         settings.STATEMENT_TIMEOUT,
+        settings.SQLITE_LOCK_TIMEOUT,
         settings.DATABASE_HOST_TIMEOUT,
     )
     assert list(order) == sorted(set(order))
