@@ -13,14 +13,16 @@ def main():
     try:
         execute_from_command_line(sys.argv)
     except Error as error:
-        from shopply import faults  # not before: it is of use to few
+        from shopply import database_status  # not before: few commands need it
 
-        fault = faults.fault_in_time()
-        # The table that is not there may also be one that a migration of ours misses.
-        of_ours = sys.argv[1] == "migrate" or not faults.was_not_understood(error)
-        if not fault or (fault == faults.BEHIND and of_ours) or "--traceback" in sys.argv:
+        status = database_status.check_database_with_timeout()
+        # A missing table may also be a mistake in one of our own migrations.
+        is_ours = sys.argv[1] == "migrate" or not database_status.is_schema_error(error)
+        if status == database_status.MIGRATIONS_PENDING and is_ours:
             raise
-        sys.exit(f"CommandError: {fault}")
+        if not status or "--traceback" in sys.argv:
+            raise
+        sys.exit(f"CommandError: {status}")
 
 
 if __name__ == "__main__":

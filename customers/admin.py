@@ -21,7 +21,7 @@ from customers.tokens import AccessToken
 
 
 def outranks(request, customer):
-    """Nor may staff set each other's passwords: only a superuser touches accounts of staff."""
+    """Return whether only a superuser can change this account: staff cannot change each other's."""
     if request.user.is_superuser or customer == request.user:
         return False
     return customer.is_staff or customer.is_superuser
@@ -29,12 +29,14 @@ def outranks(request, customer):
 
 class CustomerForm(UserChangeForm):
     def clean(self):
-        """Without the last superuser nobody could run the shop."""
+        """Keep the last superuser: without one, nobody could run the shop."""
         cleaned = super().clean()
-        keeps = cleaned.get("is_superuser") and cleaned.get("is_active")
-        may_change = {"is_superuser", "is_active"} & self.fields.keys()
-        if may_change and not keeps and self.instance.is_last_superuser():
-            raise ValidationError("This is the last superuser: make another one first.")
+        stays = cleaned.get("is_superuser") and cleaned.get("is_active")
+        can_change = {"is_superuser", "is_active"} & self.fields.keys()
+        if can_change and not stays and self.instance.is_last_superuser():
+            raise ValidationError(
+                "This is the last superuser: make another account a superuser first."
+            )
         return cleaned
 
 
@@ -56,7 +58,7 @@ class CustomerAdmin(UserAdmin):
             {"fields": ("street_1", "street_2", "city", "state", "postal_code", "country")},
         ),
         (
-            "May do",
+            "Permissions",
             {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")},
         ),
         ("Dates", {"fields": ("last_login", "date_joined")}),
@@ -78,12 +80,12 @@ class CustomerAdmin(UserAdmin):
         fieldsets = super().get_fieldsets(request, obj)
         if obj is None or self.has_change_permission(request, obj):
             return fieldsets
-        # The field of the password has a button to set it.
+        # Without the password, whose field has a button to change it.
         dates = ("Dates", {"fields": ("last_login", "date_joined", "closed")})
         return ((None, {"fields": ("username",)}), *fieldsets[1:-1], dates)
 
     def get_readonly_fields(self, request, obj=None):
-        """Only a superuser hands out privilege_fields: else staff could give themselves any."""
+        """Only superusers change privilege_fields: staff could give themselves any."""
         privilege_fields = ("is_staff", "is_superuser", "groups", "user_permissions")
         fields = super().get_readonly_fields(request, obj)
         return fields if request.user.is_superuser else (*fields, *privilege_fields)
@@ -94,11 +96,11 @@ class CustomerAdmin(UserAdmin):
         return super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request, obj=None):
-        """Orders are records: an account is closed instead."""
+        """Accounts are closed instead, since orders refer to them."""
         return False
 
     def get_object(self, request, object_id, from_field=None):
-        """To be changed it is read under a lock: nothing is written over a closing meanwhile."""
+        """Lock the row of a form that is saved, so that it does not undo a closing."""
         customer = super().get_object(request, object_id, from_field)
         if customer and request.method == "POST" and transaction.get_connection().in_atomic_block:
             return Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
@@ -127,7 +129,7 @@ class CustomerAdmin(UserAdmin):
         return customer
 
     def export(self, request, pk):
-        """All that is held about a customer, as `GET /api/customers/me/export/` tells it."""
+        """Respond with the customer's data, as `GET /api/customers/me/export/` does."""
         customer = self.get_changeable(request, pk)
         try:
             return export_response(customer)
@@ -137,8 +139,8 @@ class CustomerAdmin(UserAdmin):
 
     @transaction.atomic
     def close(self, request, pk):
-        """The page that asks whether to close an account; posted to, it does."""
-        # Locked together and first: the last two may be about to close each other.
+        """Ask whether to close an account (GET), or close it (POST)."""
+        # Locked first: the last two superusers may be closing each other's account.
         superusers = Customer.objects.active_superusers()
         if request.method == "POST":
             superusers = superusers.select_for_update(no_key=True)
@@ -148,7 +150,7 @@ class CustomerAdmin(UserAdmin):
         if request.method == "POST" and not is_last:
             customer.close()
             self.log_change(request, customer, "Closed and erased.")
-            self.message_user(request, f"The account is closed, and named “{customer}” now.")
+            self.message_user(request, f"The account is closed. Its name is “{customer}” now.")
             return redirect("admin:customers_customer_change", pk)
         context = {
             **self.admin_site.each_context(request),
@@ -165,7 +167,7 @@ admin.site.unregister(Group)
 
 @admin.register(Group)
 class SuperusersGroupAdmin(GroupAdmin):
-    """For superusers: others could give themselves any permission by a group of theirs."""
+    """For superusers only: others could give themselves any permission by a group."""
 
     def has_add_permission(self, request):
         return request.user.is_superuser
@@ -182,7 +184,7 @@ admin.site.unregister(TokenProxy)
 
 class TokenForm(forms.ModelForm):
     def clean_user(self):
-        # Under the lock that `issue` takes: what is shown is then a token made here.
+        # Under the lock that `issue` takes, so that the token shown is the one created here.
         customers = Customer.objects.select_for_update(no_key=True)
         customer = customers.get(pk=self.cleaned_data["user"].pk)
         if not customer.is_active:
@@ -190,22 +192,23 @@ class TokenForm(forms.ModelForm):
         token = AccessToken.objects.filter(user=customer).first()
         if token and not token.expired:
             message = (
-                "{} has a token, which stays as it is and cannot be shown again. If it is lost,"
-                ' <a href="{}">revoke it</a> and come back.'
+                "{} has a token, which cannot be shown again. If it is lost,"
+                ' <a href="{}">revoke it</a> and create another one.'
             )
             revoke = reverse("admin:customers_accesstoken_delete", args=[customer.pk])
             raise ValidationError(format_html(message, customer, revoke))
         return customer
 
     def validate_unique(self):
-        """A token that expired makes way."""
+        """Allow a second token: it replaces one that expired."""
 
 
 @admin.register(AccessToken)
 class CustomerTokenAdmin(TokenAdmin):
-    """Whose tokens there are. The key is shown to its maker, once: who holds it is that customer.
+    """Tokens by owner. A key is shown once, to the superuser who creates it.
 
-    It is the primary key too, which pages of Django's tell where they link rows and in pop-ups.
+    The key is also the primary key, which Django's pages show in links and pop-ups; hence the
+    overrides below.
     """
 
     form = TokenForm
@@ -223,7 +226,7 @@ class CustomerTokenAdmin(TokenAdmin):
         return ("user", "created", "expires") if obj else ("user",)
 
     def has_add_permission(self, request):
-        """A token opens the whole account, whoever made it."""
+        """For superusers only: a token gives access to the whole account."""
         return request.user.is_superuser
 
     def has_change_permission(self, request, obj=None):
@@ -238,7 +241,7 @@ class CustomerTokenAdmin(TokenAdmin):
         token.key = AccessToken.issue(token.user).key
 
     def response_add(self, request, token, post_url_continue=None):
-        message = "{}: <code>{}</code> Copy it now, it is not shown again."
+        message = "{}: <code>{}</code> Copy it now: it is not shown again."
         self.message_user(request, format_html(message, token, token.key), messages.SUCCESS)
         return redirect("admin:customers_accesstoken_changelist")
 

@@ -1,4 +1,4 @@
-"""Log-in and password change of the admin's site, within the limits on log-ins that fail."""
+"""Log-in and password change of the admin, with the limits on failed log-ins."""
 
 from django.contrib.admin.forms import AdminAuthenticationForm, AdminPasswordChangeForm
 from django.contrib.auth import authenticate, views
@@ -12,7 +12,7 @@ from customers.slots import Busy
 
 class LoginForm(AdminAuthenticationForm):
     status = 200
-    wait = None  # seconds, if the password was not looked at
+    wait = None  # seconds, if the password was not checked
 
     def clean(self):
         try:
@@ -26,15 +26,15 @@ class LoginForm(AdminAuthenticationForm):
 
 
 class PasswordChangeForm(AdminPasswordChangeForm):
-    """Counts wrong passwords as a log-in does, and writes nothing but the new one."""
+    """Count wrong passwords as failed log-ins, and write only the password."""
 
     def clean_old_password(self):
         password = self.cleaned_data["old_password"]
         try:
-            right = authenticate(self.request, username=self.user.username, password=password)
+            user = authenticate(self.request, username=self.user.username, password=password)
         except (LoginThrottled, Busy) as exc:
             raise ValidationError(str(exc)) from None
-        if not right:
+        if not user:
             raise ValidationError(self.error_messages["password_incorrect"])
         return password
 
@@ -63,7 +63,7 @@ class PasswordChangeView(views.PasswordChangeView):
 
 
 class LimitedLoginMixin:
-    """Mixed into the AdminSite: log-ins over the limits are a 429 or 503 with Retry-After."""
+    """For the AdminSite: log-ins over the limits are a 429 or 503 with Retry-After."""
 
     login_form = LoginForm
 

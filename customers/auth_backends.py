@@ -1,4 +1,4 @@
-"""Log-in with name and password, the same for the token endpoint, Basic and the admin."""
+"""Log-in with user name and password, for the token endpoint, Basic and the admin."""
 
 import hashlib
 import hmac
@@ -14,17 +14,17 @@ from customers.rate_limits import network
 
 
 class RateLimitedModelBackend(ModelBackend):
-    """Django's check of name and password, with limits on failures and a short memory.
+    """Django's check of user name and password, with limits on failures and a short memory.
 
-    An attempt is counted before the password is hashed and taken back if it was right: however
-    many come at once, no more are hashed than may fail. Unknown names are treated alike. Raises
+    An attempt is counted before the password is hashed, and taken back if it was right: however
+    many arrive at once, no more are hashed than may fail. Unknown names are treated alike. Raises
     LoginThrottled; Busy, before anything is counted.
     """
 
     def authenticate(self, request, username=None, password=None, has_token=False, **kwargs):
         if username is None or password is None or "\0" in username + password:
-            return None  # to a hash, NULs behind a password change nothing
-        # None in commands on the shop's own machine.
+            return None  # the hash would ignore trailing null characters
+        # There is no request in commands.
         address = request.META.get("REMOTE_ADDR", "") if request else "this machine"
         client = network(address)
         customer = Customer.objects.filter(username__iexact=username[:151]).first()
@@ -43,15 +43,13 @@ class RateLimitedModelBackend(ModelBackend):
 
 
 class VerifiedPasswordCache:
-    """Passwords that were right in the last minutes, so that Basic does not hash every request.
+    """Passwords that were right in the last minutes, so that Basic does not hash with each request.
 
-    A hash takes 200 ms, to protect the passwords of a stolen database. The digest kept here is
-    fast, and not stolen with the database: its key is a secret of this process, and neither leaves
-    its memory. Only right passwords are kept; wrong ones are hashed and counted each time. The
-    stored hash is part of the digest, so that a changed password is forgotten at once, and so is
-    the client's network: others who guess stay limited.
-
-    Shared by the threads of a process.
+    A hash takes 200 ms, which protects the passwords in a stolen database. The digest here is fast,
+    and cannot be stolen with the database: its key is a secret of this process, and both stay in
+    memory. Wrong passwords are never cached; they are hashed and counted each time. The stored hash
+    is part of the digest, so a changed password ends it at once; so is the client's network, so
+    that guessing from elsewhere stays limited. Thread-safe.
     """
 
     SECONDS = 300

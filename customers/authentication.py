@@ -1,4 +1,4 @@
-"""Who sent a request: by token, or by Basic with user name and password."""
+"""Authentication by token, or by Basic with user name and password; and its OpenAPI schemes."""
 
 from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -13,11 +13,11 @@ from shopply.api.exceptions import ProblemException
 
 
 class ThrottleFailuresMixin:
-    """Counts a failed log-in as a request without one: else trying would cost nothing."""
+    """Count a failed log-in as an anonymous request, so that attempts are limited."""
 
     def authenticate(self, request):
         try:
-            # Also of a header with other than ASCII in it, of which the server passes on nothing.
+            # The server passes on a header that is not ASCII as an empty one.
             header = request.META.get("HTTP_AUTHORIZATION")
             if header is not None and not header.strip():
                 raise exceptions.AuthenticationFailed("The Authorization header is empty.")
@@ -64,8 +64,8 @@ class TokenScheme(OpenApiAuthenticationExtension):
             "in": "header",
             "name": "Authorization",
             "description": "`Token`, a space and your token, as in "
-            "`Token 9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b`. On this page the token alone will "
-            "do. `POST /api/obtain-token/` gives you one.",
+            "`Token 9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b`. On this page the token alone is "
+            "enough. `POST /api/obtain-token/` returns one.",
         }
 
 

@@ -1,4 +1,4 @@
-"""`manage.py check --deploy` finds log-ins that README publishes, and a cache that is away."""
+"""`manage.py check --deploy` finds demo accounts with published passwords, and a missing cache."""
 
 from django.contrib.auth import get_user_model
 from django.core.cache import cache
@@ -15,7 +15,7 @@ PUBLISHED_LOGINS = {
 
 
 def open_published_logins():
-    """Names of the demo accounts that exist, are active and keep their published password."""
+    """Return the names of active demo accounts that still have their published password."""
     accounts = get_user_model().objects.filter(username__in=PUBLISHED_LOGINS, is_active=True)
     return [
         account.username
@@ -25,7 +25,7 @@ def open_published_logins():
 
 
 @register(Tags.security, deploy=True)
-def published_passwords(app_configs, **kwargs):
+def check_demo_passwords(app_configs, **kwargs):
     try:
         names = open_published_logins()
     except DatabaseError:  # no database yet, so no account in it
@@ -41,12 +41,12 @@ def published_passwords(app_configs, **kwargs):
 
 
 @register(Tags.caches, deploy=True)
-def cache_answers(app_configs, **kwargs):
+def check_cache(app_configs, **kwargs):
     try:
         cache.get("check")
     except RedisError as exc:
         yield Error(
             f"The cache at CACHE_URL is out of reach ({type(exc).__name__}).",
-            hint="Start it, or leave CACHE_URL out.",
+            hint="Start it, or unset CACHE_URL.",
             id="customers.E002",
         )

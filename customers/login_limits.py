@@ -1,4 +1,4 @@
-"""Limits on log-ins that fail, counted in a store that all processes share."""
+"""Limits on failed log-ins, counted in a store that all processes share."""
 
 import logging
 import time
@@ -13,18 +13,15 @@ logger = logging.getLogger("django.security.log_in")
 
 
 class LoginThrottled(Exception):
-    """Log-ins to this account, or from this address, failed too often; `wait` is in seconds."""
+    """Too many log-ins failed for this account or address; `wait` is in seconds."""
 
     def __init__(self, wait):
-        super().__init__(f"Too many log-ins failed; try again in {wait} seconds.")
+        super().__init__(f"Too many failed log-ins: try again in {wait} seconds.")
         self.wait = wait
 
 
 class LoginLimit(FixedWindowLimit):
-    """Counts in the cache of CACHE_URL; without one, or while it is away, in the database.
-
-    A process's own memory would not do.
-    """
+    """Counted in the cache of CACHE_URL; without one, or while it is away, in the database."""
 
     def increment(self, key, delta=1):
         if settings.CACHE_URL:
@@ -33,16 +30,16 @@ class LoginLimit(FixedWindowLimit):
         return Counter.objects.increment(key, delta, int(time.time()) + 2 * self.seconds)
 
 
-KNOWN_NETWORKS = LoginLimit("log-in network", 1, 90 * 86_400)
+KNOWN_NETWORKS = LoginLimit("log-in network", 1, 90 * 86_400)  # this window and the last
 
 
 def count_attempts(username, address, has_token=False):
-    """Count an attempt to log in; return its limits and keys, to take it back if it succeeds.
+    """Count an attempt to log in; return its `[(limit, key)]`, to take it back if it succeeds.
 
-    Of an address it counts for all accounts. Of an account it counts for each network by itself, so
-    that nobody keeps the owner out from elsewhere; and for all networks together, save those from
-    which the account was logged in to. Who has the account's token counts apart from who has not.
-    Raises LoginThrottled.
+    An attempt counts for its address, over all accounts; for the account and the network together,
+    so that nobody locks the owner out from elsewhere; and for the account over all networks, except
+    those from which somebody logged in to it before. Attempts with the account's token count
+    separately. Raises LoginThrottled.
     """
     client = network(address)
     if has_token:
@@ -52,13 +49,14 @@ def count_attempts(username, address, has_token=False):
         count_attempt("address", client, address),
         count_attempt("account", pair, address),
     ]
-    if not KNOWN_NETWORKS.increment(KNOWN_NETWORKS.key(pair), 0):
+    keys = (KNOWN_NETWORKS.key(pair, windows_ago) for windows_ago in (0, 1))
+    if not any(KNOWN_NETWORKS.increment(key, 0) for key in keys):
         attempts.append(count_attempt("everywhere", username, address))
     return attempts
 
 
 def remember_network(username, client):
-    """Note that the account was logged in to from this network."""
+    """Remember that somebody logged in to the account from this network."""
     KNOWN_NETWORKS.increment(KNOWN_NETWORKS.key(f"{username}\n{client}"))
 
 
@@ -69,6 +67,6 @@ def count_attempt(scope, identifier, address):
     count = limit.increment(key)
     if count > limit.max_count:
         if count == limit.max_count + 1:
-            logger.warning("Too many log-ins failed for one %s; this came from %s", scope, address)
+            logger.warning("Too many failed log-ins (limit: %s), last from %s", scope, address)
         raise LoginThrottled(limit.wait)
     return limit, key

@@ -1,4 +1,4 @@
-"""Who may log in, and where parcels go."""
+"""Customers: the users of the shop, with their profile and their account's life cycle."""
 
 import time
 
@@ -19,13 +19,13 @@ hashing = Slots()  # a hash takes 200 ms
 
 class CustomerQuerySet(models.QuerySet):
     def visible_to(self, user):
-        """Everyone for staff, yourself for a customer, nobody for an anonymous caller."""
+        """Return everyone for staff, a customer's own row, or nothing for an anonymous user."""
         if user.is_staff:
             return self
         return self.filter(pk=user.pk) if user.is_authenticated else self.none()
 
     def active_superusers(self):
-        """The superusers who can log in, in the order in which to lock them: by their ids."""
+        """Return the superusers who can log in, ordered by id, which is the order of locks."""
         return self.filter(is_superuser=True, is_active=True).order_by("pk")
 
 
@@ -37,8 +37,8 @@ class CustomerManager(UserManager.from_queryset(CustomerQuerySet)):
         return next(iter(fetch(self.model, f"{sql} {where}", [key])), None)
 
     def get_by_natural_key(self, username):
-        """Log-in does not mind the case of a user name (`customer_username_any_case`)."""
-        # One character more than any name has; SQLite takes no pattern over 50,000 bytes.
+        """Find a user name regardless of case (`customer_username_any_case`)."""
+        # One character more than the longest name: SQLite fails on patterns over 50,000 bytes.
         return self.get(username__iexact=username[:151])
 
 
@@ -47,7 +47,7 @@ class AccountClosed(Exception):
 
 
 class LastSuperuser(Exception):
-    """Without this account, nobody could run the shop."""
+    """The account is the last active superuser."""
 
 
 class Customer(AbstractUser):
@@ -73,8 +73,8 @@ class Customer(AbstractUser):
 
     objects = CustomerManager()
 
-    # What other apps hold of a person is theirs to tell and to erase, when these are sent.
-    exporting = Signal()  # receivers answer with {name: what they hold of `customer`}
+    # Other apps export and erase what they hold about a customer when they receive these.
+    exporting = Signal()  # receivers return `{name: values}` of `customer`
     closing = Signal()  # sent in the transaction that closes the account of `customer`
 
     ADDRESS = ("street_1", "street_2", "city", "state", "postal_code", "country")
@@ -96,7 +96,7 @@ class Customer(AbstractUser):
         ]
 
     def save(self, **kwargs):
-        """Also revokes the token, if the password is a new one or the account is shut."""
+        """Also revoke the token if the password is new or the account is inactive."""
         if self._state.adding or (self._password is None and self.is_active):
             super().save(**kwargs)
             return
@@ -106,10 +106,10 @@ class Customer(AbstractUser):
 
     def set_unusable_password(self):
         super().set_unusable_password()
-        self._password = ""  # which has `save` see a change, as in `set_password`
+        self._password = ""  # so that `save` sees a change, as with `set_password`
 
     def postal_address(self):
-        """Where parcels go, as orders copy it: a name, a number to ring and the address lines."""
+        """Return the address as orders copy it: `name`, `contact_number` and the ADDRESS fields."""
         return {
             "name": self.get_full_name() or self.username,
             "contact_number": self.contact_number,
@@ -117,7 +117,7 @@ class Customer(AbstractUser):
         }
 
     def export(self):
-        """All that the shop holds of this person: `{name: values}`, some of them iterators."""
+        """Return all the shop holds about this person: `{name: values}`, some of them iterators."""
         token = AccessToken.objects.filter(user=self).first()
         held = {
             "account": {
@@ -144,7 +144,7 @@ class Customer(AbstractUser):
         return held
 
     def update_fields(self, **changes):
-        """Write just these fields: the rest of the row may have changed since it was read.
+        """Write these fields only, since others may have changed since the row was read.
 
         Raises AccountClosed.
         """
@@ -155,29 +155,29 @@ class Customer(AbstractUser):
             raise AccountClosed
 
     def change_password(self, password):
-        """Also revokes the token. Raises AccountClosed: to hash it takes long enough for that.
+        """Set the password and revoke the token.
 
-        Raises Busy.
+        Raises Busy, and AccountClosed if that happened while the password was hashed.
         """
         with hashing.take():
             self.set_password(password)
         with transaction.atomic():
             self.update_fields(password=self.password)
             AccessToken.revoke(self)
-        self._password = None  # as `save` does: it is changed, and not to be
+        self._password = None  # as `save` does: there is no change left to save
 
     def is_last_superuser(self):
-        """Whether nobody else could run the shop; within a transaction.
+        """Return whether this is the only active superuser. Call it within a transaction.
 
-        Locks the superusers, together and first: the last two may be about to go at once.
+        Locks all superusers first: the last two may be closing their accounts at the same time.
         """
         superusers = type(self).objects.active_superusers().select_for_update(no_key=True)
         return [*superusers] == [self]
 
     def close(self):
-        """Shut the account for good, and erase what it and other apps tell of the person.
+        """Close the account permanently, and erase personal data here and in other apps.
 
-        The row stays, since orders are records and point at it. Raises LastSuperuser.
+        The row stays, since orders refer to it. Raises LastSuperuser.
         """
         with transaction.atomic():
             if self.is_last_superuser():
@@ -185,7 +185,7 @@ class Customer(AbstractUser):
             self._erase()
 
     def _erase(self):
-        self.username = f"closed {self.pk}"  # a blank: nobody can register it
+        self.username = f"closed {self.pk}"  # nobody can register a name with a blank
         for field in self.PERSONAL:
             setattr(self, field, "")
         self.last_login = None
@@ -199,7 +199,7 @@ class Customer(AbstractUser):
         self.closing.send(type(self), customer=self)
 
     def _admin_log_entries(self):
-        """The history of this account, which names it, and of its token."""
+        """Return the admin's log of this account and its token; the entries have its name."""
         return LogEntry.objects.filter(
             content_type__app_label=self._meta.app_label, object_id=self.pk
         )
@@ -207,7 +207,7 @@ class Customer(AbstractUser):
 
 class CounterManager(models.Manager):
     def increment(self, key, delta, expires):
-        """Add to the count of this key, and return it; no other process counts in between."""
+        """Add to the count of this key and return it, atomically."""
         with connection.cursor() as cursor:
             cursor.execute(
                 "INSERT INTO customers_counter AS counter (key, count, expires)"
@@ -217,13 +217,13 @@ class CounterManager(models.Manager):
                 [key, delta, expires],
             )
             (count,) = cursor.fetchone()
-        if count == delta and key.startswith("0"):  # every sixteenth new key cleans up
+        if count == delta and key.startswith("0"):  # one in sixteen new keys cleans up
             self.filter(expires__lt=time.time()).delete()
         return count
 
 
 class Counter(models.Model):
-    """How often log-ins failed in a window of time (`customers.login_limits`)."""
+    """The number of failed log-ins in a window (`customers.login_limits`)."""
 
     key = models.CharField(max_length=64, primary_key=True)
     count = models.IntegerField()

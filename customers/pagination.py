@@ -1,4 +1,4 @@
-"""The list of customers, a bare array whose pages are linked by a header."""
+"""Pagination of the customer list: a bare array, with links to other pages in a header."""
 
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param

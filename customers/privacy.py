@@ -1,4 +1,4 @@
-"""The answer with all that the shop holds of a person, for the API and the admin."""
+"""The export of a person's data, for the API and the admin."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -8,7 +8,7 @@ from django.http import StreamingHttpResponse
 from customers.slots import Slots
 from shopply.api.renderers import JSONRenderer
 
-exporting = Slots()  # 6,500 orders of 100 lines take half a minute
+exporting = Slots()  # 6,500 orders of 100 items take half a minute
 
 
 def export_response(customer):
@@ -21,7 +21,7 @@ def export_response(customer):
 
 
 class ExportStream:
-    """The JSON in pieces. Django closes it when it is sent, or nobody reads it any more."""
+    """The JSON in pieces. Django closes it when it is sent or the client disconnects."""
 
     def __init__(self, customer):
         self.slot = ExitStack()
@@ -36,12 +36,12 @@ class ExportStream:
 
 
 def stream_object(members):
-    """Yield the JSON of `{name: value}` in pieces: an iterator is an array, written by elements."""
+    """Yield the JSON of `{name: value}` in pieces, and of an iterator element by element."""
     render = JSONRenderer().render
     for index, (name, value) in enumerate(members.items()):
         yield (b", " if index else b"{") + render(name) + b": "
         if not isinstance(value, Iterator):
-            yield render(value)
+            yield render(value) or b"null"
             continue
         separator = b"["
         for element in value:

@@ -1,4 +1,4 @@
-"""What the domain raises, as problems of the API."""
+"""Errors of log-ins and exports, as problems of the API."""
 
 from contextlib import contextmanager
 
@@ -9,7 +9,7 @@ from shopply.api.exceptions import ProblemException
 
 @contextmanager
 def map_login_errors():
-    """Around whatever hashes a password."""
+    """Wrap code that hashes a password."""
     with map_busy():
         try:
             yield
@@ -19,7 +19,7 @@ def map_login_errors():
 
 @contextmanager
 def map_busy():
-    """Around whatever takes a slot."""
+    """Wrap code that takes a slot."""
     try:
         yield
     except Busy as exc:

@@ -12,20 +12,20 @@ from django.conf import settings
 from django.core.cache import cache
 from redis import RedisError
 
-PAUSE = 5  # seconds in which a cache that did not answer is not asked
+PAUSE = 5  # seconds without calls after the cache did not respond
 
 logger = logging.getLogger(__name__)
 
 
 class CacheAway(Exception):
-    """The cache does not answer, or did not a moment ago."""
+    """The cache does not respond, or did not within the last PAUSE seconds."""
 
 
 @dataclass(frozen=True)
 class FixedWindowLimit:
     """At most `max_count` in a window of `seconds`; windows begin at multiples of their length.
 
-    `name` keeps the counts of one limit apart from those of another.
+    `name` separates the counts of different limits.
     """
 
     name: str
@@ -36,26 +36,23 @@ class FixedWindowLimit:
 
     @property
     def wait(self):
-        """Seconds until the next window begins, 1 or more."""
+        """Seconds until the next window begins, at least 1."""
         return int(self.seconds - time.time() % self.seconds) + 1
 
-    def key(self, identifier):
-        """The key of a caller in this window, hashed: the store does not show who called."""
-        window = int(time.time() // self.seconds)
+    def key(self, identifier, windows_ago=0):
+        """Return the key of a caller in a window, hashed, so that the store has no names."""
+        window = int(time.time() // self.seconds) - windows_ago
         text = f"{settings.SECRET_KEY}\n{self.name}\n{window}\n{identifier}"
         return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
 
     def increment(self, key, delta=1):
-        """Add to the count of this key, and return it; nobody else counts in between.
-
-        Raises CacheAway.
-        """
+        """Add to the count of this key and return it, atomically. Raises CacheAway."""
         if time.monotonic() < self.paused_until:
             raise CacheAway
         try:
             return self._increment(key, delta)
         except RedisError as exc:
-            logger.warning("The cache does not answer: %s", type(exc).__name__)
+            logger.warning("The cache does not respond: %s", type(exc).__name__)
             FixedWindowLimit.paused_until = time.monotonic() + PAUSE
             raise CacheAway from exc
 
@@ -67,13 +64,13 @@ class FixedWindowLimit:
                 return delta
         try:
             return cache.incr(key, delta)  # another was first
-        except ValueError:  # and the cache was emptied since
+        except ValueError:  # and the cache was emptied in between
             return delta
 
 
 @lru_cache(1024)
 def network(address):
-    """The part of the address space that one caller has: an IPv4 address, or 64 bits of IPv6."""
+    """Return the network that one caller has: an IPv4 address, or 64 bits of IPv6."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

@@ -31,7 +31,7 @@ CUSTOMER_EXAMPLE = {
     "postal_code": "22763",
     "country": "Germany",
 }
-# Of the export: what each app adds to it is known here by its name in the document only.
+# The export: what other apps add to it is known here by its name in the OpenAPI document only.
 EXPORT_SCHEMA = {
     "type": "object",
     "properties": {
@@ -74,7 +74,7 @@ def validate_ascii(address):
 
 
 def check_strength(field, password, customer):
-    """Refuse, as an error of `field`, what AUTH_PASSWORD_VALIDATORS refuse for this customer."""
+    """Raise what AUTH_PASSWORD_VALIDATORS find, as a ValidationError of `field`."""
     try:
         validate_password(password, customer)
     except ValidationError as exc:
@@ -82,7 +82,7 @@ def check_strength(field, password, customer):
 
 
 class NewPasswordField(CharField):
-    """`check_strength` checks its minimum length too, once the other fields are read."""
+    """A new password; `check_strength` also checks its minimum length."""
 
     openapi = {"minLength": 10}
 
@@ -91,8 +91,8 @@ class NewPasswordField(CharField):
             write_only=True,
             max_length=256,
             trim_whitespace=False,
-            help_text="10 characters or more; not a common one, not all digits, "
-            "not like your name.",
+            help_text="10 characters or more; not a common password, not all digits, "
+            "not similar to your name.",
         )
 
 
@@ -104,13 +104,13 @@ class NewPasswordField(CharField):
     ]
 )
 class CurrentPasswordSerializer(serializers.Serializer):
-    """For what whoever found a token must not do. Raises LoginThrottled, Busy."""
+    """For actions for which a token is not enough. Raises LoginThrottled, Busy."""
 
     current_password = CharField(write_only=True, max_length=256, trim_whitespace=False)
 
     def validate_current_password(self, password):
         request = self.context["request"]
-        # Counted as a log-in is, or whoever found a token could try out passwords here.
+        # Counted as a log-in: otherwise a thief of the token could guess passwords here.
         name, has_token = request.user.username, request.auth is not None
         if not authenticate(request, username=name, password=password, has_token=has_token):
             raise serializers.ValidationError("This is not your password.", code="wrong")
@@ -195,7 +195,7 @@ class CustomerSerializer(serializers.ModelSerializer):
     ]
 )
 class ProfileSerializer(CurrentPasswordSerializer, CustomerSerializer):
-    """A customer's own: by another e-mail address a thief of the token could take the account."""
+    """A customer's own profile. A new e-mail address needs the password, not just a token."""
 
     current_password = CharField(
         write_only=True,
@@ -258,12 +258,12 @@ class CustomerCreateSerializer(CustomerSerializer):
         try:
             return super().to_internal_value(data)
         except serializers.ValidationError as exc:
-            sound = {field.field_name for field in self._writable_fields} - exc.detail.keys()
-            if "password" not in sound or api_settings.NON_FIELD_ERRORS_KEY in exc.detail:
+            valid = {field.field_name for field in self._writable_fields} - exc.detail.keys()
+            if "password" not in valid or api_settings.NON_FIELD_ERRORS_KEY in exc.detail:
                 raise
-            # Else its errors would show only once all the rest is right.
+            # Otherwise its errors would only show once the other fields are valid.
             try:
-                self.validate({field: data[field] for field in sound & data.keys()})
+                self.validate({field: data[field] for field in valid & data.keys()})
             except serializers.ValidationError as more:
                 raise serializers.ValidationError(exc.detail | more.detail) from None
             raise

@@ -1,7 +1,4 @@
-"""Request limits by RATES, against what would stop the shop. Staff are not limited.
-
-A cache that is away limits nobody: the shop goes on.
-"""
+"""Request limits by RATES. Staff are not limited, and nobody is while the cache is away."""
 
 import threading
 import time
@@ -14,25 +11,27 @@ from rest_framework.throttling import BaseThrottle
 from customers.rate_limits import CacheAway, FixedWindowLimit, network
 from customers.slots import max_held_threads
 
-SLOW = 0.5  # seconds
+SLOW_REQUEST = 0.5  # seconds
 
-unlimited = Counter("shopply_unlimited_requests", "Requests not counted: the cache was away.")
+unlimited_requests = Counter(
+    "shopply_unlimited_requests", "Requests without limits because the cache was away."
+)
 
 
 class UserOrAnonThrottle(BaseThrottle):
-    """All requests of a customer, or of an address without a log-in.
+    """Limit all requests of a customer, or of an address without a log-in.
 
-    Of those that take longer than SLOW, a caller has at most one fewer under way than a process
-    has threads, so that nobody holds them all. Quick ones are never too many.
+    Of requests longer than SLOW_REQUEST, a caller can have `max_held_threads` in progress, so that
+    nobody holds all threads of a process.
     """
 
-    limit = None  # whose window the caller has to wait for
+    limit = None  # the limit for whose window the caller has to wait
 
     def allow_request(self, request, view):
         if request.user.is_staff:
             return True
         scope, identifier = get_caller(request)
-        return requests_under_way.begin((scope, identifier)) and self.allow(scope, identifier)
+        return requests_in_progress.begin((scope, identifier)) and self.allow(scope, identifier)
 
     def allow(self, scope, identifier):
         """Count a request, and return whether it is within the limit."""
@@ -43,7 +42,7 @@ class UserOrAnonThrottle(BaseThrottle):
         try:
             return self.limit.increment(self.limit.key(identifier)) <= self.limit.max_count
         except CacheAway:
-            unlimited.inc()
+            unlimited_requests.inc()
             return True
 
     def wait(self):
@@ -51,26 +50,26 @@ class UserOrAnonThrottle(BaseThrottle):
 
 
 class ScopedThrottle(UserOrAnonThrottle):
-    """A limit of its own for what costs more, named by `throttle_scope` of the view."""
+    """Limit the requests of a view that names its rate by `throttle_scope`."""
 
     def allow_request(self, request, view):
         scope = getattr(view, "throttle_scope", None)
         if scope is None or request.user.is_staff:
             return True
-        if scope == "account":  # else each new account could register the next ones
+        if scope == "account":  # by address: a new account could register the next ones
             return self.allow(scope, network(request.META["REMOTE_ADDR"]))
         return self.allow(scope, get_caller(request)[1])
 
 
 def get_caller(request):
-    """The name of the rate, and who is counted."""
+    """Return the name of the rate, and the identifier that is counted."""
     if request.user.is_authenticated:
         return "customer", request.user.pk
     return "anonymous", network(request.META["REMOTE_ADDR"])
 
 
-class RequestsUnderWay:
-    """Since when each caller's requests are under way in this process."""
+class RequestsInProgress:
+    """The start times of each caller's requests in progress in this process."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -78,10 +77,10 @@ class RequestsUnderWay:
         self.current = threading.local()
 
     def begin(self, caller):
-        """Return whether the caller may have one more under way, which this thread now serves."""
+        """Return whether the caller can have one more request in progress, in this thread."""
         now = time.monotonic()
         with self.lock:
-            slow = sum(now - begun > SLOW for begun in self.begun[caller].values())
+            slow = sum(now - begun > SLOW_REQUEST for begun in self.begun[caller].values())
             if slow >= max_held_threads():
                 return False
             self.begun[caller][threading.get_ident()] = now
@@ -89,7 +88,7 @@ class RequestsUnderWay:
         return True
 
     def end(self):
-        """What this thread served is answered."""
+        """Forget the request that this thread served."""
         caller = self.current.__dict__.pop("caller", None)
         if caller:
             with self.lock:
@@ -99,16 +98,16 @@ class RequestsUnderWay:
                     del self.begun[caller]
 
 
-requests_under_way = RequestsUnderWay()
+requests_in_progress = RequestsInProgress()
 
 
 def end_requests(get_response):
-    """Middleware that says when a request is no longer under way."""
+    """Return middleware that ends requests in progress."""
 
     def middleware(request):
         try:
             return get_response(request)
         finally:
-            requests_under_way.end()
+            requests_in_progress.end()
 
     return middleware

@@ -1,4 +1,4 @@
-"""Tokens: who sends one is that customer."""
+"""Access tokens: issuing, expiry and revocation."""
 
 from datetime import timedelta
 
@@ -11,12 +11,12 @@ from rest_framework.authtoken.models import Token, TokenProxy
 CLOCK_TOLERANCE = timedelta(minutes=1)
 
 
-class LogInOutdated(Exception):
-    """The password was changed, or the account closed, since the log-in was checked."""
+class StaleLogin(Exception):
+    """The password was changed or the account closed after the log-in was checked."""
 
 
 class AccessToken(TokenProxy):
-    """REST framework's token, which by itself is named by its key: admins show and log names."""
+    """REST framework's token, displayed by its owner: its own name is the key, which admins log."""
 
     class Meta:
         proxy = True
@@ -27,26 +27,26 @@ class AccessToken(TokenProxy):
 
     @property
     def expires(self):
-        """When it stops working (TOKEN_TTL after it was made); None for never."""
+        """When it expires, TOKEN_TTL after it was created; None without a TOKEN_TTL."""
         return self.created + settings.TOKEN_TTL if settings.TOKEN_TTL else None
 
     @property
     def expired(self):
-        """Also if it was made in the future, by a clock that was ahead: it would last too long."""
+        """True also for a token created in the future, by a clock that was ahead."""
         now = timezone.now()
         return self.expires is not None and not self.created - CLOCK_TOLERANCE < now < self.expires
 
     @classmethod
     def issue(cls, customer):
-        """The customer's token; a new one if there is none, or only one that expired.
+        """Return the customer's token; create one if there is none, or an expired one.
 
-        Raises LogInOutdated.
+        Raises StaleLogin.
         """
         with transaction.atomic():
-            # A change of the password waits for this lock, and revokes what was issued before it.
+            # A password change waits for this lock, and then revokes this token.
             current = get_user_model().objects.select_for_update(no_key=True).get(pk=customer.pk)
             if current.password != customer.password or not current.is_active:
-                raise LogInOutdated
+                raise StaleLogin
             token = cls.objects.filter(user=current).first()
             if token and token.expired:
                 token.delete()
@@ -55,5 +55,5 @@ class AccessToken(TokenProxy):
 
     @classmethod
     def revoke(cls, customer):
-        """From now on the customer's token, if there is one, opens nothing."""
+        """Delete the customer's token, if there is one."""
         Token.objects.filter(user=customer).delete()

@@ -25,7 +25,7 @@ from customers.serializers import (
     ProfileSerializer,
     TokenSerializer,
 )
-from customers.tokens import AccessToken, LogInOutdated
+from customers.tokens import AccessToken, StaleLogin
 from shopply.api.exceptions import ProblemException
 
 
@@ -38,9 +38,9 @@ class ObtainToken(ObtainAuthToken):
 
     @extend_schema(
         summary="Obtain your token",
-        description="Answers with the token of the account, the same each time until it expires "
-        "or is revoked. Send it with every request: `Authorization: Token <TOKEN>`. A wrong name "
-        "or password is a 400; after too many, none is looked at for a while.",
+        description="Returns the token of the account, the same one each time until it expires or "
+        "is revoked. Send it with every request: `Authorization: Token <TOKEN>`. A wrong user name "
+        "or password is a 400; after too many, passwords are rejected for a while.",
         responses={200: TokenSerializer},
         extensions={"x-problems": ["too_many_failures"]},
     )
@@ -50,7 +50,7 @@ class ObtainToken(ObtainAuthToken):
             serializer.is_valid(raise_exception=True)
         try:
             token = AccessToken.issue(serializer.validated_data["user"])
-        except LogInOutdated:
+        except StaleLogin:
             raise exceptions.ValidationError("The password was just changed.") from None
         return Response({"token": token.key})
 
@@ -60,7 +60,7 @@ class RevokeToken(views.APIView):
     @extend_schema(
         summary="Revoke your token",
         description="Logs out everywhere: the token of your account stops working at once, and "
-        "`POST /api/obtain-token/` makes another. Use it when a token may have been seen. "
+        "`POST /api/obtain-token/` creates a new one. Use it if a token may have leaked. "
         "Changing the password does the same.",
         request=None,
         responses={204: None},
@@ -74,8 +74,8 @@ class RevokeToken(views.APIView):
 @extend_schema_view(
     list=extend_schema(
         summary="List customers",
-        description="A bare array. Staff get everyone, in pages linked by the `Link` header; a "
-        "customer gets one row, their own; without a log-in the array is empty.",
+        description="A bare array. Staff get everyone, in pages with a `Link` header; a customer "
+        "gets their own row; without a log-in the array is empty.",
         parameters=[
             OpenApiParameter(
                 "Link",
@@ -88,13 +88,13 @@ class RevokeToken(views.APIView):
     ),
     retrieve=extend_schema(
         summary="Get a customer",
-        description="Yourself, or anyone if you are staff. Anybody else is not found.",
+        description="Yourself, or anyone if you are staff. Others are not found.",
     ),
     create=extend_schema(
         summary="Register",
-        description="Opens an account; no log-in is needed. User name and e-mail address must be "
-        "new, whatever the case of their letters. The address fields may be left out; orders go "
-        "to this address unless they name another. Next: obtain a token.",
+        description="Creates an account; no log-in is needed. User name and e-mail address must be "
+        "unique, regardless of case. The address fields are optional; orders go to this address "
+        "unless they have another. Next: obtain a token.",
         responses={201: CustomerSerializer},
     ),
 )
@@ -111,9 +111,9 @@ class CustomerViewSet(
 
     @property
     def throttle_scope(self):
-        if self.action in ("create", "password", "close", "export"):
+        if self.action in ("create", "password", "close", "delete_me", "export"):
             return "account"
-        # Finding out that an address is taken costs as much here as by registering.
+        # Limited like registering, since both show whether an address is taken.
         if self.action == "update_me" and isinstance(self.request.data, dict):
             return "account" if "email" in self.request.data else None
         return None
@@ -124,7 +124,7 @@ class CustomerViewSet(
     def list(self, request):
         if request.user.is_staff:
             return super().list(request)
-        # The only row there is was read along with the token.
+        # Authentication has read the only row.
         page = self.paginate_queryset([request.user] if request.user.is_authenticated else [])
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
@@ -148,9 +148,9 @@ class CustomerViewSet(
 
     @extend_schema(
         summary="Change your profile",
-        description="Send only what changes. The user name stays; the password has its own "
-        "address, and another e-mail address needs `current_password`. Orders already placed keep "
-        "the address they were placed with.",
+        description="Send the fields to change. The user name cannot change; the password has an "
+        "endpoint of its own, and a new e-mail address needs `current_password`. Existing orders "
+        "keep their address.",
         request=ProfileSerializer,
         responses={200: CustomerSerializer},
     )
@@ -167,8 +167,8 @@ class CustomerViewSet(
 
     @extend_schema(
         summary="Close your account, logged in with Basic",
-        description="What `POST /api/customers/me/close/` does, where Basic proves the password; "
-        "with a token it is a 403.",
+        description="Does the same as `POST /api/customers/me/close/`: Basic proves the password. "
+        "With a token it is a 403.",
         responses={204: None},
         extensions={"x-problems": ["last_superuser", "permission_denied"]},
     )
@@ -182,10 +182,10 @@ class CustomerViewSet(
 
     @extend_schema(
         summary="Close your account",
-        description="Erases your name, contact and address, and shuts the account: its token and "
-        "password stop working at once. There is no way back. Orders stay as records, without "
-        "your name and address; those under way lose them when they are delivered or cancelled. "
-        "`GET /api/customers/me/export/` before that, if you want to keep a copy.",
+        description="Erases your name, contact number and address, and closes the account: its "
+        "token and password stop working at once. It cannot be undone. Orders stay as records, "
+        "without your name and address; orders in progress lose them when they are delivered or "
+        "cancelled. To keep a copy, `GET /api/customers/me/export/` first.",
         responses={204: None},
         extensions={"x-problems": ["last_superuser"]},
     )
@@ -212,7 +212,7 @@ class CustomerViewSet(
 
     @extend_schema(
         summary="Change your password",
-        description="Needs the current one. Your token is revoked: obtain a new one.",
+        description="Needs the current password. Your token is revoked: obtain a new one.",
         responses={204: None},
     )
     @action(
@@ -229,10 +229,10 @@ class CustomerViewSet(
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(
-        summary="Export all about you",
-        description="Everything the shop holds about you, in one answer: the account with its "
-        "address, when your token was made, and your orders with their lines and events; for "
-        "staff, what the books say of their work too.",
+        summary="Export your data",
+        description="Everything the shop holds about you, in one response: the account with its "
+        "address, when your token was created, and your orders with their items and events; for "
+        "staff, also their stock adjustments and the transitions they made.",
         responses={200: EXPORT_SCHEMA},
         examples=[OpenApiExample("Everything", EXPORT_EXAMPLE, response_only=True)],
     )

@@ -13,12 +13,12 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from orders.models import Order, OrderEvent, OrderItem
-from orders.moves import MOVES, IllegalTransition, Status, moves_of
-from products.admin import Record
+from orders.transitions import TRANSITIONS, IllegalTransition, Status, allowed_transitions
+from products.admin import ReadOnlyAdminMixin
 from products.models import Product
 from products.search import split_words
 
-# Of one action: a request must not keep its thread from others.
+# Limits of one bulk action, so that a request does not block its thread.
 BULK_TIMEOUT = 0.5  # seconds
 BULK_SIZE = 500
 MAX_MESSAGES = 10
@@ -26,71 +26,69 @@ MAX_MESSAGES = 10
 ORDER_NUMBER = re.compile("[0-9]{1,18}", re.ASCII)
 
 
-class OrderItemInline(Record, admin.TabularInline):
+class OrderItemInline(ReadOnlyAdminMixin, admin.TabularInline):
     model = OrderItem
     fields = ("sku", "name", "unit_price", "quantity", "line_total")
 
 
-class OrderEventInline(Record, admin.TabularInline):
+class OrderEventInline(ReadOnlyAdminMixin, admin.TabularInline):
     model = OrderEvent
     fields = ("status", "at", "by", "note")
 
     def get_queryset(self, request):
-        """The moves; releases before this one wrote a row of the placed event too."""
+        """Return the transitions: earlier releases wrote a row for the placed event too."""
         return super().get_queryset(request).exclude(status=Status.PLACED)
 
 
-def in_bulk(name):
-    """The action that makes this move with each of the selected orders that may make it."""
+def bulk_action(name):
+    """Return the admin action that makes this transition with each of the selected orders."""
 
-    @admin.action(description=f"{name.capitalize()} selected orders", permissions=["move"])
-    def make_moves(modeladmin, request, orders):
+    @admin.action(description=f"{name.capitalize()} selected orders", permissions=["transition"])
+    def make_transitions(modeladmin, request, orders):
         deadline = time.monotonic() + BULK_TIMEOUT
-        movable = orders.filter(status__in=MOVES[name].sources)
-        for order in list(orders.exclude(status__in=MOVES[name].sources)[:MAX_MESSAGES]):
-            modeladmin.make_move(request, order, name)  # says why it cannot
-        moved = 0
-        for order in movable[:BULK_SIZE]:
+        ready = orders.filter(status__in=TRANSITIONS[name].sources)
+        for order in list(orders.exclude(status__in=TRANSITIONS[name].sources)[:MAX_MESSAGES]):
+            modeladmin.make_transition(request, order, name)  # says why it cannot
+        changed = 0
+        for order in ready[:BULK_SIZE]:
             if time.monotonic() > deadline:
                 break
-            moved += modeladmin.make_move(request, order, name)
-        if moved:
-            count = ngettext("%d order", "%d orders", moved) % moved
-            modeladmin.message_user(request, f"{count} {MOVES[name].target}.")
-        if movable.exists():
-            message = "That was not all of them: select the others and choose the action again."
+            changed += modeladmin.make_transition(request, order, name)
+        if changed:
+            count = ngettext("%d order", "%d orders", changed) % changed
+            modeladmin.message_user(request, f"{count} {TRANSITIONS[name].target}.")
+        if ready.exists():
+            message = "Not all orders were processed: select the others and run the action again."
             modeladmin.message_user(request, message, messages.WARNING)
 
-    make_moves.__name__ = name
-    return make_moves
+    make_transitions.__name__ = name
+    return make_transitions
 
 
 @admin.register(Order)
-class OrderAdmin(Record, admin.ModelAdmin):
+class OrderAdmin(ReadOnlyAdminMixin, admin.ModelAdmin):
     list_display = ("id", "created", "customer", "status", "total", "destination")
     list_filter = ("status", "created")
     list_select_related = ("customer",)
-    search_fields = ("id",)  # what is found is told below
-    search_help_text = (
-        "Order number, customer's user name or e-mail, words of a product as it is now"
-    )
+    search_fields = ("id",)  # shows the search box; `get_search_results` says what it finds
+    search_help_text = "Order number, customer's user name or e-mail, words of a product"
     date_hierarchy = "created"
     list_per_page = 50
     fields = ("status", "customer", "total", "address", "created", "modified")
     inlines = (OrderItemInline, OrderEventInline)
-    actions = [in_bulk(name) for name in MOVES]
+    actions = [bulk_action(name) for name in TRANSITIONS]
 
     def get_search_results(self, request, orders, text):
-        """Django would join all lines of all orders, for each of three counts and the page."""
+        """Search by subqueries, where Django would join all items of all orders."""
         for word in split_words(text):
             is_named = Q(username__icontains=word) | Q(email__icontains=word)
             customers = get_user_model().objects.filter(is_named)
-            lines = OrderItem.objects.filter(product__in=Product.objects.search([word]))
+            items = OrderItem.objects.filter(product__in=Product.objects.search([word]))
             numbers = [int(word)] if ORDER_NUMBER.fullmatch(word) else []
-            found = Order.objects.order_by().values("pk")
+            ids = Order.objects.order_by().values("pk")
             orders = orders.filter(
-                pk__in=found.filter(customer__in=customers).union(
-                    found.filter(pk__in=numbers), lines.order_by().values("order")
+                pk__in=ids.filter(customer__in=customers).union(
+                    ids.filter(pk__in=numbers), items.order_by().values("order")
                 )
             )
         return orders, False
@@ -105,14 +103,14 @@ class OrderAdmin(Record, admin.ModelAdmin):
 
     @admin.display(description="shipping address")
     def address(self, order):
-        lines = (value for value in order.shipping_address.values() if value)
-        return format_html_join("", "{}<br>", ((line,) for line in lines))
+        parts = (value for value in order.shipping_address.values() if value)
+        return format_html_join("", "{}<br>", ((part,) for part in parts))
 
-    def has_move_permission(self, request):
+    def has_transition_permission(self, request):
         return request.user.has_perm("orders.change_order")
 
-    def make_move(self, request, order, name, note=""):
-        """Whether the order could make the move; if not, the user is told why."""
+    def make_transition(self, request, order, name, note=""):
+        """Return whether the order made the transition; if not, show the user why."""
         try:
             getattr(order, name)(by=request.user, note=note)
         except IllegalTransition as exc:
@@ -121,24 +119,24 @@ class OrderAdmin(Record, admin.ModelAdmin):
         return True
 
     def get_urls(self):
-        move = self.admin_site.admin_view(require_POST(self.move))
+        view = self.admin_site.admin_view(require_POST(self.transition_view))
         return [
-            path("<int:pk>/move/<str:name>/", move, name="orders_order_move"),
+            path("<int:pk>/move/<str:name>/", view, name="orders_order_transition"),
             *super().get_urls(),
         ]
 
-    def move(self, request, pk, name):
-        """What the buttons of an order's page post to."""
-        if name not in MOVES:
+    def transition_view(self, request, pk, name):
+        """Handle the buttons of an order's page."""
+        if name not in TRANSITIONS:
             raise Http404
-        if not self.has_move_permission(request):
+        if not self.has_transition_permission(request):
             raise PermissionDenied
         order = get_object_or_404(Order, pk=pk)
-        if self.make_move(request, order, name, request.POST.get("note", "")[:500]):
+        if self.make_transition(request, order, name, request.POST.get("note", "")[:500]):
             self.message_user(request, f"{order} is {order.status} now.")
         return redirect("admin:orders_order_change", pk)
 
     def render_change_form(self, request, context, obj=None, **kwargs):
-        if self.has_move_permission(request):
-            context["moves"] = moves_of(request.user, obj)
+        if self.has_transition_permission(request):
+            context["transitions"] = allowed_transitions(request.user, obj)
         return super().render_change_form(request, context, obj=obj, **kwargs)

@@ -6,7 +6,7 @@ class OrdersConfig(AppConfig):
     name = "orders"
 
     def ready(self):
-        from orders import checks, personal  # noqa: F401  checks register themselves
+        from orders import checks, privacy  # noqa: F401  checks register themselves
 
-        get_user_model().exporting.connect(personal.export)
-        get_user_model().closing.connect(personal.erase)
+        get_user_model().exporting.connect(privacy.export)
+        get_user_model().closing.connect(privacy.erase)

@@ -1,22 +1,22 @@
-"""`manage.py check --deploy --database default` finds books of the stock that do not add up."""
+"""`manage.py check --deploy --database default` finds a stock ledger that does not add up."""
 
 from django.core.checks import Error, Tags, register
 from django.db import DatabaseError
 
-from orders import books
+from orders import stock_ledger
 
 
 @register(Tags.database, deploy=True)
-def stock_adds_up(app_configs, databases, **kwargs):
+def check_stock_ledger(app_configs, databases, **kwargs):
     if not databases:
         return
     try:
-        unbalanced = books.unbalanced().count()
+        count = stock_ledger.find_discrepancies().count()
     except DatabaseError:  # away or not migrated, which shopply/checks.py reports
         return
-    if unbalanced:
+    if count:
         yield Error(
-            f"The stock does not add up to adjustments and orders; products: {unbalanced}.",
+            f"The stock does not add up to adjustments and orders; products: {count}.",
             hint="`manage.py verify_stock` lists them; deploy/RUNBOOK.md says what to do.",
             id="orders.E001",
         )

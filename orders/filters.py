@@ -4,53 +4,53 @@ from django.core.exceptions import ValidationError
 from django_filters import rest_framework as filters
 
 from orders.models import Order
-from orders.moves import Status
+from orders.transitions import Status
 from shopply.api.filters import RegexFilter, RejectEmptyParamsForm
 
 
-def within_the_calendar(moment):
-    """Some moments of the years 1 and 9999 have no date in UTC."""
+def validate_within_calendar(moment):
+    """Reject times of the years 1 and 9999 that have no date in UTC."""
     try:
         moment.astimezone(UTC)
     except OverflowError:
         raise ValidationError(
-            "Must be a moment of the years 1 to 9999, in UTC.", "outside_the_calendar"
+            "Must be a time of the years 1 to 9999, in UTC.", "outside_the_calendar"
         ) from None
 
 
-class MomentFilter(filters.IsoDateTimeFilter):
+class UTCDateTimeFilter(filters.IsoDateTimeFilter):
     def __init__(self, *args, **kwargs):
-        invalid = "Must be ISO 8601, such as 2026-05-01T12:00:00Z; a + is written %%2B in a query."
+        invalid = "Must be ISO 8601, such as 2026-05-01T12:00:00Z; write + as %%2B in a query."
         super().__init__(
             *args,
-            validators=[within_the_calendar],
+            validators=[validate_within_calendar],
             error_messages={"invalid": invalid},
             **kwargs,
         )
 
     def filter(self, orders, moment):
-        """In UTC: PostgreSQL knows no time zone that is 16 hours or more away."""
+        """Compare in UTC: PostgreSQL has no time zones of 16 hours or more."""
         return super().filter(orders, moment and moment.astimezone(UTC))
 
 
 class OrderFilter(filters.FilterSet):
-    """Filters of the list. Spans of time are half open: from `after` on, up to but not `before`."""
+    """Filters of the list. `after` is inclusive, `before` exclusive."""
 
     status = filters.ChoiceFilter(
         choices=Status.choices,
-        label="Only orders in this state.",
+        label="Only orders with this status.",
         error_messages={"invalid_choice": f"Must be one of {', '.join(Status.values)}."},
     )
-    created_after = MomentFilter("created", "gte", label="Placed then or later.")
-    created_before = MomentFilter("created", "lt", label="Placed earlier.")
-    modified_after = MomentFilter(
-        "modified", "gte", label="Changed then or later: for keeping a copy up to date."
+    created_after = UTCDateTimeFilter("created", "gte", label="Placed at this time or later.")
+    created_before = UTCDateTimeFilter("created", "lt", label="Placed before this time.")
+    modified_after = UTCDateTimeFilter(
+        "modified", "gte", label="Changed at this time or later: to keep a copy up to date."
     )
     customer = RegexFilter(
         method="filter_customer",
         pattern="^([1-9][0-9]{0,17}|all)$",
         message="Must be the id of a customer, or `all`.",
-        label="For staff: the orders of the customer with this id, or `all`. Your own without it.",
+        label="For staff: the id of a customer, or `all`. Without it, your own orders.",
     )
 
     class Meta:
@@ -58,5 +58,5 @@ class OrderFilter(filters.FilterSet):
         fields = ()
         form = RejectEmptyParamsForm
 
-    def filter_customer(self, orders, name, whose):
-        return orders if whose == "all" else orders.of(whose)
+    def filter_customer(self, orders, name, value):
+        return orders if value == "all" else orders.for_customer(value)

@@ -1,4 +1,4 @@
-"""How orders are found and placed; `Order.objects` of orders.models."""
+"""Finding and placing orders: `Order.objects`, used by views, admin and privacy."""
 
 from django.apps import apps
 from django.conf import settings
@@ -6,20 +6,20 @@ from django.contrib.auth import get_user_model
 from django.db import connection, models, transaction
 from django.utils import timezone
 
-from orders.moves import MOVES
 from orders.sql import insert_order
-from products.db_retry import retried
+from orders.transitions import TRANSITIONS
+from products.db_retry import retry_transaction
 from products.managers import MAX_ID
 from products.models import Product
-from shopply.api.sql import columns, fetch
+from shopply.api.sql import columns
 
 
-class KeyReused(Exception):
+class IdempotencyKeyReused(Exception):
     """The customer used this idempotency key for an order with another body."""
 
 
 class OrderLimitReached(Exception):
-    """The order is over MAX_UNITS_PER_ORDER, or the customer has MAX_OPEN_ORDERS."""
+    """The order exceeds MAX_UNITS_PER_ORDER, or the customer has MAX_OPEN_ORDERS already."""
 
 
 class CustomerInactive(Exception):
@@ -28,22 +28,23 @@ class CustomerInactive(Exception):
 
 class OrderQuerySet(models.QuerySet):
     def visible_to(self, user):
-        """All for staff, your own for a customer."""
-        return self if user.is_staff else self.of(user.pk)
+        """Return all orders for staff, a customer's own otherwise."""
+        return self if user.is_staff else self.for_customer(user.pk)
 
-    def of(self, customer_id):
+    def for_customer(self, customer_id):
         return self.filter(customer_id=customer_id)
 
-    def settled(self):
-        """Delivered or cancelled: in a state that no move leads out of."""
-        return self.exclude(status__in=[each for move in MOVES.values() for each in move.sources])
+    def closed(self):
+        """Return orders in a final status: delivered or cancelled."""
+        final = [transition.target for transition in TRANSITIONS.values() if transition.is_final]
+        return self.filter(status__in=final)
 
     def cancellable(self):
-        """Placed or confirmed: in a state in which stock is held for nothing that was sent yet."""
-        return self.filter(status__in=MOVES["cancel"].sources)
+        """Return orders that hold stock and were not shipped: placed or confirmed."""
+        return self.filter(status__in=TRANSITIONS["cancel"].sources)
 
-    def page(self, limit, before=None, after=None):
-        """Return orders as `OrderManager.fetch_history` does, of those in this queryset."""
+    def paginate(self, limit, before=None, after=None):
+        """Return at most `limit` orders of this queryset, as `OrderManager.fetch_history` does."""
         orders = self.order_by("-pk" if after is None else "pk")
         if before is not None:
             orders = orders.filter(pk__lt=before)
@@ -52,13 +53,13 @@ class OrderQuerySet(models.QuerySet):
         orders = list(orders.prefetch_related("items", "events")[:limit])
         return orders if after is None else orders[::-1]
 
-    def forget_person(self):
-        """Erase who ordered and where to; but the country, which taxes depend on."""
+    def anonymize(self):
+        """Erase the person from these orders, but not the country, on which taxes depend."""
         apps.get_model("orders", "OrderEvent").objects.filter(order__in=self).update(note="")
         countries = {}
         for pk, address in self.values_list("pk", "shipping_address"):
             countries.setdefault(address["country"], []).append(pk)
-        # Not found by a look-up into the JSON: SQLite would read the country as JSON itself.
+        # Grouped here and not by a JSON lookup: SQLite would parse the country as JSON.
         for country, pks in countries.items():
             self.model.objects.filter(pk__in=pks).update(
                 shipping_address=dict.fromkeys(self.model.ADDRESS, "") | {"country": country},
@@ -70,15 +71,16 @@ class OrderQuerySet(models.QuerySet):
 
 class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
     def fetch(self, tail, params):
-        """Return the orders of `SELECT ... FROM orders_order <tail>`, with their items and events.
+        """Return the orders of `SELECT ... FROM orders_order <tail>`, newest first.
 
-        Three statements, whose text is the same each time: see `shopply.api.sql`.
+        Their `item_list` and `event_list` are loaded.
         """
-        sql = f"SELECT {columns(self.model)} FROM orders_order {tail}"  # noqa: S608
-        with connection.cursor() as cursor:
-            orders = {order.pk: order for order in fetch(self.model, sql, params, cursor)}
-            self.model.load_items_and_events(orders, cursor)
-        return list(orders.values())
+        if connection.vendor == "postgresql":
+            orders = self.model.fetch_whole(tail, params)
+        else:
+            sql = f"SELECT {columns(self.model)} FROM orders_order {tail}"  # noqa: S608
+            orders = self.raw(sql, params).prefetch_related("items", "events")
+        return sorted(orders, key=lambda order: -order.pk)
 
     def fetch_visible_to(self, user, pk):
         """Return the same as `visible_to(user).get(pk=pk)`. Raises Order.DoesNotExist."""
@@ -93,7 +95,7 @@ class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
     def fetch_history(self, customer_id, limit, before=None, after=None):
         """Return at most `limit` orders of a customer, newest first.
 
-        The newest, those next `before` an id, or those next `after` one.
+        They are the newest ones, or those next `before` an id, or those next `after` an id.
         """
         where, params = "customer_id = %s", [customer_id]
         if before is not None:
@@ -101,12 +103,11 @@ class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
         if after is not None:
             where, params = f"{where} AND id > %s", [customer_id, after]
         order = "DESC" if after is None else "ASC"
-        # In the text: of an unknown limit PostgreSQL expects a tenth of all orders.
-        orders = self.fetch(f"WHERE {where} ORDER BY id {order} LIMIT {limit:d}", params)
-        return orders if after is None else orders[::-1]
+        # Literal: for a parameter, PostgreSQL would plan to return a tenth of all orders.
+        return self.fetch(f"WHERE {where} ORDER BY id {order} LIMIT {limit:d}", params)
 
     def quote(self, *, customer, quantities, shipping_address=None, expected_total=None):
-        """Return what `place` would write now, unsaved; `customer` may be anonymous.
+        """Return the order that `place` would write now, unsaved; `customer` may be anonymous.
 
         Raises what `place` raises.
         """
@@ -116,14 +117,16 @@ class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
         return order
 
     def place(self, *, customer, key=None, fingerprint="", **wanted):
-        """Order `quantities`, `{product id: quantity}`, for a customer: all lines or none.
+        """Place an order of `quantities`, `{product id: quantity}`: all items or none.
 
-        Names, SKUs and prices are copied from the products, the address from
-        `shipping_address` or else the customer's profile. Stock leaves in the same transaction.
-        A customer's second order with the same idempotency `key` is not placed: the first one is
-        returned, as it was then and marked `replayed`, if `fingerprint` is that of its body.
-        Raises UnknownProducts, OutOfStock, AddressMissing, TotalTooLarge, PriceChanged (if it
-        does not come to `expected_total`), OrderLimitReached, KeyReused, CustomerInactive.
+        Copies names, SKUs and prices from the products, and the address from `shipping_address`
+        or else from the customer's profile. Takes the stock in the same transaction. If the
+        customer used the idempotency `key` before, nothing is placed: returns that first order as
+        it was then, marked `replayed`, if its `fingerprint` is the same.
+
+        Raises UnknownProducts, OutOfStock, IncompleteAddress, TotalTooLarge, PriceChanged (if the
+        total differs from `expected_total`), OrderLimitReached, IdempotencyKeyReused and
+        CustomerInactive.
         """
         first = self._placed_by(customer, key, fingerprint)
         if first:
@@ -131,13 +134,13 @@ class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
         try:
             return self._place(customer, key, fingerprint, **wanted)
         except Exception:
-            # Perhaps because the same request got in between and took the last piece, or the key.
+            # Perhaps the same request was quicker, and took the last piece or the key.
             first = self._placed_by(customer, key, fingerprint)
             if first:
                 return first
             raise
 
-    @retried
+    @retry_transaction
     def _place(
         self, customer, key, fingerprint, quantities, shipping_address=None, expected_total=None
     ):
@@ -145,7 +148,7 @@ class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
         order.idempotency_key = key
         order.fingerprint = fingerprint
         with transaction.atomic():
-            if settings.MAX_OPEN_ORDERS:  # one order of a customer is counted after the other
+            if settings.MAX_OPEN_ORDERS:  # a customer's orders are counted one after the other
                 get_user_model().objects.select_for_update(no_key=True).get(pk=customer.pk)
             self._check_limits(customer, quantities)
             products = Product.objects.take_stock(quantities)
@@ -160,16 +163,16 @@ class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
         if limit and units > limit:
             raise OrderLimitReached(f"An order has at most {limit:,} pieces.")
         limit = settings.MAX_OPEN_ORDERS
-        if limit and self.of(customer.pk).cancellable().count() >= limit:
+        if limit and self.for_customer(customer.pk).cancellable().count() >= limit:
             raise OrderLimitReached(f"You have {limit:,} orders that are not shipped.")
 
     def _placed_by(self, customer, key, fingerprint):
-        """The order this key placed, as it was then; None without a key or before it was used."""
+        """Return the order of this key as it was then; None without a key, or if it is unused."""
         if key is None:
             return None
         orders = self.fetch("WHERE customer_id = %s AND idempotency_key = %s", [customer.pk, key])
         if not orders:
             return None
         if orders[0].fingerprint != fingerprint:
-            raise KeyReused
+            raise IdempotencyKeyReused
         return orders[0].as_originally_placed()

@@ -1,4 +1,4 @@
-"""What Prometheus reads of orders, and of the books of the stock."""
+"""What Prometheus reads about orders and the stock ledger."""
 
 import logging
 import threading
@@ -9,20 +9,20 @@ from django.db import DatabaseError, connection
 from prometheus_client import Counter
 from prometheus_client.core import GaugeMetricFamily
 
-from orders import books
+from orders import stock_ledger
 
 logger = logging.getLogger(__name__)
 
-BOOKS_INTERVAL = 600  # seconds: it reads all lines of all orders
+LEDGER_INTERVAL = 600  # seconds: the count reads all items of all orders
 
-orders = Counter("shopply_orders", "Orders asked for, by what became of them.", ["outcome"])
+orders = Counter("shopply_orders", "Requests for an order, by outcome.", ["outcome"])
 orders.labels("placed")  # 0 until the first
-units = Counter("shopply_units_sold", "Pieces on orders that were placed.")
-stock_outs = Counter("shopply_stock_outs", "Lines of orders that the stock did not suffice for.")
+units = Counter("shopply_units_sold", "Pieces on placed orders.")
+stock_outs = Counter("shopply_stock_outs", "Items of orders that were short of stock.")
 
 
 def count_order(response):
-    """Count the answer to a POST of an order."""
+    """Count the response to a POST of an order."""
     data = orjson.loads(response.content)
     if response.status_code != 201:
         orders.labels(data["code"]).inc()
@@ -35,14 +35,14 @@ def count_order(response):
         units.inc(sum(item["quantity"] for item in data["items"]))
 
 
-class BooksCollector:
-    """How many products are unbalanced, counted again every BOOKS_INTERVAL."""
+class StockLedgerCollector:
+    """The number of products whose stock does not add up, counted again every LEDGER_INTERVAL."""
 
     count, next_refresh = None, 0
 
     def collect(self):
         if time.monotonic() >= self.next_refresh:
-            self.next_refresh = time.monotonic() + BOOKS_INTERVAL
+            self.next_refresh = time.monotonic() + LEDGER_INTERVAL
             threading.Thread(target=self.refresh, daemon=True).start()
         if self.count is not None:
             yield GaugeMetricFamily(
@@ -50,10 +50,10 @@ class BooksCollector:
             )
 
     def refresh(self):
-        """By a thread and a connection of its own: meanwhile requests go on."""
+        """Count in a thread and with a connection of its own: requests go on meanwhile."""
         try:
-            self.count = books.unbalanced().count()
+            self.count = stock_ledger.find_discrepancies().count()
         except DatabaseError as exc:
-            logger.warning("The books could not be checked: %s", exc)
+            logger.warning("The stock ledger could not be checked: %s", exc)
         finally:
             connection.close()

@@ -1,4 +1,4 @@
-"""Orders: records of who bought what, at which price, sent where, and what became of them."""
+"""Orders: who bought what, at which price, sent where, and what happened to the order since."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -12,21 +12,21 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 
 from orders.managers import OrderManager
-from orders.moves import MOVES, IllegalTransition, NotYours, Status
-from products.db_retry import retried
+from orders.transitions import TRANSITIONS, IllegalTransition, Status, TransitionNotAllowed
+from products.db_retry import retry_transaction
 from products.models import Product
-from shopply.api.sql import columns, fetch_rows, placeholders
+from shopply.api.sql import fetch_with_children
 
-MAX_LINES = 100
+MAX_ITEMS = 100
 MAX_QUANTITY = 10_000
 # The largest sum that 15 digits hold, and SQLite keeps no more of a decimal.
 MAX_TOTAL = Decimal("9999999999999.99")
 
 
-class AddressMissing(Exception):
-    """Neither the order nor the customer's profile says where to send the parcel.
+class IncompleteAddress(Exception):
+    """Neither the order nor the customer's profile has a complete address.
 
-    `fields` are the parts of the address that an order cannot go without and that are empty.
+    `fields` are the required parts that are empty.
     """
 
     def __init__(self, fields):
@@ -35,11 +35,11 @@ class AddressMissing(Exception):
 
 
 class TotalTooLarge(Exception):
-    """The order comes to more than MAX_TOTAL."""
+    """The total exceeds MAX_TOTAL."""
 
 
 class PriceChanged(Exception):
-    """The order comes to another sum than expected; the unsaved `order` has today's prices."""
+    """The total is not the expected one; the unsaved `order` has today's prices."""
 
     def __init__(self, order):
         super().__init__(f"The order comes to {order.total_price}.")
@@ -47,7 +47,7 @@ class PriceChanged(Exception):
 
 
 class PlacedEvent(NamedTuple):
-    """The first of an order's events: it needs no row of its own, as the order says all of it."""
+    """The first event of an order. It needs no row of its own: the order has all of it."""
 
     status: str
     at: datetime
@@ -56,6 +56,15 @@ class PlacedEvent(NamedTuple):
 
 
 class Order(models.Model):
+    """A record: it changes by transitions only, each of which writes an OrderEvent.
+
+    placed     by `Order.objects.place`: the customer ordered, and the stock is taken
+    confirmed  by `confirm` (staff): the shop accepts it
+    shipped    by `ship` (staff): the parcel is on its way
+    delivered  by `deliver` (staff): it arrived
+    cancelled  by `cancel` (the customer or staff, while placed or confirmed): the stock is back
+    """
+
     customer = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="orders", db_index=False
     )
@@ -93,50 +102,49 @@ class Order(models.Model):
         *("name", "contact_number", "street_1", "street_2"),
         *("city", "state", "postal_code", "country"),
     )
-    # What a parcel cannot do without.
-    ADDRESS_NEEDS = ("street_1", "city", "country")
+    REQUIRED_ADDRESS = ("street_1", "city", "country")
 
-    replayed = False  # whether `place` found the order of an idempotency key
+    replayed = False  # True if `place` returned the first order of an idempotency key
 
     def __str__(self):
         return f"Order {self.pk}"
 
     @cached_property
     def item_list(self):
-        """The items; those of an order that is not saved yet are set by `set_items`."""
+        """The items as a list; `set_items` sets those of an unsaved order."""
         return list(self.items.all())
 
     @cached_property
     def event_list(self):
-        """The events, of which the first is that the order was placed."""
-        # Releases before this one wrote a row of it too.
-        moves = [event for event in self.events.all() if event.status != Status.PLACED]
-        return [self.placed_event, *moves]
+        """The events as a list, beginning with the placed event."""
+        # Earlier releases wrote a row for it.
+        events = [event for event in self.events.all() if event.status != Status.PLACED]
+        return [self.placed_event, *events]
 
     @property
     def placed_event(self):
         return PlacedEvent(Status.PLACED, self.created, self.customer_id)
 
     @classmethod
-    def load_items_and_events(cls, orders, cursor):
-        """Set `item_list` and `event_list` of `{id: order}`, in two statements."""
-        for order in orders.values():
+    def fetch_whole(cls, tail, params):
+        """Return the orders of `SELECT ... FROM orders_order <tail>` with items and events loaded.
+
+        On PostgreSQL only.
+        """
+        orders, items, events = fetch_with_children(cls, tail, params, OrderItem, OrderEvent)
+        by_id = {order.pk: order for order in orders}
+        for order in orders:
             order.item_list, order.event_list = [], [order.placed_event]
-        if not orders:
-            return
-        where = f"WHERE order_id IN ({placeholders(orders)})"
-        items = f"SELECT {columns(OrderItem)} FROM orders_orderitem {where} ORDER BY id"  # noqa: S608
-        for item in fetch_rows(OrderItem, items, [*orders], cursor):
-            orders[item.order_id].item_list.append(item)
-        # Releases before this one wrote a row of the placed event too.
-        where += " AND status <> 'placed'"
-        events = f"SELECT {columns(OrderEvent)} FROM orders_orderevent {where} ORDER BY id"  # noqa: S608
-        for event in fetch_rows(OrderEvent, events, [*orders], cursor):
-            orders[event.order_id].event_list.append(event)
+        for item in items:
+            by_id[item.order_id].item_list.append(item)
+        for event in events:
+            if event.status != Status.PLACED:  # earlier releases wrote a row for the placed event
+                by_id[event.order_id].event_list.append(event)
+        return orders
 
     @classmethod
     def build(cls, customer, shipping_address=None):
-        """Return an unsaved order, of nothing yet."""
+        """Return an unsaved order without items. Raises IncompleteAddress."""
         now = timezone.now()
         order = cls(currency=settings.SHOP_CURRENCY, created=now, modified=now)
         if shipping_address:
@@ -147,7 +155,11 @@ class Order(models.Model):
         return order
 
     def set_items(self, products, quantities, expected_total=None):
-        """Give an unsaved order these quantities of the products, and its total."""
+        """Set the items and the total of an unsaved order.
+
+        `products` is `{id: Product}`, `quantities` `{id: quantity}`. Raises TotalTooLarge,
+        PriceChanged.
+        """
         self.item_list = [
             OrderItem(
                 product_id=pk,
@@ -166,20 +178,24 @@ class Order(models.Model):
             raise PriceChanged(self)
 
     @classmethod
-    def address_for(cls, customer, given=None):
-        """The address to copy: the one given, or the customer's; the latter's name in both."""
+    def address_for(cls, customer, shipping_address=None):
+        """Return the address to copy: `shipping_address`, or the customer's own.
+
+        Name and contact number are the customer's unless `shipping_address` has them. Raises
+        IncompleteAddress.
+        """
         profile = customer.postal_address()
         address = profile
-        if given:
+        if shipping_address:
             recipient = {part: profile[part] for part in ("name", "contact_number")}
-            address = recipient | given
-        missing = [part for part in cls.ADDRESS_NEEDS if not address[part]]
+            address = recipient | shipping_address
+        missing = [part for part in cls.REQUIRED_ADDRESS if not address[part]]
         if missing:
-            raise AddressMissing(missing)
+            raise IncompleteAddress(missing)
         return address
 
     def as_originally_placed(self):
-        """Return this order as its first answer had it, whatever became of it since."""
+        """Return this order as it was when it was placed, regardless of later transitions."""
         self.status = Status.PLACED
         self.modified = self.created
         self.event_list = [self.placed_event]
@@ -187,65 +203,65 @@ class Order(models.Model):
         return self
 
     def confirm(self, *, by, note=""):
-        self._move("confirm", by, note)
+        self._transition("confirm", by, note)
 
     def ship(self, *, by, note=""):
-        self._move("ship", by, note)
+        self._transition("ship", by, note)
 
     def deliver(self, *, by, note=""):
-        self._move("deliver", by, note)
+        self._transition("deliver", by, note)
 
     def cancel(self, *, by, note=""):
-        """Also puts the stock back, once; an order that is cancelled already stays as it is."""
+        """Cancel, and put the stock back once. Does nothing to an order that is cancelled."""
         try:
-            self._move("cancel", by, note)
+            self._transition("cancel", by, note)
         except IllegalTransition as exc:
             if exc.status != Status.CANCELLED:
                 raise
 
-    @retried
-    def _move(self, name, by, note):
-        """Make the move and write its event. Raises NotYours, IllegalTransition."""
-        move = MOVES[name]
-        if not move.is_for(by, self):
-            raise NotYours
+    @retry_transaction
+    def _transition(self, name, by, note):
+        """Change the status and write the event. Raises TransitionNotAllowed, IllegalTransition."""
+        transition = TRANSITIONS[name]
+        if not transition.is_allowed_for(by, self):
+            raise TransitionNotAllowed
         now = timezone.now()
         with transaction.atomic():
-            # One conditional write, so that of two racing moves one finds the order moved.
-            moved = Order.objects.filter(pk=self.pk, status__in=move.sources).update(
-                status=move.target, modified=now
+            # One conditional write: of two racing transitions, one finds the status changed.
+            changed = Order.objects.filter(pk=self.pk, status__in=transition.sources).update(
+                status=transition.target, modified=now
             )
-            if moved:
-                self.events.create(status=move.target, at=now, by=by, note=note)
-                if move.target == Status.CANCELLED:
+            if changed:
+                self.events.create(status=transition.target, at=now, by=by, note=note)
+                if transition.target == Status.CANCELLED:
                     Product.objects.restock(dict(self.items.values_list("product_id", "quantity")))
-                if move.is_last:
-                    self._forget_closed_account()
+                if transition.is_final:
+                    self._anonymize_if_account_closed()
         self.refresh_from_db()
         self.__dict__.pop("event_list", None)
-        if not moved:
+        if not changed:
             raise IllegalTransition(name, self.status)
 
-    def _forget_closed_account(self):
-        """What the closing left for the parcel to find its way."""
-        # Locked, so that an account that is being closed either sees this order done or is seen.
+    def _anonymize_if_account_closed(self):
+        """Erase the address, which closing the account left for the parcel to find its way."""
+        # Locked: either a closing account waits for this order, or this sees it closed.
         customers = get_user_model().objects.select_for_update(no_key=True)
         if customers.values_list("closed", flat=True).get(pk=self.customer_id):
-            Order.objects.filter(pk=self.pk).forget_person()
+            Order.objects.filter(pk=self.pk).anonymize()
 
 
-def protect(collector, field, lines, using):
-    """models.PROTECT, which would read each of the lines to say that there are some."""
-    one = set(lines[:1])
-    if one:
-        raise models.ProtectedError("It was ordered, and orders are records.", one)
+def protect(collector, field, items, using):
+    """Do as models.PROTECT, which would read all the items to say that there are some."""
+    first = set(items[:1])
+    if first:
+        raise models.ProtectedError("It was ordered, and orders are records.", first)
 
 
 protect.lazy_sub_objs = True  # Django's word to leave the reading to this function
 
 
 class OrderItem(models.Model):
-    """One line. Name, SKU and price are those of the moment the order was placed."""
+    """A product and its quantity. Name, SKU and price are copied when the order is placed."""
 
     order = models.ForeignKey("Order", models.CASCADE, related_name="items", db_index=False)
     product = models.ForeignKey(Product, protect, related_name="+")
@@ -273,7 +289,7 @@ class OrderItem(models.Model):
 
 
 class OrderEvent(models.Model):
-    """That an order was placed or moved on: when, and by whom."""
+    """A transition of an order: its new status, when, and by whom."""
 
     order = models.ForeignKey("Order", models.CASCADE, related_name="events", db_index=False)
     status = models.CharField(max_length=10, choices=Status)

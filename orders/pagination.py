@@ -1,4 +1,4 @@
-"""Pages of the order list, joined by a cursor."""
+"""Pagination of the order list by cursor."""
 
 import re
 
@@ -8,23 +8,26 @@ from shopply.api.pagination import MAX_NUMBER, PageSizeMixin, link_schemas
 
 
 class CursorPagination(PageSizeMixin, pagination.CursorPagination):
-    """`{next, previous, results}`, newest first; rows added meanwhile hide and repeat none."""
+    """`{next, previous, results}`, newest first. Orders placed meanwhile repeat and hide none."""
 
     page_size = 25
     ordering = "-id"
-    cursor_query_description = "Where the page begins: taken from `next` or `previous`, not made."
+    cursor_query_description = "Where the page begins. Take it from `next` or `previous`."
 
     def decode_cursor(self, request):
         try:
             cursor = super().decode_cursor(request)
         except exceptions.NotFound:
-            raise self.not_ours() from None
+            raise self.invalid_cursor() from None
         if cursor and not re.fullmatch(r"[0-9]{1,18}", cursor.position or ""):
-            raise self.not_ours()
+            raise self.invalid_cursor()
         return cursor
 
     def paginate_queryset(self, get_page, request, view=None):
-        """`get_page(limit, before, after)` returns rows by id: DRF's own way counts equal ids."""
+        """Return the page that the request asks for.
+
+        `get_page(limit, before, after)` returns orders by id, which has no ties.
+        """
         self.base_url = request.build_absolute_uri()
         size, cursor = self.get_page_size(request), self.decode_cursor(request)
         start = cursor and int(cursor.position)
@@ -47,9 +50,9 @@ class CursorPagination(PageSizeMixin, pagination.CursorPagination):
     def get_previous_link(self):
         return self.previous and self.encode_cursor(self.previous)
 
-    def not_ours(self):
+    def invalid_cursor(self):
         return exceptions.ValidationError(
-            {self.cursor_query_param: "Not a cursor that this list gave out."}, "unknown_cursor"
+            {self.cursor_query_param: "Not a cursor of this list."}, "unknown_cursor"
         )
 
     def get_paginated_response_schema(self, schema):

@@ -6,12 +6,12 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 
-from orders.models import MAX_LINES, MAX_QUANTITY, Order, OrderEvent, OrderItem
-from orders.moves import MOVES, moves_of
+from orders.models import MAX_ITEMS, MAX_QUANTITY, Order, OrderEvent, OrderItem
+from orders.transitions import TRANSITIONS, allowed_transitions
 from products.managers import MAX_ID
 from shopply.api.fields import CharField, JSONIntegerField, MoneyField
 
-ORDERED = [
+ITEMS_EXAMPLE = [
     {
         "product": 1,
         "name": "Yirgacheffe Kochere, 250 g",
@@ -29,7 +29,7 @@ ORDERED = [
         "line_total": "6.20",
     },
 ]
-ADDRESSED = {
+ADDRESS_EXAMPLE = {
     "name": "Lena Vogt",
     "contact_number": "+49 40 5550142",
     "street_1": "Elbchaussee 112",
@@ -42,7 +42,7 @@ ADDRESSED = {
 
 
 class ShippingAddressSerializer(serializers.Serializer):
-    """Where the parcel goes. Name and number are the customer's own unless given."""
+    """Where the parcel goes. Name and contact number default to the customer's own."""
 
     name = CharField(max_length=301, required=False)  # a first and a last name
     contact_number = CharField(max_length=40, required=False, allow_blank=True)
@@ -54,7 +54,7 @@ class ShippingAddressSerializer(serializers.Serializer):
     country = CharField(max_length=100)
 
 
-class LineSerializer(serializers.Serializer):
+class PlaceOrderItemSerializer(serializers.Serializer):
     product = JSONIntegerField(min_value=1, max_value=MAX_ID, help_text="The id of a product.")
     quantity = JSONIntegerField(min_value=1, max_value=MAX_QUANTITY)
 
@@ -83,32 +83,34 @@ class LineSerializer(serializers.Serializer):
     ]
 )
 class PlaceOrderSerializer(serializers.Serializer):
-    items = LineSerializer(many=True, allow_empty=False, max_length=MAX_LINES, source="quantities")
+    items = PlaceOrderItemSerializer(
+        many=True, allow_empty=False, max_length=MAX_ITEMS, source="quantities"
+    )
     shipping_address = ShippingAddressSerializer(required=False)
     expected_total = MoneyField(
         max_digits=15,
         decimal_places=2,
         required=False,
-        help_text="What you showed your customer: the order is refused if it comes to another sum.",
+        help_text="The total you showed your customer. If it differs, nothing is ordered.",
     )
 
-    def validate_items(self, lines):
-        """`{product id: quantity}`; lines of the same product are merged, then bounded."""
+    def validate_items(self, items):
+        """Return `{product id: quantity}`: items of the same product are added up."""
         quantities = {}
-        for index, line in enumerate(lines):
-            total = quantities.get(line["product"], 0) + line["quantity"]
+        for index, item in enumerate(items):
+            total = quantities.get(item["product"], 0) + item["quantity"]
             if total > MAX_QUANTITY:
-                errors = [{} for _ in lines]
+                errors = [{} for _ in items]
                 errors[index] = {
-                    "quantity": f"At most {MAX_QUANTITY:,} of a product; the lines add up to more."
+                    "quantity": f"At most {MAX_QUANTITY:,} of a product; the items add up to more."
                 }
                 raise serializers.ValidationError(errors, code="max_value")
-            quantities[line["product"]] = total
+            quantities[item["product"]] = total
         return quantities
 
 
 def serialize_item(item):
-    """The fields of OrderItemSerializer, spelled out: see `ProductSerializer`."""
+    """Return the fields of OrderItemSerializer, spelled out: see `ProductSerializer`."""
     return {
         "product": item.product_id,
         "name": item.name,
@@ -153,10 +155,10 @@ class OrderEventSerializer(serializers.ModelSerializer):
                 "id": 1,
                 "status": "placed",
                 "customer": 2,
-                "items": ORDERED,
+                "items": ITEMS_EXAMPLE,
                 "total_price": "30.00",
                 "currency": "EUR",
-                "shipping_address": ADDRESSED,
+                "shipping_address": ADDRESS_EXAMPLE,
                 "created": "2026-03-09T10:21:07.482913Z",
                 "modified": "2026-03-09T10:21:07.482913Z",
                 "actions": ["cancel"],
@@ -176,7 +178,7 @@ class OrderEventSerializer(serializers.ModelSerializer):
 class OrderSerializer(serializers.ModelSerializer):
     items = OrderItemSerializer(many=True, read_only=True)
     shipping_address = ShippingAddressSerializer(read_only=True)
-    actions = serializers.SerializerMethodField(help_text="The moves that you may make now.")
+    actions = serializers.SerializerMethodField(help_text="The transitions that you can make now.")
     events = OrderEventSerializer(many=True, read_only=True)
 
     class Meta:
@@ -200,9 +202,9 @@ class OrderSerializer(serializers.ModelSerializer):
     def user(self):
         return self.context["request"].user
 
-    @extend_schema_field({"type": "array", "items": {"type": "string", "enum": list(MOVES)}})
+    @extend_schema_field({"type": "array", "items": {"type": "string", "enum": list(TRANSITIONS)}})
     def get_actions(self, order):
-        return moves_of(self.user, order)
+        return allowed_transitions(self.user, order)
 
     def to_representation(self, order):
         return {
@@ -225,10 +227,10 @@ class OrderSerializer(serializers.ModelSerializer):
         OpenApiExample(
             "A quote",
             {
-                "items": ORDERED,
+                "items": ITEMS_EXAMPLE,
                 "total_price": "30.00",
                 "currency": "EUR",
-                "shipping_address": ADDRESSED,
+                "shipping_address": ADDRESS_EXAMPLE,
             },
             response_only=True,
         )
@@ -239,7 +241,7 @@ class QuoteSerializer(serializers.ModelSerializer):
     shipping_address = ShippingAddressSerializer(
         read_only=True,
         allow_null=True,
-        help_text="Null for a caller who is not logged in and gives none.",
+        help_text="Null without a log-in, if you sent none.",
     )
 
     class Meta:
@@ -254,9 +256,9 @@ class QuoteSerializer(serializers.ModelSerializer):
         OpenApiExample("Without", {}, request_only=True),
     ]
 )
-class MoveSerializer(serializers.Serializer):
+class TransitionSerializer(serializers.Serializer):
     note = CharField(
-        max_length=500, default="", allow_blank=True, help_text="Seen by the customer too."
+        max_length=500, default="", allow_blank=True, help_text="The customer sees it too."
     )
 
 
@@ -278,10 +280,8 @@ class MoveSerializer(serializers.Serializer):
 )
 class StockMovementSerializer(serializers.Serializer):
     at = serializers.DateTimeField()
-    reason = CharField(
-        help_text="That of an adjustment, or `sale` or `cancelled` for those of an order."
-    )
-    delta = serializers.IntegerField(help_text="Pieces that came (12) or went (-2).")
+    reason = CharField(help_text="The reason of an adjustment; `sale` or `cancelled` for an order.")
+    delta = serializers.IntegerField(help_text="Pieces added (12) or taken (-2).")
     note = CharField()
     by = serializers.IntegerField(allow_null=True, help_text="The id of who did it.")
     order = serializers.IntegerField(allow_null=True, help_text="The id of the order.")

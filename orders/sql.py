@@ -1,4 +1,4 @@
-"""How an order is written: by SQL text, in as few statements as there can be."""
+"""Writing an order by SQL text, in as few statements as possible."""
 
 from django.contrib.auth import get_user_model
 from django.db import connection
@@ -7,18 +7,18 @@ from shopply.api.sql import placeholders
 
 
 def insert_order(order, items):
-    """Insert an unsaved order with its unsaved items, and return whether its customer is active.
+    """Insert an unsaved order with its unsaved items, if its customer is active.
 
-    Otherwise nothing is written. The order gets its primary key; those of the items are not read.
-    As `save` and `bulk_create`, at a third of their cost (row "place an order, 3 lines"): one
-    statement on PostgreSQL, two on SQLite, which cannot insert into two tables in one.
+    Returns whether it was inserted. The order gets its primary key, the items do not. Costs a third
+    of `save` and `bulk_create` (row "place an order, 3 lines"): one statement on PostgreSQL, two on
+    SQLite, which cannot insert into two tables in one.
     """
-    order_fields = fields_of(order)
-    item_fields = [field for field in fields_of(items[0]) if field.name != "order"]
+    order_fields = insertable_fields(order)
+    item_fields = [field for field in insertable_fields(items[0]) if field.name != "order"]
     order_values = [*values(order, order_fields), order.customer_id]
     item_values = [value for item in items for value in values(item, item_fields)]
-    # Locked, so that who closes the account meanwhile waits, and then sees the order; or this
-    # waits, and then sees the account closed.
+    # Locked: either a closing account waits and then sees this order, or this waits and then sees
+    # the account closed.
     insert = (
         f"INSERT INTO orders_order ({names(order_fields)})"  # noqa: S608
         f" SELECT {placeholders(order_fields)} FROM {get_user_model()._meta.db_table}"
@@ -47,11 +47,11 @@ def insert_order(order, items):
 
 
 def for_share():
-    """SQLite has no row locks: its transactions begin by locking all."""
+    """Return the lock clause; SQLite has no row locks: its transactions lock the database."""
     return "FOR SHARE" if connection.features.has_select_for_update else ""
 
 
-def fields_of(instance):
+def insertable_fields(instance):
     return [field for field in instance._meta.concrete_fields if not field.primary_key]
 
 

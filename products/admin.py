@@ -21,8 +21,8 @@ class StockFilter(admin.SimpleListFilter):
         return products
 
 
-class Record:
-    """To be looked at, never typed over: mixed into the admins of records."""
+class ReadOnlyAdminMixin:
+    """Read-only: records are never added, changed or deleted in the admin."""
 
     def has_add_permission(self, request, obj=None):
         return False
@@ -35,12 +35,12 @@ class Record:
 
 
 class AdjustmentInline(admin.TabularInline):
-    """One row to adjust the stock by; those of the past have a page of their own."""
+    """One empty row to adjust the stock; past adjustments have a page of their own."""
 
     model = StockAdjustment
     fields = ("delta", "reason", "note")
     extra = max_num = 1
-    verbose_name = "adjust the stock"
+    verbose_name = "stock adjustment"
     can_delete = False
 
     def get_queryset(self, request):
@@ -48,7 +48,7 @@ class AdjustmentInline(admin.TabularInline):
 
 
 @admin.register(StockAdjustment)
-class StockAdjustmentAdmin(Record, admin.ModelAdmin):
+class StockAdjustmentAdmin(ReadOnlyAdminMixin, admin.ModelAdmin):
     fields = list_display = ("created", "product", "delta", "reason", "note", "actor")
     list_filter = ("reason", "created")
     list_select_related = ("product", "actor")
@@ -85,7 +85,7 @@ class ProductAdmin(admin.ModelAdmin):
         return format_html('<strong class="sold-out">{}</strong>', "Sold out")
 
     def get_readonly_fields(self, request, obj=None):
-        """Opening stock is typed once; from then on it moves with orders."""
+        """The opening stock is entered once; afterwards orders and adjustments change it."""
         fields = super().get_readonly_fields(request, obj)
         return fields if obj is None else (*fields, "quantity_in_stock")
 
@@ -93,18 +93,20 @@ class ProductAdmin(admin.ModelAdmin):
         if not change:
             product.save(by=request.user)
         elif form.changed_data:
-            product.revise(**{field: form.cleaned_data[field] for field in form.changed_data})
+            product.update_fields(
+                **{field: form.cleaned_data[field] for field in form.changed_data}
+            )
 
     def log_change(self, request, product, message):
-        if message:  # else nothing changed, and Django would tell just that
+        if message:  # empty if nothing changed
             super().log_change(request, product, message)
 
     def get_deleted_objects(self, products, request):
-        """A product's adjustments go with it, though nobody may delete one of them by itself."""
-        *told, lacking, protected = super().get_deleted_objects(products, request)
-        return *told, lacking - {StockAdjustment._meta.verbose_name}, protected
+        """Delete adjustments with their product, though nobody can delete one on its own."""
+        *objects, perms_needed, protected = super().get_deleted_objects(products, request)
+        return *objects, perms_needed - {StockAdjustment._meta.verbose_name}, protected
 
-    @transaction.atomic  # Django logs what it deletes before it does: it may be ordered just then
+    @transaction.atomic  # Django logs a deletion first; an order may then prevent it
     def response_action(self, request, queryset):
         return super().response_action(request, queryset)
 
@@ -124,12 +126,12 @@ class ProductAdmin(admin.ModelAdmin):
                     by=request.user,
                 )
             except StockOutOfBounds as exc:
-                message = f"The stock was not adjusted: {exc.stock} are in stock."
+                message = f"The stock was not adjusted: there are {exc.stock} in stock."
                 self.message_user(request, message, messages.ERROR)
-                formset.new_objects.remove(adjustment)  # else the history would tell of it
-                form.instance.is_as_it_was = not form.has_changed()
+                formset.new_objects.remove(adjustment)  # otherwise Django would log it
+                form.instance.is_unchanged = not form.has_changed()
 
     def response_change(self, request, product):
-        if getattr(product, "is_as_it_was", False):  # Django would say that it was changed
+        if getattr(product, "is_unchanged", False):  # Django would report a change
             return redirect(request.get_full_path())
         return super().response_change(request, product)

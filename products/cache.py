@@ -1,4 +1,4 @@
-"""Rendered pages of the product list, kept in memory for as long as nothing is committed."""
+"""Rendered pages of the product list, valid as long as no transaction commits."""
 
 import hashlib
 import threading
@@ -9,18 +9,18 @@ from django.utils.cache import get_conditional_response
 
 from shopply.api.renderers import JSONRenderer
 
-MAX_SIZE = 16 * 2**20  # bytes of a process: whoever asks for ever new pages is not to fill it
-ENTRY_SIZE = 500  # bytes that an entry takes beside its key and its content
+MAX_SIZE = 16 * 2**20  # bytes of a process
+ENTRY_SIZE = 500  # bytes of an entry besides its key and its content
 
 
 def database_snapshot():
-    """Return what is equal only as long as no write was committed, by any process.
+    """Return a value that changes when any process commits a write.
 
-    PostgreSQL names the transactions that a statement sees. SQLite counts the writes of other
-    connections, and those of this one.
+    It identifies the transactions that a statement sees (PostgreSQL), or counts the writes of other
+    connections and of this one (SQLite).
     """
     connection.ensure_connection()
-    driver = connection.connection  # a cursor of Django's takes as long as the statement
+    driver = connection.connection  # creating a cursor of Django takes as long as the statement
     with connection.wrap_database_errors:
         if connection.vendor == "postgresql":
             return driver.execute("SELECT pg_current_snapshot()::text").fetchone()
@@ -28,21 +28,21 @@ def database_snapshot():
 
 
 class CachedResponse:
-    """A JSON body with the ETag that names it."""
+    """A JSON body with its ETag."""
 
     def __init__(self, data):
         self.content = JSONRenderer().render(data)
         self.etag = f'"{hashlib.sha256(self.content).hexdigest()[:32]}"'
 
     def to_response(self, request):
-        """Return a 200, or a 304 for an If-None-Match that names this body."""
+        """Return a 200, or a 304 if the request's If-None-Match has this ETag."""
         headers = {"ETag": self.etag, "Cache-Control": "no-cache", "Vary": "Authorization"}
         response = HttpResponse(self.content, "application/json", headers=headers)
         return get_conditional_response(request, self.etag, response=response)
 
 
 class ResponseCache:
-    """Responses by key, all of one snapshot of the database; safe to use from several threads."""
+    """Responses by key, all of one snapshot of the database; thread-safe."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -52,8 +52,8 @@ class ResponseCache:
         self.snapshot, self.responses, self.size = snapshot, {}, 0
 
     def get_or_make(self, key, make):
-        """Return the response kept for `key`, or else what `make()` returns, which is then kept."""
-        if connection.in_atomic_block:  # which sees what nobody else does
+        """Return the cached response for `key`, or cache and return `make()`."""
+        if connection.in_atomic_block:  # which sees uncommitted changes
             return make()
         snapshot = database_snapshot()
         with self.lock:
@@ -62,15 +62,15 @@ class ResponseCache:
             response = self.responses.get(key)
         if response is None:
             response = make()
-            self.keep(key, response, snapshot)
+            self.add(key, response, snapshot)
         return response
 
-    def keep(self, key, response, snapshot):
+    def add(self, key, response, snapshot):
         size = ENTRY_SIZE + len(str(key)) + len(response.content)
         with self.lock:
             if self.size + size > MAX_SIZE:
                 self.clear(snapshot)
-            # Another thread may have seen a later snapshot meanwhile.
+            # Another thread may have seen a later snapshot in the meantime.
             if self.snapshot == snapshot and key not in self.responses:
                 self.responses[key] = response
                 self.size += size
@@ -81,7 +81,7 @@ thread_local = threading.local()
 
 
 def response_cache():
-    """The cache of the process; of the thread on SQLite, where a connection has its snapshots."""
+    """Return the cache of the process; on SQLite of the thread, whose connection has snapshots."""
     if connection.vendor == "postgresql":
         return process_cache
     if not hasattr(thread_local, "cache"):

@@ -1,9 +1,9 @@
-"""`manage.py check --deploy --database default` finds counts of products that nothing keeps."""
+"""`manage.py check --deploy --database default` finds wrong counts of products."""
 
 from django.core.checks import Error, Tags, register
 from django.db import DatabaseError, connection
 
-COUNTS_ARE_KEPT = """
+COUNTS_QUERY = """
     SELECT for_sale = (SELECT count(*) FROM products_product WHERE is_active)
         AND retired = (SELECT count(*) FROM products_product WHERE NOT is_active)
         AND 4 = (
@@ -15,22 +15,22 @@ COUNTS_ARE_KEPT = """
 
 
 @register(Tags.database, deploy=True)
-def product_counts(app_configs, databases, **kwargs):
-    """Whether `count` of the product list is right, and PostgreSQL has the triggers that keep it.
+def check_product_counts(app_configs, databases, **kwargs):
+    """An Error if PostgreSQL's counts of products are wrong or lack their triggers.
 
-    SQLite keeps no counts.
+    SQLite counts the rows instead.
     """
     if not databases or connection.vendor != "postgresql":
         return
     try:
         with connection.cursor() as cursor:
-            cursor.execute(COUNTS_ARE_KEPT)
+            cursor.execute(COUNTS_QUERY)
             row = cursor.fetchone()
     except DatabaseError:  # away or not migrated, which shopply/checks.py reports
         return
     if row != (True,):
         yield Error(
-            "The counts of products are wrong, or lack triggers that keep them.",
-            hint="Make the triggers and the row of products_counts anew, as the migration does.",
+            "The counts of products are wrong, or lack their triggers.",
+            hint="Create the triggers and the row of products_counts again, as the migration does.",
             id="products.E001",
         )

@@ -1,4 +1,4 @@
-"""Transactions that the database rolled back because of another one are tried again."""
+"""Retrying transactions that the database rolled back because of another one."""
 
 import random
 import sqlite3
@@ -14,19 +14,18 @@ RETRYABLE_SQLSTATES = {"40001", "40P01", "55P03"}
 
 
 def is_retryable(error):
-    """Whether the database surely rolled back, and only because of another transaction."""
+    """Return whether the database rolled back, and only because of another transaction."""
     cause = error.__cause__
     if isinstance(cause, sqlite3.OperationalError):
         return cause.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
     return getattr(cause, "sqlstate", None) in RETRYABLE_SQLSTATES
 
 
-def retried(method):
-    """For a method that is one transaction: up to MAX_ATTEMPTS, all within LOCK_TIMEOUT.
+def retry_transaction(method):
+    """Decorate a method that is one transaction: up to MAX_ATTEMPTS, all within LOCK_TIMEOUT.
 
-    Raises the last OperationalError. A lost connection is not tried again: nobody knows whether
-    the transaction was committed. Within an outer transaction there is one attempt, since it is
-    the outer one that was rolled back.
+    Raises the last OperationalError. Does not retry after a lost connection, since the transaction
+    may have been committed, or within an outer transaction, which was rolled back as a whole.
     """
 
     @wraps(method)
@@ -49,7 +48,7 @@ def retried(method):
 
 
 def limit_lock_wait(seconds):
-    """Wait for a lock no longer than this in the rest of the transaction, on PostgreSQL."""
+    """Limit waits for locks in the rest of the transaction, on PostgreSQL."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             timeout = f"{max(1, round(1000 * seconds))}ms"

@@ -17,7 +17,7 @@ PRICE = {
 
 
 class LimitedSearchFilter(SearchFilter):
-    """DRF's search by `ProductQuerySet.search`: each word is a condition, so they are limited."""
+    """DRF's search, by `ProductQuerySet.search` and with a limited number of words."""
 
     MAX_LENGTH, MAX_WORDS = 200, 10
     search_description = (
@@ -26,14 +26,18 @@ class LimitedSearchFilter(SearchFilter):
     )
 
     def get_search_terms(self, request):
-        text = request.query_params.get(self.search_param, "")
+        text = request.query_params.get(self.search_param)
+        if text is None:
+            return []
+        if not text.strip():
+            raise self.error("Omit it, or give it a value.", "blank")
         if len(text) > self.MAX_LENGTH:
             raise self.error(f"At most {self.MAX_LENGTH} characters.", "max_length")
         words = split_words(text)
         if len(words) > self.MAX_WORDS:
             raise self.error(f"At most {self.MAX_WORDS} words.", "too_many_words")
         if not all(map(normalize, words)):
-            raise self.error("An accent alone is no word.", "invalid")
+            raise self.error("An accent alone is not a word.", "invalid")
         return words
 
     def error(self, message, code):
@@ -49,8 +53,8 @@ class LimitedSearchFilter(SearchFilter):
 
 
 class ProductFilter(filters.FilterSet):
-    min_price = RegexFilter(method="filter_price", **PRICE, label="At this price or dearer.")
-    max_price = RegexFilter(method="filter_price", **PRICE, label="At this price or cheaper.")
+    min_price = RegexFilter(method="filter_price", **PRICE, label="The lowest price.")
+    max_price = RegexFilter(method="filter_price", **PRICE, label="The highest price.")
     in_stock = filters.TypedChoiceFilter(
         choices=[("true", "true"), ("false", "false")],
         coerce=lambda text: text == "true",
@@ -60,7 +64,7 @@ class ProductFilter(filters.FilterSet):
     ordering = filters.OrderingFilter(
         fields=("name", "price", "created"),
         error_messages={
-            "invalid_choice": "Must be name, price or created, or one of them with - before it."
+            "invalid_choice": "Must be name, price or created; - before it reverses the order."
         },
     )
 
@@ -72,7 +76,7 @@ class ProductFilter(filters.FilterSet):
     @extend_schema_field(
         {
             "type": "boolean",
-            "description": "`true`: only what is in stock; `false`: only what is sold out.",
+            "description": "`true`: only products in stock; `false`: only sold-out ones.",
         }
     )
     def filter_in_stock(self, products, name, value):
@@ -82,6 +86,6 @@ class ProductFilter(filters.FilterSet):
         return getattr(products, name)(Decimal(value))
 
     def filter_queryset(self, queryset):
-        """Products alike in what they are ordered by come by id, so that pages do not overlap."""
+        """Order equal products by id, so that pages do not overlap."""
         products = super().filter_queryset(queryset)
         return products.order_by(*products.query.order_by, "pk")

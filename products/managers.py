@@ -1,4 +1,4 @@
-"""How products are found, and how their stock is taken; `Product.objects` of products.models."""
+"""Finding products and taking their stock: `Product.objects`."""
 
 import json
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from products.search import normalize
 from shopply.api.sql import columns, fetch, fetch_rows, placeholders
 
 MAX_ID = 2**63 - 1  # of a bigint
-COUNT_LIMIT = 5_000  # what is found is counted up to this: to count a million takes a second
+COUNT_LIMIT = 5_000  # for searches and filters: counting a million takes a second
 
 
 @dataclass(frozen=True)
 class StockShortage:
-    """A line that cannot be met: `available` is 0 for a product that was retired."""
+    """An item that cannot be supplied: `available` is 0 for a retired product."""
 
     product: models.Model
     requested: int
@@ -23,7 +23,7 @@ class StockShortage:
 
 
 class UnknownProducts(Exception):
-    """`ids` are of no product."""
+    """There are no products with these `ids`."""
 
     def __init__(self, ids):
         super().__init__(f"No product has the id {', '.join(map(str, ids))}.")
@@ -31,13 +31,13 @@ class UnknownProducts(Exception):
 
 
 class OutOfStock(Exception):
-    """`shortages` has a StockShortage for every line that cannot be met.
+    """`shortages` has a StockShortage for every item that cannot be supplied.
 
-    `available` is `{product id: quantity}`: of all that was asked for, what can be had.
+    `available` is `{product id: quantity}`: the part of the order that can be supplied.
     """
 
     def __init__(self, shortages, available):
-        super().__init__(f"{len(shortages)} lines cannot be met.")
+        super().__init__(f"{len(shortages)} items cannot be supplied.")
         self.shortages = shortages
         self.available = available
 
@@ -45,21 +45,21 @@ class OutOfStock(Exception):
 # The rows of `{product id: quantity}`, sent as one JSON object.
 JSON_EACH = {"postgresql": "json_each_text(%s::json)", "sqlite": "json_each(%s)"}
 
-# Rows are locked in the order of their ids: two orders of the same products queue up, instead of
-# each waiting for the other. (SQLite has no row locks: its transactions begin by locking all.)
-MOVE_STOCK = """
-WITH moved (pk, quantity) AS (
+# Rows are locked in the order of their ids, so that two orders of the same products do not wait for
+# each other. (SQLite has no row locks: its transactions begin by locking the database.)
+CHANGE_STOCK = """
+WITH change (pk, quantity) AS (
     SELECT CAST(key AS bigint), CAST(value AS bigint) FROM {json_each}
 ), locked AS (
     SELECT id, quantity, {guard} AS is_allowed
-    FROM products_product JOIN moved ON id = pk ORDER BY id {for_update}
+    FROM products_product JOIN change ON id = pk ORDER BY id {for_update}
 )
 UPDATE products_product SET quantity_in_stock = quantity_in_stock + quantity, modified = %s
 FROM locked WHERE products_product.id = locked.id
     AND (SELECT count(*) FROM locked WHERE is_allowed) = %s
 RETURNING {columns}
 """
-# The database compares and subtracts in one step: what was read before may be out of date.
+# The database compares and subtracts in one step, since a stock that was read may be out of date.
 ENOUGH_IN_STOCK = "is_active AND quantity_in_stock + quantity >= 0"
 
 
@@ -68,7 +68,7 @@ class ProductQuerySet(models.QuerySet):
         return self.filter(is_active=True)
 
     def visible_to(self, user):
-        """Staff see retired products too."""
+        """Return all products for staff, those for sale for others."""
         return self if user.is_staff else self.for_sale()
 
     def min_price(self, price):
@@ -84,16 +84,16 @@ class ProductQuerySet(models.QuerySet):
         return self.filter(sold_out=True)
 
     def search(self, words):
-        """Those that have each of the words in name, SKU or description (`products.search`)."""
+        """Return products with each word in name, SKU or description (`products.search`)."""
         for word in words:
             self = self.filter(search_text__contains=normalize(word))
         return self
 
-    def found_first(self, limit):
-        """The same products, of which there are fewer than `limit`.
+    def via_subquery(self, limit):
+        """Return the same products, of which there must be fewer than `limit`.
 
-        PostgreSQL then finds them by the index of the search and sorts them; of a search it knows
-        little, and would walk through all products in their order to meet the first ones.
+        PostgreSQL then finds them by the search index and sorts them. Otherwise it often walks
+        through all products in their order until it has found enough.
         """
         ids = self.order_by().values("pk")[:limit]
         return self.model.objects.filter(pk__in=ids).order_by(*self.query.order_by)
@@ -116,7 +116,7 @@ class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
         return products[0]
 
     def count_visible_to(self, user):
-        """Return the same as `visible_to(user).count()`, of which PostgreSQL keeps count."""
+        """Return the same as `visible_to(user).count()`; on PostgreSQL triggers keep the number."""
         if connection.vendor != "postgresql":
             return self.visible_to(user).count()
         with connection.cursor() as cursor:
@@ -125,7 +125,7 @@ class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
         return for_sale + retired if user.is_staff else for_sale
 
     def check_availability(self, quantities):
-        """Return `{product id: Product}` for `{product id: quantity}`, in the order of the ids.
+        """Return `{product id: Product}` for `{product id: quantity}`, ordered by id.
 
         Raises UnknownProducts, OutOfStock.
         """
@@ -153,24 +153,23 @@ class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
     def take_stock(self, quantities):
         """Take `{product id: quantity}` out of stock, all of it or nothing.
 
-        Call it inside the transaction that records where the stock went, and that rolls back what
-        was taken if anything is raised. Returns `{product id: row of the Product}`, with the prices
-        of the moment. Raises UnknownProducts, OutOfStock.
+        Call it in the transaction that writes the order, which an exception must roll back. Returns
+        `{product id: row of the Product}` with current prices. Raises UnknownProducts, OutOfStock.
         """
-        # No product has a larger id, nor as much in stock.
-        moves = {pk: -n for pk, n in quantities.items() if max(pk, n) <= MAX_ID}
-        products = self._move_stock(moves, guard=ENOUGH_IN_STOCK)
+        # No product has a larger id, or as much in stock.
+        changes = {pk: -n for pk, n in quantities.items() if max(pk, n) <= MAX_ID}
+        products = self._change_stock(changes, guard=ENOUGH_IN_STOCK)
         if not products:
-            self.check_availability(quantities)  # raises: the rows it reads are locked
+            self.check_availability(quantities)  # raises, since the rows it reads are locked
         return products
 
     def restock(self, quantities):
-        """Put `{product id: quantity}` back, inside the transaction that cancels their order."""
-        self._move_stock(quantities, guard="true")
+        """Put `{product id: quantity}` back, in the transaction that cancels their order."""
+        self._change_stock(quantities, guard="true")
 
-    def _move_stock(self, quantities, *, guard):
-        """Return the products, or none if the guard does not hold for each of them."""
-        sql = MOVE_STOCK.format(
+    def _change_stock(self, quantities, *, guard):
+        """Return the changed products, or none if the guard does not hold for each of them."""
+        sql = CHANGE_STOCK.format(
             json_each=JSON_EACH[connection.vendor],
             for_update=(
                 "FOR NO KEY UPDATE OF products_product"

@@ -7,7 +7,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Upper
 from django.utils import timezone
 
-from products.db_retry import retried
+from products.db_retry import retry_transaction
 from products.managers import ProductManager
 from products.search import SearchTextField
 
@@ -15,7 +15,7 @@ MAX_STOCK = 1_000_000_000
 
 
 class StockOutOfBounds(Exception):
-    """The adjustment would take the stock below 0 or over MAX_STOCK; `stock` is what there is."""
+    """The adjustment would take the stock below 0 or above MAX_STOCK; `stock` is the current."""
 
     def __init__(self, stock):
         super().__init__(f"There are {stock} in stock.")
@@ -30,23 +30,23 @@ class Product(models.Model):
         max_length=40,
         null=True,
         blank=True,
-        help_text="Stock keeping unit: the shop's own code of the product.",
+        help_text="Stock keeping unit: the shop's own product code.",
     )
     price = models.DecimalField(
         max_digits=12,
         decimal_places=2,
         validators=[MinValueValidator(0)],
-        help_text="Of one piece, in the shop's currency.",
+        help_text="Price of one piece, in the shop's currency.",
     )
     quantity_in_stock = models.PositiveIntegerField(
         default=0, validators=[MaxValueValidator(MAX_STOCK)]
     )
-    # For an index: one of the stock itself would have each sale of PostgreSQL write to all indexes.
+    # Indexed instead of the stock: with that in an index, each sale would write to all indexes.
     sold_out = models.GeneratedField(
         expression=Q(quantity_in_stock=0), output_field=models.BooleanField(), db_persist=True
     )
     is_active = models.BooleanField(
-        "for sale", default=True, help_text="Off: retired, seen by staff only."
+        "for sale", default=True, help_text="If not: retired, visible to staff only."
     )
     created = models.DateTimeField(auto_now_add=True)
     modified = models.DateTimeField(auto_now=True)
@@ -56,7 +56,7 @@ class Product(models.Model):
 
     class Meta:
         ordering = ("pk",)
-        # In any order products alike come by id. Pages far from both ends are counted off in these.
+        # Each ordering ends with the id. Deep pages are read from these indexes alone.
         indexes = [
             models.Index(fields=("id", "is_active"), name="product_by_id"),
             models.Index(fields=("name", "id", "is_active"), name="product_by_name"),
@@ -83,7 +83,7 @@ class Product(models.Model):
         return f"{self.name} ({self.sku})" if self.sku else self.name
 
     def save(self, *args, by=None, **kwargs):
-        """Also books the stock of a new row as its opening, made by the user `by`."""
+        """Also record the stock of a new product as its opening adjustment by the user `by`."""
         if not self._state.adding:
             super().save(*args, **kwargs)
             return
@@ -104,43 +104,43 @@ class Product(models.Model):
 
     @property
     def available(self):
-        """How many can be ordered now: none of a retired product."""
+        """The quantity that can be ordered now: 0 of a retired product."""
         return self.quantity_in_stock if self.is_active else 0
 
-    @retried
-    def revise(self, **changes):
-        """Write just these fields, never the stock, which may have moved since it was read.
+    @retry_transaction
+    def update_fields(self, **changes):
+        """Write these fields only, and never the stock, which may have changed since it was read.
 
-        Raises Product.DoesNotExist if it was deleted in the meantime.
+        Raises Product.DoesNotExist if the product was deleted in the meantime.
         """
         changes["modified"] = timezone.now()
         with transaction.atomic():
-            # Locked: the search text is made of fields of which another may be changing one.
+            # Locked: another request may be changing a field that is part of the search text.
             current = Product.objects.select_for_update(no_key=True).get(pk=self.pk)
             for field, value in changes.items():
                 setattr(current, field, value)
                 setattr(self, field, value)
-            search_text = self._meta.get_field("search_text").text_of(current)
+            search_text = self._meta.get_field("search_text").get_text(current)
             products = Product.objects.filter(pk=self.pk)
             if not products.update(search_text=search_text, **changes):
                 raise Product.DoesNotExist
 
-    @retried
+    @retry_transaction
     def adjust_stock(self, delta, *, reason, by, note=""):
-        """Book `delta` pieces in or out, for a Reason.
+        """Add `delta` pieces to the stock, or take them if it is negative, for a Reason.
 
         Returns the StockAdjustment; this instance has the new stock. Raises StockOutOfBounds.
         """
         with transaction.atomic():
-            # The database adds: what this process has read may be out of date.
-            # (Cancelled orders may bring it over MAX_STOCK; it can then still go down.)
+            # The database adds, since the stock that was read may be out of date. (Cancelled orders
+            # can take it above MAX_STOCK; it can then still go down.)
             enough = Q(quantity_in_stock__gte=-delta)
             room = Q(quantity_in_stock__lte=MAX_STOCK - delta)
-            moved = Product.objects.filter(enough if delta < 0 else room, pk=self.pk).update(
+            updated = Product.objects.filter(enough if delta < 0 else room, pk=self.pk).update(
                 quantity_in_stock=F("quantity_in_stock") + delta, modified=timezone.now()
             )
             self.refresh_from_db(fields=["quantity_in_stock", "modified"])
-            if not moved:
+            if not updated:
                 raise StockOutOfBounds(self.quantity_in_stock)
             return self.adjustments.create(delta=delta, reason=reason, actor=by, note=note)
 
@@ -155,12 +155,12 @@ class Reason(models.TextChoices):
 
 
 class StockAdjustment(models.Model):
-    """Stock that moved for another reason than an order."""
+    """A change of the stock for another reason than an order."""
 
     product = models.ForeignKey(Product, models.CASCADE, related_name="adjustments")
     delta = models.IntegerField(
         validators=[MinValueValidator(-MAX_STOCK), MaxValueValidator(MAX_STOCK)],
-        help_text="Pieces that came (12) or went (-2).",
+        help_text="Pieces added (12) or taken (-2).",
     )
     reason = models.CharField(max_length=10, choices=Reason)
     note = models.CharField(max_length=500, blank=True)

@@ -1,4 +1,4 @@
-"""Pages of the product list, at a cost that hardly grows with the catalogue."""
+"""Pagination of the product list, at a cost that hardly grows with the catalogue."""
 
 from django.core.paginator import Page, Paginator
 from rest_framework.exceptions import NotFound
@@ -7,7 +7,7 @@ from products.managers import COUNT_LIMIT
 from products.models import Product
 from shopply.api.pagination import PageNumberPagination
 
-NARROWING_PARAMS = {"search", "min_price", "max_price", "in_stock"}
+FILTER_PARAMS = {"search", "min_price", "max_price", "in_stock"}
 
 
 class ProductPagination(PageNumberPagination):
@@ -21,15 +21,18 @@ class ProductPagination(PageNumberPagination):
     def paginate_queryset(self, products, request, view=None):
         self.request = request
         number, size = self.get_page_number(request, None), self.get_page_size(request)
-        start, stop = (number - 1) * size, number * size + 1  # one more, to see whether there is
+        start, stop = (
+            (number - 1) * size,
+            number * size + 1,
+        )  # one more, to see whether there is a next page
         params = request.query_params.keys()
-        if params & NARROWING_PARAMS:
+        if params & FILTER_PARAMS:
             count = products.order_by()[:COUNT_LIMIT].count()
             if count < COUNT_LIMIT:
-                products = products.found_first(COUNT_LIMIT)
+                products = products.via_subquery(COUNT_LIMIT)
         else:
             count = Product.objects.count_visible_to(request.user)
-        if params & {"ordering", *NARROWING_PARAMS}:
+        if params & {"ordering", *FILTER_PARAMS}:
             rows = list(products[start:stop])
         else:
             rows = Product.objects.fetch_visible_to(request.user, start, stop)

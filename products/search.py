@@ -1,4 +1,4 @@
-"""What a search of the catalogue compares: text without case, accents and forms of apostrophes."""
+"""Search text: without case, accents and forms of apostrophes. Used by filters and the admin."""
 
 import re
 import unicodedata
@@ -39,10 +39,10 @@ class SearchTextField(models.TextField):
         return name, path, args, kwargs | {"sources": self.sources}
 
     def pre_save(self, instance, add):
-        text = self.text_of(instance)
+        text = self.get_text(instance)
         setattr(instance, self.attname, text)
         return text
 
-    def text_of(self, instance):
-        """Lines, so that no word is found where two fields meet."""
+    def get_text(self, instance):
+        """Return the text of an instance, a line for each field, so that no word spans two."""
         return normalize("\n".join(getattr(instance, name) or "" for name in self.sources))

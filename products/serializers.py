@@ -9,7 +9,7 @@ from shopply.api.fields import (
     JSONIntegerField,
 )
 
-EXAMPLE = OpenApiExample(
+PRODUCT_EXAMPLE = OpenApiExample(
     "A product",
     {
         "id": 1,
@@ -28,13 +28,13 @@ EXAMPLE = OpenApiExample(
 )
 
 
-@extend_schema_serializer(examples=[EXAMPLE])
+@extend_schema_serializer(examples=[PRODUCT_EXAMPLE])
 class ProductSerializer(serializers.ModelSerializer):
     serializer_field_mapping = STRICT_FIELD_MAPPING
     currency = CharField(read_only=True, help_text="ISO 4217; the shop has one currency.")
     in_stock = serializers.BooleanField(read_only=True)
     quantity_in_stock = JSONIntegerField(
-        required=False, min_value=0, help_text="It moves by orders and adjustments."
+        required=False, min_value=0, help_text="Changed by orders and adjustments."
     )
 
     class Meta:
@@ -83,15 +83,15 @@ class ProductSerializer(serializers.ModelSerializer):
     def validate_quantity_in_stock(self, quantity):
         if quantity != self.instance.quantity_in_stock:
             raise serializers.ValidationError(
-                "Stock is not overwritten, since that would undo the sales made since it was "
-                "read: leave this field out, and send a delta to adjust-stock/.",
+                "The stock cannot be overwritten, since that would undo sales made in the "
+                "meantime: leave this field out, and send a delta to adjust-stock/.",
                 code="not_overwritten",
             )
         return quantity
 
     def update(self, product, validated_data):
         validated_data.pop("quantity_in_stock", None)
-        product.revise(**validated_data)
+        product.update_fields(**validated_data)
         return product
 
 
@@ -99,11 +99,11 @@ class ProductCreateSerializer(ProductSerializer):
     quantity_in_stock = JSONIntegerField(
         required=False,
         min_value=0,
-        max_value=MAX_STOCK,  # cancelled orders may bring it over that
-        help_text="The opening stock, given once; then it moves by orders and adjustments.",
+        max_value=MAX_STOCK,  # cancelled orders can exceed it later
+        help_text="The opening stock. Afterwards orders and adjustments change it.",
     )
 
-    validate_quantity_in_stock = None  # there is none yet to overwrite
+    validate_quantity_in_stock = None  # there is no stock yet
 
     def create(self, validated_data):
         product = Product(**validated_data)
@@ -139,10 +139,10 @@ class StockAdjustmentSerializer(serializers.ModelSerializer):
     delta = JSONIntegerField(
         min_value=-MAX_STOCK,
         max_value=MAX_STOCK,
-        help_text="Pieces that came (12) or went (-2), not 0.",
+        help_text="Pieces added (12) or taken (-2), not 0.",
     )
     quantity_in_stock = serializers.IntegerField(
-        source="product.quantity_in_stock", read_only=True, help_text="What is left."
+        source="product.quantity_in_stock", read_only=True, help_text="The stock afterwards."
     )
 
     class Meta:

@@ -14,9 +14,9 @@ from rest_framework.response import Response
 from products.cache import CachedResponse, response_cache
 from products.filters import LimitedSearchFilter, ProductFilter
 from products.models import Product, StockOutOfBounds
-from products.pagination import NARROWING_PARAMS, ProductPagination
+from products.pagination import FILTER_PARAMS, ProductPagination
 from products.serializers import (
-    EXAMPLE,
+    PRODUCT_EXAMPLE,
     ProductCreateSerializer,
     ProductSerializer,
     StockAdjustmentSerializer,
@@ -29,43 +29,43 @@ REVALIDATION = [
         "If-None-Match",
         str,
         OpenApiParameter.HEADER,
-        description="The `ETag` of the answer you have: if it still holds, you get a 304.",
+        description="The `ETag` of the response you have. If nothing changed, you get a 304.",
     ),
     OpenApiParameter(
         "ETag",
         str,
         OpenApiParameter.HEADER,
         response=[200, 304],
-        description="Names this very content. Send it with `If-None-Match` the next time.",
+        description="Identifies this content. Send it as `If-None-Match` the next time.",
     ),
 ]
-NOT_MODIFIED = OpenApiResponse(description="What you have is still what there is.")
+NOT_MODIFIED = OpenApiResponse(description="Nothing changed.")
 
 
 @extend_schema(tags=["products"])
 @extend_schema_view(
     list=extend_schema(
         summary="List products",
-        description="The catalogue, 5 to a page, by id unless `ordering` says otherwise. Anyone "
-        "may read it. Retired products (`is_active` false) are listed for staff only.",
+        description="The catalogue, 5 to a page, by id unless you set `ordering`. Anyone can read "
+        "it. Only staff see retired products (`is_active` false).",
         parameters=REVALIDATION,
         responses={200: ProductSerializer(many=True), 304: NOT_MODIFIED},
     ),
     retrieve=extend_schema(
         summary="Get a product",
-        description="Anyone may. A retired product is found by staff only.",
+        description="Anyone can read it. Only staff find a retired product.",
         parameters=REVALIDATION,
         responses={200: ProductSerializer, 304: NOT_MODIFIED},
     ),
     create=extend_schema(
         summary="Add a product",
-        description="Staff only. `quantity_in_stock` is the opening stock, 0 if left out. "
-        "The SKU may be left out; if given, it must be new, whatever the case of its letters.",
+        description="Staff only. `quantity_in_stock` is the opening stock, 0 by default. "
+        "The SKU is optional; it must be unique, regardless of case.",
         extensions=STAFF_ONLY,
         request=ProductCreateSerializer,
         responses={201: ProductSerializer},
         examples=[
-            EXAMPLE,
+            PRODUCT_EXAMPLE,
             OpenApiExample(
                 "A new product",
                 {
@@ -81,11 +81,11 @@ NOT_MODIFIED = OpenApiResponse(description="What you have is still what there is
     ),
     update=extend_schema(
         summary="Replace a product",
-        description="Staff only. Every field but the stock: leave `quantity_in_stock` out, or send "
-        "what it is now. Orders already placed keep the old name and price.",
+        description="Staff only. Send every field but the stock: leave `quantity_in_stock` out, or "
+        "send its current value. Existing orders keep the old name and price.",
         extensions=STAFF_ONLY,
         examples=[
-            EXAMPLE,
+            PRODUCT_EXAMPLE,
             OpenApiExample(
                 "The whole product",
                 {
@@ -101,19 +101,19 @@ NOT_MODIFIED = OpenApiResponse(description="What you have is still what there is
     ),
     partial_update=extend_schema(
         summary="Change a product",
-        description="Staff only. Send only what changes, never the stock. `is_active` false "
-        "retires the product. Orders already placed keep the old name and price.",
+        description="Staff only. Send the fields to change, but not the stock. `is_active` "
+        "false retires the product. Existing orders keep the old name and price.",
         extensions=STAFF_ONLY,
         examples=[
-            EXAMPLE,
+            PRODUCT_EXAMPLE,
             OpenApiExample("A new price", {"price": "12.20"}, request_only=True),
             OpenApiExample("Retire it", {"is_active": False}, request_only=True),
         ],
     ),
     destroy=extend_schema(
         summary="Delete a product",
-        description="Staff only, and only as long as nobody ever ordered it; "
-        "otherwise retire it: PATCH `is_active` to false.",
+        description="Staff only, and only if it was never ordered. Otherwise retire it: "
+        "PATCH `is_active` to false.",
         extensions={"x-problems": ["permission_denied", "product_in_use"]},
     ),
 )
@@ -129,7 +129,7 @@ class ProductViewSet(viewsets.ModelViewSet):
         return super().get_queryset().visible_to(self.request.user)
 
     def list(self, request):
-        # Links in the answer begin with how the shop was called.
+        # Links in the response contain the scheme and host of the request.
         meta = request.META
         key = (
             request.user.is_staff,
@@ -152,16 +152,16 @@ class ProductViewSet(viewsets.ModelViewSet):
         return ProductCreateSerializer if self.action == "create" else self.serializer_class
 
     def filter_queryset(self, queryset):
-        """Nothing where no filter is given: to build their form takes half of a plain list."""
+        """Skip the filters if the request has none: their form takes half of a plain list."""
         params = self.request.query_params.keys()
-        if self.action == "list" and params & {"ordering", *NARROWING_PARAMS}:
+        if self.action == "list" and params & {"ordering", *FILTER_PARAMS}:
             return super().filter_queryset(queryset)
         return queryset
 
     @extend_schema(
         summary="Adjust the stock",
-        description="Staff only. Books `delta` pieces in or out; sales going on at the same time "
-        "are not lost, as they would be by overwriting the stock. It never falls below 0.",
+        description="Staff only. Adds `delta` pieces to the stock, or takes them if it is "
+        "negative. Simultaneous sales are not lost. The stock never falls below 0.",
         extensions={"x-problems": ["permission_denied", "stock_out_of_bounds"]},
         responses={201: StockAdjustmentSerializer},
     )
@@ -190,5 +190,5 @@ class ProductViewSet(viewsets.ModelViewSet):
         except ProtectedError:
             raise ProblemException(
                 "product_in_use",
-                "This product was ordered; retire it with `is_active` false instead.",
+                "This product was ordered: retire it with `is_active` false instead.",
             ) from None

@@ -1,4 +1,4 @@
-"""The admin's site: what all its pages share, whichever app they belong to."""
+"""The admin site, and what the admin of every model shares."""
 
 from functools import update_wrapper
 
@@ -18,41 +18,41 @@ MAX_DELETED = 200
 class Autocomplete(AutocompleteJsonView):
     def process_request(self, request):
         term, model_admin, field, to_field = super().process_request(request)
-        if not field.concrete:  # a relation seen from its other end: no form has it
+        if not field.concrete:  # a reverse relation, which no form has
             raise PermissionDenied
         return term, model_admin, field, to_field
 
 
 class HardenedModelAdminMixin:
-    """Mixed into the admin of every model."""
+    """Mixed into the admin of every model: rejects hostile parameters on which Django fails."""
 
-    show_full_result_count = False  # beside what was found: it takes as long to count as the rest
+    show_full_result_count = False  # counting all rows takes as long as the rest of the page
     LOOKUPS = {"", "exact", "isnull", "gte", "lt", "year", "month", "day"}
 
     def lookup_allowed(self, lookup, value, request=None):
-        """Filters a list by what its page offers only: others could spell out a secret."""
-        name, _, kind = lookup.partition("__")
-        offered = (getattr(each, "parameter_name", each) for each in self.list_filter)
-        return name in {self.date_hierarchy, *offered} and kind in self.LOOKUPS
+        """Allow only the filters that the page shows: others could reveal secrets bit by bit."""
+        field, _, operator = lookup.partition("__")
+        shown = (getattr(item, "parameter_name", item) for item in self.list_filter)
+        return field in {self.date_hierarchy, *shown} and operator in self.LOOKUPS
 
     def to_field_allowed(self, request, to_field):
-        """Django fails on relations seen from their other end."""
+        """Reject reverse relations, on which Django fails."""
         columns = {field.name for field in self.opts.concrete_fields}
         return to_field in columns and super().to_field_allowed(request, to_field)
 
     def get_object(self, request, object_id, from_field=None):
-        """Django fails on a `_to_field` that is there and empty."""
+        """Ignore an empty `_to_field`, on which Django fails."""
         return super().get_object(request, object_id, from_field or None)
 
     def get_search_results(self, request, queryset, search_term):
-        if len(search_term) > 200:  # SQLite takes no 1,000 words, nor one of 50,000 characters
+        if len(search_term) > 200:  # SQLite fails on 1,000 words, or one of 50,000 characters
             raise BadRequest("Search for at most 200 characters.")
         return super().get_search_results(request, queryset, search_term)
 
 
 @action(permissions=["delete"], description=delete_selected.short_description)
 def delete_some(modeladmin, request, queryset):
-    """Django's, of so many that a request does not keep its thread from others for long."""
+    """Django's, limited so that a request does not block its thread for long."""
     if len(queryset.values_list("pk")[: MAX_DELETED + 1]) > MAX_DELETED:
         messages.error(request, f"Delete at most {MAX_DELETED} at once.")
         return None
@@ -73,18 +73,18 @@ class ShopAdminSite(LimitedLoginMixin, AdminSite):
         super().register(model_or_iterable, guarded, **options)
 
     def admin_view(self, view, cacheable=False):
-        """Have values that no page of the admin sends answered by 400: Django looks at few first.
+        """Respond 400 to values that no page of the admin sends, and that Django does not check.
 
-        The log tells where they failed.
+        The log shows where they failed.
         """
 
         def guarded(request, *args, **kwargs):
             try:
                 response = view(request, *args, **kwargs)
                 if isinstance(response, SimpleTemplateResponse):
-                    response.render()  # which looks at some of them
+                    response.render()  # which reads some of them
             except (ValueError, OverflowError, DataError) as exc:
-                raise BadRequest("A value of the address or the form cannot be used.") from exc
+                raise BadRequest("A value in the address or the form is invalid.") from exc
             return response
 
         return super().admin_view(update_wrapper(guarded, view), cacheable)

@@ -10,13 +10,13 @@ class ShopplyConfig(AppConfig):
         from shopply import checks  # noqa: F401  they register themselves
 
         if settings.SENTRY_DSN:
-            from shopply import sentry  # not before: to load it takes a tenth of a second
+            from shopply import sentry  # here, since its import takes a tenth of a second
 
             sentry.start()
 
 
 class ShopAdminConfig(apps.AdminConfig):
-    """Django's admin, with a site of our own."""
+    """Django's admin with the site of shopply.admin."""
 
-    default = False  # else `shopply` itself would be taken for it
+    default = False  # otherwise Django would use it for `shopply` itself
     default_site = "shopply.admin.ShopAdminSite"

@@ -1,11 +1,11 @@
-"""What whoever watches the server asks: does it live, and may it be sent requests."""
+"""Probes for platforms and load balancers: is the process alive, and can it serve requests."""
 
 import logging
 
 from django.http import JsonResponse
 from django.views.decorators.http import require_safe
 
-from shopply import faults
+from shopply import database_status
 from shopply.api.exceptions import problem_response
 
 logger = logging.getLogger("shopply.health")
@@ -13,17 +13,17 @@ logger = logging.getLogger("shopply.health")
 
 @require_safe
 def healthz(request):
-    """The process lives. Whatever else is broken, a restart would not mend it."""
+    """Liveness: the process responds. Whatever else is broken, a restart would not help."""
     return JsonResponse({"status": "ok"})
 
 
 @require_safe
 def readyz(request):
-    """Requests can be served: the database answers, and has all the migrations."""
-    fault = faults.fault_in_time()
-    if fault is None:
+    """Readiness: the database responds and has all migrations."""
+    status = database_status.check_database_with_timeout()
+    if status is None:
         return JsonResponse({"status": "ok"})
-    logger.warning("Not ready: %s", fault)
-    response = problem_response(request, "service_unavailable", fault.what)
+    logger.warning("Not ready: %s", status)
+    response = problem_response(request, "service_unavailable", status.message)
     response["Retry-After"] = "1"
     return response

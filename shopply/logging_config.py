@@ -1,8 +1,7 @@
-"""What the server logs in production: lines of JSON, each with the id of its request.
+"""Logging: lines of JSON in production, each with the id of its request.
 
-Each request is one line on stdout, without anything the caller wrote: no path, query, header or
-body. All other records go to stderr. In debug the lines are plain, and requests are left to
-`runserver`.
+Each request is one line on stdout, without anything from the client: no path, query, header or
+body. Other records go to stderr. In debug the lines are plain text, and `runserver` logs requests.
 """
 
 import logging
@@ -24,7 +23,7 @@ request_id = ContextVar("request_id", default=None)
 
 
 class AddRequestContext(logging.Filter):
-    """Give every record the id of its request, and its level in lower case."""
+    """Adds the id of the request, and the level in lower case."""
 
     def filter(self, record):
         record.request_id = request_id.get()
@@ -33,14 +32,14 @@ class AddRequestContext(logging.Filter):
 
 
 class DowngradeSuspiciousOperations(logging.Filter):
-    """Log as a one-line warning what any client can trigger, which to Django is an error.
+    """Turns problems that any client can trigger, errors to Django, into one-line warnings.
 
-    Without the exception and its message, which quote what the client sent.
+    Removes the exception and its message, which quote the request.
     """
 
     def filter(self, record):
-        refused = record.name == "django.request" and getattr(record, "status_code", 500) < 500
-        if refused or record.name.startswith("django.security."):
+        rejected = record.name == "django.request" and getattr(record, "status_code", 500) < 500
+        if rejected or record.name.startswith("django.security."):
             record.levelno, record.levelname = logging.WARNING, "WARNING"
             record.msg, record.args = f"Request rejected: {record.name}", ()
             record.exc_info = None
@@ -53,13 +52,13 @@ JSON_FORMATTER = {
     "fmt": ["time", "level", "request_id", "name", "message"],
     "timestamp": "time",
     "rename_fields": {"name": "logger", "exc_info": "exception"},
-    # Django's records also have the request, with its query.
+    # Not the request, which Django's records have, with its query.
     "reserved_attrs": [*RESERVED_ATTRS, "request", "status_code"],
 }
 
 
 def logging_config(debug):
-    """The setting LOGGING."""
+    """Return the setting LOGGING."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -73,7 +72,7 @@ def logging_config(debug):
             },
         },
         "handlers": {
-            # To stderr in production as in debug: Django by itself logs failures only in debug.
+            # In production too, where Django by itself would not log failures.
             "console": {
                 "class": "logging.StreamHandler",
                 "filters": ["suspicious", "request_context"],
@@ -82,7 +81,7 @@ def logging_config(debug):
         },
         "loggers": {
             "django": {"handlers": ["console"], "level": "INFO", "propagate": False},
-            # Only exceptions: the status of each answer is in the line of its request.
+            # Exceptions only: the line of each request has its status.
             "django.request": {"filters": ["failure"]},
         },
         "root": {"handlers": ["console"], "level": "WARNING"},
@@ -90,7 +89,7 @@ def logging_config(debug):
 
 
 def log_requests(get_response):
-    """Middleware that writes a line for each request."""
+    """Return middleware that writes a line for each request."""
     if settings.DEBUG:
         raise MiddlewareNotUsed
 
@@ -102,27 +101,27 @@ def log_requests(get_response):
             "level": "error" if response.status_code >= 500 else "info",
             "request_id": request_id.get(),
             "method": request.method,
-            "route": route_of(request),
+            "route": get_route(request),
             "status": response.status_code,
             "duration_ms": round(1000 * (perf_counter() - started), 3),
-            "user": caller(request),
+            "user": user_id(request),
         }
-        # A logger's call would take 17 % of the benchmark's row "product list, 5".
-        with suppress(OSError):  # a full disk behind stdout is no reason to fail
+        # A logger would take 17 % of the row "product list, 5".
+        with suppress(OSError):  # a full disk must not fail requests
             os.write(STDOUT, orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
         return response
 
     return middleware
 
 
-def route_of(request):
-    """The pattern of the path, without ids; None where there is none."""
+def get_route(request):
+    """Return the pattern of the path, without ids; None without a match."""
     match = request.resolver_match
     return f"/{match.route}" if match else None
 
 
-def caller(request):
-    """The id of the authenticated caller; nobody is looked up for the log."""
+def user_id(request):
+    """Return the id of the authenticated user, if the request has looked it up; else None."""
     user = request.__dict__.get("user")
     if isinstance(user, LazyObject):
         user = request.__dict__.get("_cached_user")

@@ -1,7 +1,7 @@
-"""What Prometheus reads: counts of all worker processes, and the state of the database.
+"""Metrics for Prometheus: counters of all worker processes, and the state of the database.
 
-prometheus_client keeps the counts of each process in a file that outlives it, in a directory that
-`shopply.server` makes.
+prometheus_client keeps the counters of each process in a file that outlives it, in a directory that
+`shopply.server` creates.
 """
 
 import hmac
@@ -23,19 +23,21 @@ from prometheus_client import (
 )
 from prometheus_client.core import GaugeMetricFamily
 
-from orders.metrics import BooksCollector, count_order
-from shopply import faults
-from shopply.logging_config import route_of
+from orders.metrics import StockLedgerCollector, count_order
+from shopply import database_status
+from shopply.logging_config import get_route
 
 METHODS = {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"}
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 requests_total = Counter("shopply_requests", "Requests.", ["method", "route", "status"])
-seconds = Histogram("shopply_request_seconds", "Latency.", ["method", "route"], buckets=BUCKETS)
+request_seconds = Histogram(
+    "shopply_request_seconds", "Latency.", ["method", "route"], buckets=BUCKETS
+)
 
 
-def requests(get_response):
-    """Middleware that counts the requests, if somebody may read the counts."""
+def count_requests(get_response):
+    """Return middleware that counts requests, if METRICS_TOKEN lets somebody read the counts."""
     if not settings.METRICS_TOKEN:
         raise MiddlewareNotUsed
 
@@ -44,9 +46,9 @@ def requests(get_response):
         response = get_response(request)
         duration = perf_counter() - started
         method = request.method if request.method in METHODS else "OTHER"
-        route, status = route_of(request) or "none", response.status_code
+        route, status = get_route(request) or "none", response.status_code
         requests_total.labels(method, route, status).inc()
-        seconds.labels(method, route).observe(duration)
+        request_seconds.labels(method, route).observe(duration)
         if (method, route) == ("POST", "/api/orders/"):
             count_order(response)
         return response
@@ -55,15 +57,17 @@ def requests(get_response):
 
 
 class DatabaseCollector:
-    """What only the database knows."""
+    """Gauges of the database."""
 
-    books = BooksCollector()
+    stock_ledger = StockLedgerCollector()
 
     def collect(self):
-        up = faults.fault_in_time() is None
-        yield GaugeMetricFamily("shopply_database_up", "Whether the database serves.", value=up)
+        up = database_status.check_database_with_timeout() is None
+        yield GaugeMetricFamily(
+            "shopply_database_up", "Whether the database responds and is migrated.", value=up
+        )
         if up:
-            yield from self.books.collect()
+            yield from self.stock_ledger.collect()
 
 
 database = CollectorRegistry()
@@ -72,7 +76,7 @@ database.register(DatabaseCollector())
 
 @require_safe
 def metrics(request):
-    """For requests with `Authorization: Bearer <METRICS_TOKEN>`; a 404 for all others."""
+    """Respond to `Authorization: Bearer <METRICS_TOKEN>`; a 404 for all others."""
     expected = f"Bearer {settings.METRICS_TOKEN}".encode()
     sent = request.META.get("HTTP_AUTHORIZATION", "").encode(errors="replace")
     if not settings.METRICS_TOKEN or not hmac.compare_digest(sent, expected):

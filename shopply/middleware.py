@@ -19,7 +19,7 @@ from shopply.api import views
 from shopply.api.exceptions import problem_response
 
 VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-# As some proxies write it: 192.0.2.1:4711, [2001:db8::1]:4711 or [2001:db8::1].
+# Some proxies add the port: 192.0.2.1:4711, [2001:db8::1]:4711 or [2001:db8::1].
 ADDRESS_WITH_PORT = re.compile(r"([0-9.]+):[0-9]+|\[([0-9a-fA-F:.]+)\](?::[0-9]+)?")
 JSON = "application/json"
 PROBES = {"/healthz", "/readyz", "/metrics"}
@@ -32,7 +32,7 @@ CONTENT_SECURITY_POLICY = (
 
 
 class RequestIDMiddleware(MiddlewareMixin):
-    """Gives the request an id, the client's `X-Request-ID` if valid, and answers with it."""
+    """Gives each request an id (the client's `X-Request-ID`, if valid), and returns it."""
 
     def process_request(self, request):
         sent = request.META.get("HTTP_X_REQUEST_ID", "")
@@ -56,7 +56,7 @@ class RealIPMiddleware(MiddlewareMixin):
 
 
 class PreserveMethodOnRedirect(MiddlewareMixin):
-    """Answers 308 instead of 301, on which many clients would repeat a POST as a GET."""
+    """Replaces 301 by 308: many clients follow a 301 of a POST with a GET."""
 
     def process_response(self, request, response):
         if response.status_code == 301 and request.method not in ("GET", "HEAD"):
@@ -65,7 +65,7 @@ class PreserveMethodOnRedirect(MiddlewareMixin):
 
 
 class ContentSecurityPolicyMiddleware(MiddlewareMixin):
-    """Allows pages what this server itself serves, and nothing written into them."""
+    """Allows pages only the scripts and styles that this server serves, and no inline ones."""
 
     def process_response(self, request, response):
         if not (settings.DEBUG and response.status_code >= 400):  # Django's debug pages
@@ -74,7 +74,7 @@ class ContentSecurityPolicyMiddleware(MiddlewareMixin):
 
 
 class NoStoreMiddleware(MiddlewareMixin):
-    """Has nobody store answers of the API, which are personal unless they say how to cache them."""
+    """Sends `no-store` with responses of the API that do not say how to cache them."""
 
     def process_response(self, request, response):
         if request.path.startswith("/api/"):
@@ -92,7 +92,7 @@ class AppendSlashMiddleware(MiddlewareMixin):
 
 
 class RestrictPageMethods(MiddlewareMixin):
-    """Rejects methods that no page outside of the API has: the admin takes TRACE for GET."""
+    """Rejects methods that no page outside the API supports: the admin treats TRACE as GET."""
 
     def process_request(self, request):
         if request.method not in PAGE_METHODS and not request.path.startswith("/api/"):
@@ -101,7 +101,7 @@ class RestrictPageMethods(MiddlewareMixin):
 
 
 class RequireLengthMiddleware(MiddlewareMixin):
-    """Rejects what says that it is JSON, but not how long: HTTP takes that for no body."""
+    """Rejects JSON without a length, whose body would not be read."""
 
     def process_request(self, request):
         has_body = request.method in ("POST", "PUT", "PATCH") and request.content_type == JSON
@@ -111,9 +111,9 @@ class RequireLengthMiddleware(MiddlewareMixin):
 
 
 class RejectNullCharacters(MiddlewareMixin):
-    """Rejects a NUL in path, query, cookies and forms: PostgreSQL can neither store nor find it.
+    """Rejects null characters in path, query, cookies and forms: PostgreSQL has no such text.
 
-    JSON and Basic log-ins are read later; serializers and authentication reject it there.
+    Serializers and authentication reject them in JSON and in Basic log-ins.
     """
 
     def process_request(self, request):
@@ -125,7 +125,7 @@ class RejectNullCharacters(MiddlewareMixin):
         return None
 
     def get_texts(self, request):
-        """`(location, name, text)` of each cookie, query parameter and form field."""
+        """Yield `(location, name, text)` of each cookie, query parameter and form field."""
         for name, value in request.COOKIES.items():
             yield "header", "Cookie", name + value
         if request.META["QUERY_STRING"]:
@@ -144,16 +144,16 @@ class RejectNullCharacters(MiddlewareMixin):
 
 
 class CommonMiddleware(common.CommonMiddleware):
-    """Django's, except that probes come by address and so with any Host."""
+    """Django's, except that probes can have any Host, since they use addresses."""
 
     def process_request(self, request):
         return None if request.path_info in PROBES else super().process_request(request)
 
 
 class SkipForAPIMixin:
-    """For middleware of the pages: the API has no sessions, log-ins of a browser or messages.
+    """For middleware that the API does not need: it has no sessions, browser log-ins or messages.
 
-    Row "product list, 5": a tenth.
+    Saves a tenth of the row "product list, 5".
     """
 
     def __call__(self, request):
@@ -175,7 +175,7 @@ class MessageMiddleware(SkipForAPIMixin, messages.MessageMiddleware):
 
 
 class RejectUploads(FileUploadHandler):
-    """No form has a file; Django would write one to the disk before any view looks at it."""
+    """Rejects uploads, which no form has: Django would write them to disk before any view runs."""
 
     def new_file(self, *args, **kwargs):
         raise RequestDataTooBig("There are no uploads.")

@@ -1,7 +1,7 @@
-"""Failures, sent to Sentry where a SENTRY_DSN is set: what is logged as an error, and no more.
+"""Sends logged errors to Sentry, if there is a SENTRY_DSN.
 
-None of the SDK's integrations that look at requests is on. What could hold a caller's data is not
-sent: no request, user, breadcrumbs or local variables.
+The SDK's integrations that read requests are off. Nothing that could hold a client's data is sent:
+no request, user, breadcrumbs or local variables.
 """
 
 import logging
@@ -20,7 +20,7 @@ SENT = {
 
 
 def start():
-    ignore_logger("django.security.*")  # what any client can trigger
+    ignore_logger("django.security.*")  # any client can trigger these
     sentry_sdk.init(
         settings.SENTRY_DSN,
         release=settings.SENTRY_RELEASE,
@@ -38,10 +38,10 @@ def start():
 
 
 def remove_private_data(event, hint):
-    """Keep what is known to hold nothing of a caller; an `extra` has Django's request."""
+    """Remove members that may hold personal data, such as `extra` with Django's request."""
     event = {name: value for name, value in event.items() if name in SENT}
     event["tags"] = {"request_id": logging_config.request_id.get()}
     for exception in event.get("exception", {}).get("values", ()):
-        # The next lines of PostgreSQL's messages have values of rows.
+        # Further lines of PostgreSQL's messages contain values of rows.
         exception["value"] = exception["value"].partition("\n")[0]
     return event

@@ -1,6 +1,6 @@
-"""The production server, granian set up for the shop: `python -m shopply.server`.
+"""The production server, granian configured for the shop: `python -m shopply.server`.
 
-It is for a place behind a proxy, which holds clients that send slowly, or only half of a request.
+Run it behind a proxy that buffers requests: slow clients would hold its threads.
 """
 
 import gc
@@ -17,15 +17,15 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 
-STOP_TIMEOUT = 30  # seconds for the requests under way, once it is told to stop
+STOP_TIMEOUT = 30  # seconds for requests in progress after a SIGTERM
 
 
 def serve(module="shopply.wsgi"):
-    """Serve until a SIGTERM, and answer the requests under way; exit if a check of Django fails."""
+    """Serve until a SIGTERM, then finish requests in progress. Exits if a system check fails."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shopply.settings")
     limit_statements(settings.DATABASES["default"])
     with tempfile.TemporaryDirectory(prefix="shopply-metrics-") as counts:
-        # prometheus_client looks for it on import; each process counts in files of its own there.
+        # prometheus_client reads this on import; each process has files of its own there.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = counts
         django.setup()
         try:
@@ -34,24 +34,24 @@ def serve(module="shopply.wsgi"):
         except SystemCheckError as error:
             sys.exit(str(error))
         for stream in (sys.stdout, sys.stderr):
-            if not stream.isatty():  # lines are lost if nobody reads them; else requests would wait
+            if not stream.isatty():  # lines are lost if nobody reads them, and no request waits
                 os.set_blocking(stream.fileno(), False)
-        import_module(module)  # here, once: the processes that serve are forked from this one
-        # Row "own orders, 25": a tenth more, at half the 99th percentile. Garbage is looked for no
-        # more among what is loaded by now, nor several times in one request.
+        import_module(module)  # once: the workers are forked from this process
+        # The garbage collector skips what is loaded by now, and runs less than once a request.
+        # Row "own orders, 25": a tenth more, at half the 99th percentile.
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000)
         Granian(
             f"{module}:application",
-            address="0.0.0.0",  # noqa: S104  who may reach it is for the network to say
+            address="0.0.0.0",  # noqa: S104  the network decides who can reach it
             port=settings.PORT,
             interface=Interfaces.WSGI,
             workers=settings.WEB_CONCURRENCY,
             blocking_threads=settings.BLOCKING_THREADS,
             http=HTTPModes.http1,
             http1_settings=HTTP1Settings(
-                # Also of idle connections: proxies keep one for up to 60, and close it first.
+                # Also the idle timeout: longer than the 60 s of proxies, which close first.
                 header_read_timeout=75_000,  # milliseconds
                 max_buffer_size=64 * 1024,  # bytes of a head
             ),
@@ -63,9 +63,9 @@ def serve(module="shopply.wsgi"):
 
 
 def limit_statements(database):
-    """Bound statements here, as they are those of requests: a migration takes the time it takes."""
+    """Limit statements of requests; migrations and other commands have no limit."""
     if database["ENGINE"].endswith("postgresql"):
-        # A request that stops in a transaction, its process hanging, gives up its locks as late.
+        # The second releases the locks of a process that hangs in a transaction.
         for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
             database["OPTIONS"]["options"] += f" -c {limit}={settings.STATEMENT_TIMEOUT}s"
 

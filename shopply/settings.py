@@ -1,30 +1,30 @@
-"""Settings of the shop. Each is an environment variable; README lists them all.
+"""Settings of the shop. Each is an environment variable; docs/settings.md lists them all.
 
-With nothing set, the shop runs in debug on localhost with SQLite beside this folder. The server
-refuses to start without what production needs; `shopply/checks.py` looks at the other values.
+With nothing set, the shop runs in debug on localhost with SQLite in this folder. It refuses to
+start without what production needs, or with a malformed value (`shopply/environment.py`).
 """
 
 import logging
 import os
-import re
 import sys
 from datetime import timedelta
 from pathlib import Path
 
 import environ
-from django.core.exceptions import ImproperlyConfigured
 
+from shopply.environment import check_environment
 from shopply.logging_config import logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
 environ.Env.read_env(BASE_DIR / ".env")
+check_environment()
 
-# --- What a production server must be told ------------------------------------------------------
+# --- Required in production ---------------------------------------------------------------------
 
 DEBUG = env.bool("DEBUG", default=True)
-# Not by env(), which takes a value that begins with $ for the name of another variable.
+# Not by env(), which would expand a value that begins with $.
 SECRET_KEY = os.environ.get("SECRET_KEY", "").strip()
 ALLOWED_HOSTS = [host.strip() for host in env.list("ALLOWED_HOSTS", default=[]) if host.strip()]
 if not DEBUG and not (SECRET_KEY and ALLOWED_HOSTS):
@@ -51,9 +51,9 @@ DATABASE_PROBE_TIMEOUT = 1.5  # of what /readyz and /metrics ask
 CONNECT_TIMEOUT = 2  # to the database
 LOCK_TIMEOUT = env.int("LOCK_TIMEOUT", default=2)  # of PostgreSQL; retries included
 STATEMENT_TIMEOUT = env.int("STATEMENT_TIMEOUT", default=5)  # of PostgreSQL, in requests
-SQLITE_LOCK_TIMEOUT = 7  # all its writers queue for one lock
-DATABASE_HOST_TIMEOUT = 8  # until a host that is gone without a word is given up
-# Then: 10 of the proxy for an answer, 30 of a server that stops, 60 of a liveness probe.
+SQLITE_LOCK_TIMEOUT = 7  # its writers share one lock
+DATABASE_HOST_TIMEOUT = 8  # until a host that disappeared is given up
+# Then: 10 of the proxy for a response, 30 of a server that stops, 60 of a liveness probe.
 
 # --- Database -----------------------------------------------------------------------------------
 
@@ -78,8 +78,8 @@ else:
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"] |= {
         "OPTIONS": {
-            # A writer takes the lock when its transaction begins, so it waits its turn instead of
-            # failing half way through; readers go on meanwhile.
+            # A writer takes the lock when its transaction begins, and waits for it, instead of
+            # failing half way through. Readers do not wait.
             "transaction_mode": "IMMEDIATE",
             "init_command": "PRAGMA journal_mode=WAL",
             "timeout": SQLITE_LOCK_TIMEOUT,
@@ -90,20 +90,18 @@ else:
     DATABASES["default"] |= {
         "CONN_MAX_AGE": CONN_MAX_AGE,
         "OPTIONS": {
-            # Parameters apart from the text, and texts that come again prepared: it parses and
-            # plans each once.
+            # Repeated statements are prepared: parsed and planned once.
             "server_side_binding": True,
             "prepare_threshold": 1,
-            # A host that is gone without a word is given up before a caller gives us up.
+            # A host that disappears is given up before the proxy gives up the request.
             "connect_timeout": CONNECT_TIMEOUT,
             "tcp_user_timeout": 1500,  # milliseconds
             "keepalives_idle": DATABASE_HOST_TIMEOUT - 3,  # and 3 probes, a second apart
             "keepalives_interval": 1,
             "keepalives_count": 3,
-            # To compile a statement takes longer than it spares: `verify_stock` of ten thousand
-            # products took five times as long. A page read out of order costs hardly more than one
-            # in order, in memory and from an SSD: else PostgreSQL reads all lines of a small shop
-            # for a page of orders, and all orders of the customer who has most.
+            # JIT compilation takes longer than it saves: `verify_stock` took five times as long.
+            # Random reads cost little in memory and on SSDs: with the default, PostgreSQL scans all
+            # items of a small shop for a page of orders.
             "options": f"-c lock_timeout={LOCK_TIMEOUT}s -c jit=off -c random_page_cost=1.1",
             **DATABASES["default"].get("OPTIONS", {}),  # such as sslmode, from the URL
         },
@@ -141,7 +139,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "shopply.middleware.RequestIDMiddleware",
     "shopply.logging_config.log_requests",
-    "shopply.metrics.requests",
+    "shopply.metrics.count_requests",
     "shopply.middleware.RealIPMiddleware",
     "shopply.middleware.PreserveMethodOnRedirect",
     "django.middleware.security.SecurityMiddleware",
@@ -181,7 +179,7 @@ USE_I18N = False
 LOGGING = logging_config(DEBUG)
 logging.captureWarnings(not DEBUG)
 
-METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+METRICS_TOKEN = os.environ.get("METRICS_TOKEN", "")  # not by env(), as SECRET_KEY
 VERSION = "1.0.0"
 SENTRY_DSN = env.str("SENTRY_DSN", default="")
 SENTRY_RELEASE = env.str("SENTRY_RELEASE", default=f"shopply@{VERSION}")
@@ -201,7 +199,7 @@ AUTH_PASSWORD_VALIDATORS = [
 
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
-# Debug serves them from where they lie; production what `collectstatic` hashed and compressed.
+# Debug serves the sources; production what `collectstatic` hashed and compressed.
 WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = DEBUG
 if not DEBUG:
     STORAGES = {
@@ -212,15 +210,15 @@ if not DEBUG:
 # --- HTTPS, all on in production ----------------------------------------------------------------
 
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=not DEBUG)
-SECURE_REDIRECT_EXEMPT = ["^(healthz|readyz|metrics)$"]  # who probes speaks plain HTTP
+SECURE_REDIRECT_EXEMPT = ["^(healthz|readyz|metrics)$"]  # probes use plain HTTP
 YEAR = 365 * 24 * 3600
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=0 if DEBUG else YEAR)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_SECONDS > 0
-# Whoever is on the preload list does not get off it for months: a choice, not a default.
+# Off by default: it takes months to get off the preload list.
 SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_PRELOAD", default=False)
 SILENCED_SYSTEM_CHECKS = [
     "security.W021",
-    # Behind a proxy that sees to HTTPS these are no mistakes: shopply/checks.py has them as Info.
+    # Not mistakes behind a proxy that enforces HTTPS: shopply/checks.py reports them as Info.
     *("security.W004", "security.W008", "security.W010", "security.W012", "security.W016"),
 ]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT
@@ -231,17 +229,14 @@ if env.bool("TRUST_X_FORWARDED_PROTO", default=False):
 
 
 def rate(name, default):
-    """The value `10/15m` as (10, 900): so many in so many seconds."""
-    value = env.str(name, default=default)
-    match = re.fullmatch("([1-9][0-9]*)/([1-9][0-9]*)?([smhd])", value)
-    if not match:
-        raise ImproperlyConfigured(f"{name} is not a number in a span of time, such as {default}.")
-    limit, number, unit = match.groups()
-    return int(limit), int(number or 1) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[unit]
+    """Return the rate `10/15m` as (10, 900): the maximum, and the seconds."""
+    maximum, period = env.str(name, default=default).split("/")
+    unit = {"s": 1, "m": 60, "h": 3600, "d": 86_400}[period[-1]]
+    return int(maximum), int(period[:-1] or 1) * unit
 
 
 def request_rate(name, default):
-    """None is no limit: in debug there is one only where the variable is set."""
+    """Return the rate, or None (no limit) in debug unless the variable is set."""
     return None if DEBUG and name not in os.environ else rate(name, default)
 
 
@@ -255,14 +250,14 @@ RATES = {
     "account": request_rate("ACCOUNT_RATE", "30/h"),
 }
 
-# What one customer may hold of the stock; 0 is no limit.
+# How much stock one customer can hold; 0 is no limit.
 MAX_UNITS_PER_ORDER = env.int("MAX_UNITS_PER_ORDER", default=0)
 MAX_OPEN_ORDERS = env.int("MAX_OPEN_ORDERS", default=0)  # placed or confirmed
 
 TOKEN_TTL = timedelta(days=env.int("TOKEN_TTL", default=0))
 
-# Where requests and failed log-ins are counted. Without a CACHE_URL each process counts requests
-# for itself, and log-ins are counted in the database.
+# Counts requests and failed log-ins. Without a CACHE_URL each process counts requests on its own,
+# and the database counts failed log-ins.
 CACHE_URL = env.str("CACHE_URL", default="")
 if CACHE_URL:
     CACHES = {"default": env.cache_url("CACHE_URL")}
@@ -274,7 +269,7 @@ else:
     CACHES = {
         "default": {
             "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
-            # Callers in the longest window of a busy shop; beyond, the least recent are dropped.
+            # Enough for all callers in the longest window of a busy shop.
             "OPTIONS": {"MAX_ENTRIES": 50_000},
         }
     }
@@ -282,7 +277,7 @@ else:
 # --- API ----------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
-    # The scheme named first is the one a 401 asks for: a browser answers `Basic` with a dialogue.
+    # A 401 names the first scheme: for `Basic`, a browser would open a dialogue.
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "customers.authentication.TokenAuthentication",
         "customers.authentication.BasicAuthentication",
@@ -298,7 +293,7 @@ REST_FRAMEWORK = {
         "customers.throttles.UserOrAnonThrottle",
         "customers.throttles.ScopedThrottle",
     ],
-    # Of X-Forwarded-For, the part that so many proxies of ours wrote is believed.
+    # So many entries of X-Forwarded-For, written by our own proxies, are trusted.
     "NUM_PROXIES": env.int("NUM_PROXIES", default=0),
     "EXCEPTION_HANDLER": "shopply.api.exceptions.exception_handler",
     "URL_FORMAT_OVERRIDE": None,
@@ -315,10 +310,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_AUTHENTICATION": [],
     "SCHEMA_PATH_PREFIX": "/api",
     "TAGS": [
-        {"name": "tokens", "description": "Log in."},
-        {"name": "customers", "description": "Who may log in, and where parcels go."},
-        {"name": "products", "description": "What is for sale, and how many are left."},
-        {"name": "orders", "description": "Place them, and look them up."},
+        {"name": "tokens", "description": "Logging in."},
+        {"name": "customers", "description": "Accounts and profiles."},
+        {"name": "products", "description": "The catalogue and its stock."},
+        {"name": "orders", "description": "Placing and following orders."},
     ],
     "COMPONENT_SPLIT_REQUEST": True,
     "SWAGGER_UI_DIST": "SIDECAR",
@@ -328,7 +323,7 @@ SPECTACULAR_SETTINGS = {
         "displayRequestDuration": True,
         "tryItOutEnabled": True,
         "defaultModelsExpandDepth": 0,
-        "validatorUrl": None,  # else the page tells a server elsewhere where the shop is
+        "validatorUrl": None,  # otherwise the page sends the shop's address to another server
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -1,4 +1,4 @@
-"""Where everything is."""
+"""URLs of the API, the admin, the documentation and the probes."""
 
 from django.conf import settings
 from django.contrib import admin
@@ -15,7 +15,7 @@ from shopply.api import views
 
 
 class Root(APIRootView):
-    """Where the collections are."""
+    """The root of the API: links to its lists."""
 
     authentication_classes = permission_classes = ()
 
@@ -28,9 +28,9 @@ router.register("orders", OrderViewSet)
 router.register("customers", CustomerViewSet)
 
 urlpatterns = [
-    path("api/", include(router.urls)),  # first, since most are on their way there
+    path("api/", include(router.urls)),  # first, since most requests go there
     path("", RedirectView.as_view(pattern_name="docs")),
-    # Asked for by browsers that show an answer of the API, which has no link to an icon.
+    # Browsers request it when they show a response of the API, which has no link to an icon.
     path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}favicon.svg")),
     path("healthz", health.healthz),
     path("readyz", health.readyz),

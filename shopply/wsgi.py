@@ -1,4 +1,4 @@
-"""What a WSGI server runs: Django, for requests and threads as it understands them."""
+"""The WSGI application: Django's, with three fixes of requests and threads."""
 
 import io
 import os
@@ -14,39 +14,39 @@ django = get_wsgi_application()
 
 
 def application(environ, start_response):
-    """Django, once what it would fail at is put right."""
-    at_end_of_thread.close  # noqa: B018  which the first request of a thread makes
-    without_charset(environ)
+    """Call Django with an environ on which it does not fail."""
+    thread_cleanup.close  # noqa: B018  created by the first request of a thread
+    remove_charset(environ)
     if environ["SERVER_PROTOCOL"] == "HTTP/1.1":
-        environ.setdefault("HTTP_HOST", "")  # a 400, where Django would take the server's own name
-    with_length(environ)
+        environ.setdefault("HTTP_HOST", "")  # a 400: Django would assume the server's name
+    read_chunked_body(environ)
     return django(environ, start_response)
 
 
-def without_charset(environ):
-    """Remove the charset of a Content-Type: Django looks it up before any middleware runs.
+def remove_charset(environ):
+    """Remove the charset of a Content-Type, which Django looks up before any middleware runs.
 
-    A name that is no text encoding is a failure, and decoding Punycode takes quadratic time. JSON
-    is UTF-8, and browsers post the admin's forms in it.
+    It fails on a name that is not a text encoding, and decoding Punycode takes quadratic time. JSON
+    is UTF-8, and so are the forms that browsers post.
     """
     media_type, *parameters = environ.get("CONTENT_TYPE", "").split(";")
     boundary = [each for each in parameters if each.strip().lower().startswith("boundary=")]
     environ["CONTENT_TYPE"] = ";".join([media_type, *boundary])
 
 
-def with_length(environ):
-    """Read a body that comes in chunks: Django takes a body without a length for an empty one.
+def read_chunked_body(environ):
+    """Read a chunked body and set its length: Django treats a body without one as empty.
 
-    A body over the limit is read no further; Django then refuses it by its length.
+    Reads just over the limit; Django then rejects the body by its length.
     """
-    # runserver leaves it to the application to see where the chunks end.
+    # Not under runserver, which leaves the end of the chunks to the application.
     if environ.get("wsgi.input_terminated") and "HTTP_TRANSFER_ENCODING" in environ:
         body = environ["wsgi.input"].read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
         environ["wsgi.input"] = io.BytesIO(body)
         environ["CONTENT_LENGTH"] = str(len(body))
 
 
-class Close:
+class CloseConnection:
     """Closes the database connection of a thread when it is deleted."""
 
     def __init__(self):
@@ -56,11 +56,11 @@ class Close:
         self.connection.close()
 
 
-class AtEndOfThread(threading.local):
-    """granian ends idle threads, whose connections would stay open until they are collected."""
+class ThreadCleanup(threading.local):
+    """Closes the connections of idle threads that granian ends, before they are collected."""
 
     def __init__(self):
-        self.close = Close()
+        self.close = CloseConnection()
 
 
-at_end_of_thread = AtEndOfThread()
+thread_cleanup = ThreadCleanup()

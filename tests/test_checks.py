@@ -14,7 +14,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from products.models import Product
 from shopply import checks as shopply_checks
-from shopply import faults
+from shopply import database_status
 from tests import factories
 from tests.migrations import LAST
 from tests.servers import database_url
@@ -76,62 +76,6 @@ def test_choices_that_may_be_meant_are_told_once_each_and_pass(release, transact
         assert expected in line
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        *((name, "flase") for name, rule in shopply_checks.FORMATS.items() if "true or" in rule[1]),
-        *(("CONN_MAX_AGE", "-1"), ("LOCK_TIMEOUT", "-5"), ("NUM_PROXIES", "-1")),
-        *(("PORT", port) for port in ("0", "65536", "-1")),
-        *(("WEB_CONCURRENCY", number) for number in ("0", "1001")),
-        *(("BLOCKING_THREADS", number) for number in ("0", "101")),
-        *(("TOKEN_TTL", "-1"), ("STATEMENT_TIMEOUT", "99999999"), ("SECURE_HSTS_SECONDS", "-1")),
-        *(("SHOP_CURRENCY", currency) for currency in ("", "EURO", "eur", "€")),
-        *(("ALLOWED_HOSTS", f"{host},b") for host in ("https://hush", "hush:80", "hush/shop")),
-        *(("ALLOWED_HOSTS", host) for host in ("hush b.example", "bücher.example")),
-        *(("DATABASE_URL", url) for url in ("oracle://hush@db/shop", "hush", "sqlite://shop.db")),
-        *(("CACHE_URL", url) for url in ("locmemcache://", "memcache://hush")),
-        *(("METRICS_TOKEN", "a hush"), ("METRICS_TOKEN", "hushé")),
-        *(("SENTRY_RELEASE", "hush/1"), ("SENTRY_ENVIRONMENT", "the hush")),
-    ],
-)
-def test_malformed_variable_is_an_error_that_does_not_show_it(monkeypatch, name, value):
-    monkeypatch.setenv(name, value)
-    (error,) = shopply_checks.environment_is_well_formed(None)
-    assert (error.id, error.level) == ("shopply.E001", checks.ERROR)
-    assert name in error.msg
-    assert "hush" not in error.msg + error.hint
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        *(("DEBUG", word) for word in ("true", "No", "ON", "1")),
-        *(("ALLOWED_HOSTS", "shop.example.com, .b.example,127.0.0.1,[::1],*,"),),
-        *(("DATABASE_URL", url) for url in ("", "sqlite:////srv/my shop.db", "sqlite://:memory:")),
-        ("DATABASE_URL", "postgres://a:b@one:5432,two:5433/shop?target_session_attrs=read-write"),
-        *(("CACHE_URL", url) for url in ("", "redis://[::1]:1/3", "rediss://:hush@cache.example")),
-        *(("METRICS_TOKEN", ""), ("LOCK_TIMEOUT", "0")),
-    ],
-)
-def test_well_formed_variable_passes(monkeypatch, name, value):
-    monkeypatch.setenv(name, value)
-    assert shopply_checks.environment_is_well_formed(None) == []
-
-
-def test_every_boolean_setting_is_checked():
-    """django-environ takes whatever is not a word for true as false."""
-    text = (settings.BASE_DIR / "shopply/settings.py").read_text(encoding="utf-8")
-    booleans = re.findall(r'env\.bool\("(\w+)"', text)
-    assert booleans
-    assert {shopply_checks.FORMATS[name] for name in booleans} == {shopply_checks.BOOLEAN}
-
-
-def test_migrate_refuses_a_malformed_variable():
-    outcome = python("manage.py", "migrate", SHOP_CURRENCY="EURO")
-    assert outcome.returncode == 1
-    assert "SHOP_CURRENCY is malformed." in outcome.stderr
-
-
 def test_static_files_that_are_not_collected_are_an_error(db, settings, tmp_path):
     settings.STATIC_ROOT = tmp_path
     assert "shopply.E002" not in found()
@@ -174,7 +118,7 @@ def test_counts_of_products_that_are_not_kept_are_an_error(db, damage):
 
 
 def test_missing_migrations_are_an_error(db):
-    faults.migrated.clear()
+    database_status.migrated.clear()
     MigrationRecorder(connection).record_unapplied("orders", LAST)
     error = found()["shopply.E004"]
     assert error.level == checks.ERROR

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
-from shopply import faults
+from shopply import database_status
 from tests.migrations import LAST
 from tests.servers import Server, database_url
 
@@ -77,7 +77,7 @@ def test_life_asks_the_database_nothing(client):  # without its fixture, a query
 def test_migrations_are_looked_up_until_they_are_applied(
     client, db, django_assert_num_queries, monkeypatch
 ):
-    monkeypatch.setattr(faults, "migrated", threading.Event())
+    monkeypatch.setattr(database_status, "migrated", threading.Event())
     recorder = MigrationRecorder(connection)
     recorder.record_unapplied("orders", LAST)
     refused = client.get("/readyz")

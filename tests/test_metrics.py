@@ -13,7 +13,7 @@ import yaml
 from django.conf import settings
 from django.db import OperationalError, connection
 
-from orders.metrics import BooksCollector, orders, stock_outs, units
+from orders.metrics import StockLedgerCollector, orders, stock_outs, units
 from products.models import Product
 from shopply.api import exceptions
 from tests import factories
@@ -86,7 +86,7 @@ def test_counts_are_those_of_all_processes_also_of_killed_ones(transactional_db,
 
 def test_single_process_tells_its_own_counts(client, db, settings, monkeypatch):
     settings.METRICS_TOKEN = TOKEN
-    monkeypatch.setattr(BooksCollector, "next_refresh", math.inf)  # it has no connection here
+    monkeypatch.setattr(StockLedgerCollector, "next_refresh", math.inf)  # it has no connection here
     line = 'shopply_requests_total{method="GET",route="/healthz",status="200"} '
     counts = []
     for _ in range(2):

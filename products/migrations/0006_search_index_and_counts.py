@@ -87,7 +87,7 @@ def fill_search_text(apps, schema_editor):
         with schema_editor.connection.cursor() as cursor:
             cursor.executemany(
                 "UPDATE products_product SET search_text = %s WHERE id = %s",
-                [(field.text_of(product), product.pk) for product in batch],
+                [(field.get_text(product), product.pk) for product in batch],
             )
         last = [*batch][-1].pk
 

@@ -1,6 +1,6 @@
-"""Every error of a view as `application/problem+json` (RFC 9457).
+"""Errors of views as `application/problem+json` (RFC 9457).
 
-Views raise ProblemException or exceptions of DRF and Django; `exception_handler` turns each into a
+Views raise ProblemException, or exceptions of DRF and Django; `exception_handler` turns each into a
 problem of the registry.
 """
 
@@ -24,13 +24,13 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
-from shopply import faults
+from shopply import database_status
 from shopply.api.problem_types import MEDIA_TYPE, PROBLEM_TYPES, problem_document
 from shopply.api.renderers import JSONRenderer
 
 RETRY_AFTER = 1  # seconds
-# Of PostgreSQL, where a new connection helps: a migration changed a type, so that what the old one
-# prepared is rejected; or it leads to a primary that was demoted.
+# Errors of PostgreSQL after which a new connection helps: a migration invalidated prepared
+# statements, or the primary was demoted.
 STALE_SQLSTATES = {"0A000", "25006"}
 
 logger = logging.getLogger(__name__)
@@ -38,10 +38,10 @@ database_errors = Counter("shopply_database_errors", "Requests that the database
 
 
 class ProblemException(exceptions.APIException):
-    """The problem `code` of PROBLEM_TYPES, which gives the status and, by default, the detail.
+    """The problem `code` of PROBLEM_TYPES, which has the status and the default detail.
 
     `wait`, in seconds, is sent as Retry-After; `members` (such as `errors`) are added to the
-    problem document as they are.
+    problem document.
     """
 
     def __init__(self, code, detail=None, *, wait=None, **members):
@@ -52,8 +52,8 @@ class ProblemException(exceptions.APIException):
 
 
 def exception_handler(exc, context):
-    """REST_FRAMEWORK["EXCEPTION_HANDLER"]: DRF calls it with any exception of a view."""
-    from rest_framework import views  # not before: it loads what REST_FRAMEWORK names, also of here
+    """Return the problem for any exception of a view (REST_FRAMEWORK["EXCEPTION_HANDLER"])."""
+    from rest_framework import views  # here: it imports what REST_FRAMEWORK names, also this module
 
     request = context["request"]
     exc = to_api_exception(exc, request)
@@ -70,14 +70,14 @@ def exception_handler(exc, context):
     else:
         members = getattr(exc, "members", {})
         response.data = problem_data(request, exc.get_codes(), exc.detail, **members)
-    # Whatever the view renders otherwise: the schema is YAML.
+    # Even of a view with another renderer, such as the YAML of the schema.
     request.accepted_renderer, request.accepted_media_type = JSONRenderer(), "application/json"
     response.content_type = MEDIA_TYPE
     return response
 
 
 def to_api_exception(exc, request):
-    """The DRF exception that `exc` is answered as; `exc` itself if it is one or is our failure."""
+    """Return the DRF exception for `exc`; `exc` itself if it is one, or an internal error."""
     match exc:
         case Http404() | ObjectDoesNotExist():
             return exceptions.NotFound()
@@ -102,19 +102,20 @@ def to_api_exception(exc, request):
 
 
 def log_conflict(request, exc):
-    """Log what nobody could validate: a row that was written or deleted in the meantime.
+    """Log a conflict with a row that was written or deleted in the meantime.
 
-    Of the database's message the first line, which names the constraint; others show the row.
+    Logs the first line of the database's message, which names the constraint; others have values.
     """
     reason = str(exc).partition("\n")[0]
-    logger.warning("%s was overtaken by another: %s", describe(request), reason)
+    logger.warning("%s conflicted with another request: %s", describe(request), reason)
 
 
 def log_outage(request, exc):
-    """Log and return why the database does not serve, if that is the cause of `exc`; else None."""
+    """Log and return why the database cannot serve, if that caused `exc`; else None."""
     match exc:
-        case db.DatabaseError() if faults.was_not_understood(exc):
-            outage = is_behind() and faults.BEHIND.what  # else the statement is wrong, our failure
+        case db.DatabaseError() if database_status.is_schema_error(exc):
+            # Otherwise our SQL is wrong: an internal error.
+            outage = has_pending_migrations() and database_status.MIGRATIONS_PENDING.message
         case db.DatabaseError() if getattr(exc.__cause__, "sqlstate", None) in STALE_SQLSTATES:
             db.connection.close()
             outage = PROBLEM_TYPES["service_unavailable"].meaning
@@ -128,20 +129,20 @@ def log_outage(request, exc):
     return outage
 
 
-def is_behind():
+def has_pending_migrations():
     try:
-        return faults.is_behind(db.connection)
-    except db.Error:  # nor does it answer this
+        return database_status.has_pending_migrations(db.connection)
+    except db.Error:  # it does not respond to this either
         return False
 
 
 def describe(request):
-    """The request as the log names it."""
+    """Return the request as the log names it."""
     return f"{request.method} {request.path} (request {request.id})"
 
 
 def problem_data(request, code, detail=None, **members):
-    """The problem document of this request; `members` (such as `errors`) are added to it."""
+    """Return the problem document of this request; `members` (such as `errors`) are added."""
     path = reverse("problem", args=[code])
     try:
         url = request.build_absolute_uri(path)
@@ -151,32 +152,32 @@ def problem_data(request, code, detail=None, **members):
 
 
 def problem_response(request, code, detail=None, **members):
-    """The problem as an answer from outside of any DRF view."""
+    """Return the problem as a response from outside a DRF view."""
     data = problem_data(request, code, detail, **members)
     return JsonResponse(data, status=data["status"], content_type=MEDIA_TYPE)
 
 
 def flatten_errors(detail, location, pointer=""):
-    """DRF's nested errors as entries that each name their `location`, `pointer` or `parameter`."""
+    """Yield DRF's nested errors as entries with their `location`, `pointer` or `parameter`."""
     if isinstance(detail, exceptions.ErrorDetail):
         place = pointer[1:] if location == "parameter" else pointer
         yield {location: place, "code": detail.code or "invalid", "detail": str(detail)}
         return
     pairs = detail.items() if isinstance(detail, dict) else enumerate(detail)
     for key, value in pairs:
-        of_the_whole = key == api_settings.NON_FIELD_ERRORS_KEY
-        leaf_of_list = isinstance(detail, list) and isinstance(value, exceptions.ErrorDetail)
-        step = "" if of_the_whole or leaf_of_list else f"/{escape_pointer(str(key))}"
+        is_general = key == api_settings.NON_FIELD_ERRORS_KEY
+        is_leaf = isinstance(detail, list) and isinstance(value, exceptions.ErrorDetail)
+        step = "" if is_general or is_leaf else f"/{escape_pointer(str(key))}"
         yield from flatten_errors(value, location, pointer + step)
 
 
 def escape_pointer(name):
-    """A member's name as RFC 6901 writes it in a JSON pointer."""
+    """Return a member's name as a part of a JSON pointer (RFC 6901)."""
     return name.replace("~", "~0").replace("/", "~1")
 
 
 def summarize(errors):
-    """The first error in a sentence, with the number of all."""
+    """Return the first error as a sentence, with the number of errors."""
     first = errors[0]
     place = first.get("pointer") or first.get("parameter")
     sentence = f"{place}: {first['detail']}" if place else first["detail"]

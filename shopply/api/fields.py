@@ -1,4 +1,4 @@
-"""Serializer fields that take one JSON type each, where DRF's own convert from others."""
+"""Strict serializer fields: each accepts one JSON type, where DRF's own convert from others."""
 
 import re
 from functools import partial
@@ -9,12 +9,12 @@ from rest_framework.validators import UniqueValidator
 
 
 class StrictTextMixin:
-    """A JSON string; DRF's own fields take 1e2 for `"100.0"`."""
+    """Accepts a JSON string only; DRF's own fields turn 1e2 into `"100.0"`."""
 
     def to_internal_value(self, data):
         if not isinstance(data, str):
             self.fail("invalid")
-        # Before it is stripped, since the OpenAPI document bounds what is sent.
+        # Before it is stripped: the OpenAPI document limits what is sent.
         if self.max_length is not None and len(data) > self.max_length:
             self.fail("max_length", max_length=self.max_length)
         return super().to_internal_value(data)
@@ -29,7 +29,7 @@ class EmailField(StrictTextMixin, serializers.EmailField):
 
 
 class JSONIntegerField(serializers.IntegerField):
-    """A JSON integer; DRF's own field takes `"5"`, `5.0` and digits of other scripts too."""
+    """Accepts a JSON integer only; DRF's own also `"5"`, `5.0` and digits of other scripts."""
 
     def to_internal_value(self, data):
         if type(data) is not int:  # a bool is an int to isinstance
@@ -38,7 +38,7 @@ class JSONIntegerField(serializers.IntegerField):
 
 
 class JSONBooleanField(serializers.BooleanField):
-    """true or false; DRF's own field takes `"yes"`, `"off"` and 1 too."""
+    """Accepts true or false only; DRF's own field also `"yes"`, `"off"` and 1."""
 
     def to_internal_value(self, data):
         if not isinstance(data, bool):
@@ -47,7 +47,7 @@ class JSONBooleanField(serializers.BooleanField):
 
 
 class MoneyField(serializers.DecimalField):
-    """A string of digits with up to two places: DRF's own takes 0.1, `"1_0"` and `" 1e1 "` too."""
+    """Accepts a decimal string with up to two places; DRF's own field also 0.1 and `"1_0"`."""
 
     default_error_messages = {"invalid": 'Must be a string such as "11.90".'}
 
@@ -60,7 +60,7 @@ class MoneyField(serializers.DecimalField):
 
 
 def money_pattern(field):
-    """The pattern in OpenAPI of a decimal field, of a model or of a serializer."""
+    """Return the OpenAPI pattern of a decimal field of a model or a serializer."""
     whole = field.max_digits - field.decimal_places
     return rf"^(0|[1-9][0-9]{{0,{whole - 1}}})(\.[0-9]{{1,{field.decimal_places}}})?$"
 
@@ -75,5 +75,5 @@ STRICT_FIELD_MAPPING = serializers.ModelSerializer.serializer_field_mapping | {
 }
 
 
-# No row of the queryset has this text in this field, whatever the case of the letters.
+# Rejects a text that another row of the queryset has, regardless of case.
 CaseInsensitiveUniqueValidator = partial(UniqueValidator, lookup="iexact")

@@ -1,4 +1,4 @@
-"""What the filters of all lists share: they reject values that Django would ignore."""
+"""Base of all list filters: they reject values that Django would ignore."""
 
 from django import forms
 from django.core.validators import RegexValidator
@@ -7,17 +7,17 @@ from drf_spectacular.utils import extend_schema_field
 
 
 class RejectEmptyParamsForm(forms.Form):
-    """The form of the FilterSets: Django would list everything for `?in_stock=`."""
+    """The form of the FilterSets: rejects `?in_stock=`, for which Django would list everything."""
 
     def clean(self):
         for name in self.fields:
             if self.data.get(name) == "":
-                self.add_error(name, forms.ValidationError("Leave it out, or give it a value."))
+                self.add_error(name, forms.ValidationError("Omit it, or give it a value."))
         return super().clean()
 
 
 class RegexFilter(filters.CharFilter):
-    """Takes what `pattern` matches; anything else is a 400 with `message`."""
+    """Accepts a value that matches `pattern`; others are a 400 with `message`."""
 
     def __init__(self, *args, pattern, message, label, **kwargs):
         validator = RegexValidator(pattern.replace("$", r"\Z"), message)  # $ lets a line end follow

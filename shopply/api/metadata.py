@@ -1,4 +1,4 @@
-"""OPTIONS answers the methods, in `Allow`; the OpenAPI document describes what they take."""
+"""OPTIONS responds with `Allow` only; the OpenAPI document describes the methods."""
 
 from rest_framework.metadata import BaseMetadata
 

@@ -1,26 +1,26 @@
-"""Pagination that lists share: `items_per_page` sets the size of every page, up to 100."""
+"""Pagination shared by the lists: `items_per_page` sets the page size, up to 100."""
 
 import re
 
 from rest_framework import exceptions, pagination
 
-MAX_NUMBER = 10**18 - 1  # of 18 digits, which no database takes for too many
+MAX_NUMBER = 10**18 - 1  # fits into a bigint
 
 
 def parse_number(parameter, text):
-    """The query parameter as an int from 1 to 18 digits long; anything else is a 400 naming it."""
+    """Return the query parameter as an int of 1 to 18 digits. Raises a 400 that names it."""
     if not re.fullmatch(r"[1-9][0-9]{0,17}", text):
         raise exceptions.ValidationError({parameter: "Must be a whole number, 1 or more."})
     return int(text)
 
 
 def link_schemas(following, preceding):
-    """The schema of `next` and `previous`, with examples of their query strings."""
+    """Return the schemas of `next` and `previous`, with example query strings."""
     return {
         name: {
             "type": ["string", "null"],
             "format": "uri",
-            "description": f"Address of the {name} page; null where there is none.",
+            "description": f"URL of the {name} page, or null.",
             "example": f"http://127.0.0.1:8000/api/…/?{query}",
         }
         for name, query in (("next", following), ("previous", preceding))
@@ -29,7 +29,7 @@ def link_schemas(following, preceding):
 
 class PageSizeMixin:
     page_size_query_param = "items_per_page"
-    page_size_query_description = "How many items a page has; more than 100 gives 100."
+    page_size_query_description = "The page size; values over 100 count as 100."
     max_page_size = 100
 
     def get_page_size(self, request):
@@ -52,15 +52,13 @@ class PageNumberPagination(PageSizeMixin, pagination.PageNumberPagination):
     """`{count, next, previous, results}`"""
 
     page_size = 5
-    count_description = (
-        "Of all pages. Of what a search or filter finds, 10000 means that many or more."
-    )
-    page_query_description = "Which page, counting from 1."
+    count_description = "The total number of results."
+    page_query_description = "The page number, from 1."
     invalid_page_message = "There is no page {page_number}."
 
     def get_page_number(self, request, paginator):
         number = parse_number(self.page_query_param, request.query_params.get("page", "1"))
-        # Else the rows before it may be more than a bigint counts.
+        # Otherwise the offset may not fit into a bigint.
         return min(number, MAX_NUMBER // self.max_page_size)
 
     def get_paginated_response_schema(self, schema):

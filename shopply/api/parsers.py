@@ -1,4 +1,4 @@
-"""Request bodies: JSON that a database can store and that has one meaning."""
+"""Parsing of request bodies: JSON with one meaning, which a database can store."""
 
 import json
 
@@ -7,7 +7,7 @@ from rest_framework.utils.json import strict_constant
 
 
 class JSONParser(parsers.JSONParser):
-    """DRF's parser, refusing as well what is read differently elsewhere or would end as a 500."""
+    """DRF's parser; also rejects duplicate members, and text that would be a 500 later."""
 
     def parse(self, stream, media_type=None, parser_context=None):
         try:

@@ -1,4 +1,4 @@
-"""The registry of stable error codes, as `problem_types.toml` has it."""
+"""The registry of stable error codes, read from `problem_types.toml`."""
 
 import tomllib
 from dataclasses import dataclass, field
@@ -21,9 +21,9 @@ PROBLEM_TYPES = {code: ProblemType(**fields) for code, fields in tomllib.loads(R
 
 
 def problem_document(code, url, request_id, detail=None, **members):
-    """The problem document (RFC 9457) of a code, whose page is at `url`.
+    """Return the problem document (RFC 9457) of a code, whose page is at `url`.
 
-    `detail` defaults to the meaning of the code; `members` (such as `errors`) are added to it.
+    `detail` defaults to the meaning of the code; `members` (such as `errors`) are added.
     """
     problem_type = PROBLEM_TYPES[code]
     return {

@@ -1,4 +1,4 @@
-"""Answers as JSON."""
+"""Rendering of responses as JSON."""
 
 import orjson
 from rest_framework import renderers
@@ -6,7 +6,7 @@ from rest_framework.negotiation import DefaultContentNegotiation
 
 
 class JSONRenderer(renderers.JSONRenderer):
-    """DRF's, written by orjson (benchmark row "own orders, 25": a fifth of the time)."""
+    """DRF's, with orjson: saves a fifth of the row "own orders, 25"."""
 
     def render(self, data, accepted_media_type=None, renderer_context=None):
         if data is None or ";" in (accepted_media_type or ""):  # `application/json; indent=4`
@@ -15,7 +15,7 @@ class JSONRenderer(renderers.JSONRenderer):
 
 
 class ContentNegotiation(DefaultContentNegotiation):
-    """DRF's, which parses every Accept header: 8 % of the row "product list, 5"."""
+    """DRF's, without parsing usual Accept headers: saves 8 % of the row "product list, 5"."""
 
     def select_renderer(self, request, renderers, format_suffix=None):
         if request.META.get("HTTP_ACCEPT", "*/*") in ("*/*", renderers[0].media_type):
@@ -23,5 +23,5 @@ class ContentNegotiation(DefaultContentNegotiation):
         return super().select_renderer(request, renderers, format_suffix)
 
     def select_parser(self, request, parsers):
-        """DRF takes `application/*` for JSON, too."""
+        """Reject `application/*`, which DRF accepts as JSON."""
         return None if "*" in request.content_type else super().select_parser(request, parsers)

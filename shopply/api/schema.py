@@ -1,8 +1,8 @@
-"""Adds to every operation of the OpenAPI document the problems it can answer with.
+"""Adds to each operation of the OpenAPI document the problems that it can return.
 
-An operation names its own by `@extend_schema(extensions={"x-problems": [...]})`. What follows from
-its shape is found here: a body can be bad, an id unknown, a token wrong.
-The introduction describes errors of the transport (405, 406, 413, 415, 431, 500) once.
+An operation names its own by `@extend_schema(extensions={"x-problems": [...]})`. Others follow from
+its shape: an invalid body, an unknown id, a wrong token. The introduction describes general ones
+(405, 406, 413, 415, 431, 500) once.
 """
 
 import json
@@ -14,10 +14,10 @@ from rest_framework import serializers
 from shopply.api.fields import money_pattern
 from shopply.api.problem_types import MEDIA_TYPE, PROBLEM_TYPES, problem_document
 
-# A character that Python does not strip; ECMA takes four of those it does for no white space.
+# A character that Python does not strip. Four of those it strips are not white space to ECMAScript.
 NOT_BLANK = r"[^\s\u001c-\u001f\u0085]"
 
-# What Django asks of an address beyond `format: email`.
+# What Django requires of an address beyond `format: email`.
 EMAIL = r"^[!-~]+\.([A-Za-z][A-Za-z-]{0,61}[A-Za-z]|xn--[A-Za-z0-9]{1,59})$"
 
 PROBLEM = json.loads(Path(__file__).with_name("problem.schema.json").read_text(encoding="utf-8"))
@@ -25,7 +25,7 @@ PROBLEM["properties"]["code"]["enum"] = list(PROBLEM_TYPES)
 
 
 class AutoSchema(openapi.AutoSchema):
-    """Adds what drf-spectacular does not find; a field may add to its own schema by `openapi`."""
+    """Adds what drf-spectacular does not find; a field can extend its schema by `openapi`."""
 
     def _map_serializer_field(self, field, direction, bypass_extensions=False):
         schema = super()._map_serializer_field(field, direction, bypass_extensions)
@@ -47,23 +47,23 @@ def add_problems(result, generator, request, public):
     schemas = result["components"]["schemas"]
     for name, schema in schemas.items():
         if "properties" in schema and not name.endswith("Request"):
-            schema["required"] = sorted(schema["properties"])  # an answer has all its fields
+            schema["required"] = sorted(schema["properties"])  # a response has all its fields
     schemas["Problem"] = PROBLEM
     for path, operations in result["paths"].items():
         for operation in operations.values():
             by_status = {}
-            for code in problems_of(path, operation):
+            for code in list_problems(path, operation):
                 by_status.setdefault(PROBLEM_TYPES[code].status, []).append(code)
             for parameter in operation.get("parameters", []):
                 if parameter["schema"].get("type") == "array":
-                    parameter["schema"]["minItems"] = 1  # nothing is said by leaving it out
-            at_fault = field_of(operation, schemas)
+                    parameter["schema"]["minItems"] = 1
+            error = example_error(operation, schemas)
             for status, codes in sorted(by_status.items()):
-                operation["responses"][str(status)] = response(codes, at_fault)
+                operation["responses"][str(status)] = problem_response(codes, error)
     return result
 
 
-def problems_of(path, operation):
+def list_problems(path, operation):
     security = operation.get("security", [])
     parameters = operation.get("parameters", [])
     if "requestBody" in operation:
@@ -82,8 +82,8 @@ def problems_of(path, operation):
     yield from operation.get("x-problems", [])
 
 
-def field_of(operation, schemas):
-    """What an example of a validation error finds fault with: a field, or a query parameter."""
+def example_error(operation, schemas):
+    """Return an example entry of `errors`, for a field of the body or a query parameter."""
     if "requestBody" not in operation:
         invalid = {"code": "invalid", "detail": "Must be a whole number, 1 or more."}
         return {"parameter": "items_per_page", **invalid}
@@ -105,21 +105,21 @@ RETRY_AFTER = {
 }
 
 
-def response(codes, at_fault):
+def problem_response(codes, error):
     return {
         "description": " ".join(f"`{code}`: {PROBLEM_TYPES[code].meaning}" for code in codes),
         **({"headers": RETRY_AFTER} if PROBLEM_TYPES[codes[0]].status == 429 else {}),
         "content": {
             MEDIA_TYPE: {
                 "schema": {"$ref": "#/components/schemas/Problem"},
-                "examples": {code: {"value": example(code, at_fault)} for code in codes},
+                "examples": {code: {"value": example_problem(code, error)} for code in codes},
             }
         },
     }
 
 
-def example(code, at_fault):
+def example_problem(code, error):
     url = f"http://127.0.0.1:8000/api/problems/{code}/"
-    errors = {"errors": [at_fault]} if code == "validation_error" else {}
+    errors = {"errors": [error]} if code == "validation_error" else {}
     request_id = "3f2a9c0d5b7e4c1f8a6d2e9b0c4f7a15"
     return problem_document(code, url, request_id, **errors, **PROBLEM_TYPES[code].members)

@@ -1,4 +1,4 @@
-"""Views of no app: errors, unknown paths, pages about problems, the OpenAPI document."""
+"""Views outside the apps: error handlers, problem pages and the OpenAPI document."""
 
 import sys
 import threading
@@ -21,7 +21,7 @@ from shopply.api.problem_types import PROBLEM_TYPES
 
 
 def problem_or_page(code, page):
-    """An error handler: the problem `code` for paths under /api/, Django's `page` for others."""
+    """Return an error handler: the problem `code` under /api/, Django's `page` elsewhere."""
 
     def handler(request, *args, **kwargs):
         if request.path.startswith("/api/"):
@@ -41,7 +41,7 @@ def server_error_page(request):
         response = HttpResponse(render_to_string("409.html"), status=409)
     else:
         return defaults.server_error(request)
-    response._has_been_logged = True  # else Django does so as well
+    response._has_been_logged = True  # otherwise Django logs it too
     return response
 
 
@@ -53,12 +53,12 @@ handler500 = problem_or_page("internal_error", server_error_page)
 
 @csrf_exempt
 def unknown_path(request, path):
-    """The last route under /api/: in debug Django would answer with a page of its own."""
+    """Respond to any other path under /api/: in debug Django would send a page of its own."""
     return problem_response(request, "not_found", f"There is nothing at {request.path}.")
 
 
 def safe_methods_only(view):
-    """A page under /api/, where a 405 is a problem too."""
+    """Decorate a page under /api/, where a 405 is a problem too."""
 
     @csrf_exempt
     def wrapper(request, **kwargs):
@@ -84,7 +84,7 @@ def problem_list(request):
 
 
 class SchemaView(SpectacularAPIView):
-    """Rendered once by a process, for each format: it takes as long as a hundred requests."""
+    """Renders the document once per process and format: it takes as long as a hundred requests."""
 
     @extend_schema(exclude=True)
     def get(self, request):
@@ -99,7 +99,7 @@ class SchemaView(SpectacularAPIView):
         return HttpResponse(content, renderer.media_type, headers=headers)
 
 
-rendering = threading.Lock()  # drf-spectacular is not made for two threads at once
+rendering = threading.Lock()  # drf-spectacular is not thread-safe
 
 
 @cache

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from orders.moves import Status
+from orders.transitions import Status
 from tests.contract import document, operations
 
 # What differs from run to run.

@@ -51,7 +51,7 @@ def test_failure_outside_of_a_view_is_a_problem_too(api, settings):
     settings.MIDDLEWARE = [settings.MIDDLEWARE[0], "tests.api.test_problems.broken_middleware"]
     assert problem(api.get("/api/products/"))["code"] == "internal_error"
     page = api.get("/admin/").content
-    assert b"Our mistake" in page
+    assert b"Internal server error" in page
     assert b"secret" not in page
 
 

@@ -168,10 +168,10 @@ def test_without_redis_each_process_counts_for_itself(workers):
 def under_way(settings, monkeypatch):
     """`under_way(2)`: so many slow requests of the test client's address, in other threads."""
     settings.BLOCKING_THREADS = 4
-    fresh = throttles.RequestsUnderWay()
-    monkeypatch.setattr(throttles, "requests_under_way", fresh)
+    fresh = throttles.RequestsInProgress()
+    monkeypatch.setattr(throttles, "requests_in_progress", fresh)
 
-    def set_count(count, seconds=throttles.SLOW + 0.1):
+    def set_count(count, seconds=throttles.SLOW_REQUEST + 0.1):
         caller = ("anonymous", "127.0.0.1")
         fresh.begun[caller] = {-n: time.monotonic() - seconds for n in range(count)}
 
@@ -196,7 +196,7 @@ def test_quick_requests_are_never_too_many(api, under_way):
 def test_request_that_is_answered_is_no_longer_under_way(api, under_way):
     for path in ("/api/products/", "/api/products/?page=x", "/api/orders/"):
         api.get(path)
-    assert not throttles.requests_under_way.begun
+    assert not throttles.requests_in_progress.begun
 
 
 # --- Without the cache ----------------------------------------------------------------------------

@@ -51,7 +51,7 @@ def test_closing_erases_the_person_and_keeps_the_orders(
     order = factories.place(alice, {product: 1})
     order.cancel(by=alice)
     page = in_the_admin_as_staff.post(f"{CUSTOMERS}/{alice.pk}/close/", follow=True)
-    assert f"named “closed {alice.pk}” now" in page.content.decode()
+    assert f"Its name is “closed {alice.pk}” now" in page.content.decode()
     assert as_alice.get("/api/customers/me/").status_code == 401
     row = Customer.objects.values().get(pk=alice.pk)
     assert "alice" not in str(row)

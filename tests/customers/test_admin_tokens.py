@@ -41,7 +41,7 @@ def test_token_made_logs_in(in_the_admin, api, alice):
 def test_valid_token_stays_and_is_not_shown(in_the_admin, alice):
     token = AccessToken.issue(alice)
     page = make_token(in_the_admin, alice)
-    assert "alice has a token, which stays as it is" in page
+    assert "alice has a token, which cannot be shown again" in page
     assert f'<a href="{LIST}{alice.pk}/delete/">revoke it</a>' in page
     assert token.key not in page
     assert AccessToken.objects.get().key == token.key

@@ -2,11 +2,11 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
-from customers.checks import PUBLISHED_LOGINS, published_passwords
+from customers.checks import PUBLISHED_LOGINS, check_demo_passwords
 
 
 def test_deploy_check_names_every_published_log_in(demo_shop):
-    errors = published_passwords(None)
+    errors = check_demo_passwords(None)
     assert [error.id for error in errors] == ["customers.E001"] * 3
     assert all(f"'{name}'" in str(errors) for name in PUBLISHED_LOGINS)
 
@@ -19,8 +19,8 @@ def test_check_deploy_fails_on_them(demo_shop):
 def test_account_with_another_password_or_shut_is_fine(demo_shop, django_user_model):
     django_user_model.objects.get(username="admin").change_password("my-bee-loud-glade")
     django_user_model.objects.get(username="lena").close()
-    assert ["'tomas'" in error.msg for error in published_passwords(None)] == [True]
+    assert ["'tomas'" in error.msg for error in check_demo_passwords(None)] == [True]
 
 
 def test_shop_without_demo_accounts_passes(db, alice):
-    assert published_passwords(None) == []
+    assert check_demo_passwords(None) == []

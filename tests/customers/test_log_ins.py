@@ -156,6 +156,20 @@ def test_owner_gets_in_from_a_known_network_whatever_strangers_do(api, alice, at
     assert obtain(api, "alice", factories.PASSWORD, REMOTE_ADDR=OWNER).status_code == 200
 
 
+def test_network_is_known_for_90_days_whenever_they_begin(api, alice, settings, monkeypatch):
+    settings.RATES = settings.RATES | {"log_in_everywhere": (1, LONG)}
+    window = 90 * 86_400
+    last_second = (time.time() // window + 1) * window - 1
+    for moment in (last_second, last_second + 2, last_second + window):
+        monkeypatch.setattr("time.time", lambda moment=moment: moment)
+        verified_passwords.expiry.clear()
+        for stranger in STRANGERS[:2]:
+            obtain(api, "alice", WRONG, REMOTE_ADDR=stranger)
+        if moment == last_second:
+            Counter.objects.all().delete()
+        assert obtain(api, "alice", factories.PASSWORD, REMOTE_ADDR=OWNER).status_code == 200
+
+
 def test_owner_changes_the_password_with_a_token_whatever_strangers_do(as_alice, attacked):
     body = {"current_password": factories.PASSWORD, "new_password": "my-bee-loud-glade"}
     for _ in range(4):  # the thief of a token, elsewhere
@@ -396,4 +410,4 @@ def test_without_the_cache_log_ins_are_counted_in_the_database_and_requests_not(
             assert server.client(alice).call("GET", "/api/customers/me/").status == 200
         finally:
             server.stop()
-    assert (tmp_path / "err").read_text().count("The cache does not answer: ConnectionError") == 1
+    assert (tmp_path / "err").read_text().count("The cache does not respond: ConnectionError") == 1

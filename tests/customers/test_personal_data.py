@@ -1,5 +1,6 @@
 """What the shop holds of a person: told whole on export, erased when the account is closed."""
 
+import json
 import threading
 from contextlib import ExitStack
 
@@ -211,6 +212,12 @@ def test_export_tells_all_there_is(as_alice, alice, clerk):
     assert told["orders"][0]["events"][1]["note"] == "Ring twice, says Ada Brandt."
     assert told["idempotency_keys"] == [{"order": order.pk, "idempotency_key": "alice's delivered"}]
     assert told["admin_log"][0]["object_repr"] == "alice"
+
+
+def test_export_without_a_token_is_json_too(alice, in_the_admin):
+    AccessToken.revoke(alice)
+    page = in_the_admin.get(f"/admin/customers/customer/{alice.pk}/export/")
+    assert json.loads(page.getvalue())["token"] is None
 
 
 def test_export_tells_nobody_elses(as_bob, bob, alice, clerk):

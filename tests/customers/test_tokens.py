@@ -11,7 +11,7 @@ from rest_framework.authtoken.models import Token
 
 from customers.auth_backends import verified_passwords
 from customers.models import Customer
-from customers.tokens import AccessToken, LogInOutdated
+from customers.tokens import AccessToken, StaleLogin
 from tests import factories
 
 NEW = "my-bee-loud-glade"
@@ -130,7 +130,7 @@ def test_token_survives_a_stronger_hash_of_the_same_password(api, alice, setting
 def test_who_knew_the_old_password_gets_no_token_after_the_change(alice):
     checked = Customer.objects.get(pk=alice.pk)  # and the password was right
     alice.change_password(NEW)
-    with pytest.raises(LogInOutdated):
+    with pytest.raises(StaleLogin):
         AccessToken.issue(checked)
 
 

@@ -13,7 +13,7 @@ from unittest.mock import patch
 import pytest
 from django.db import connection
 
-from orders import books
+from orders import stock_ledger
 from orders.models import Order
 from tests.clusters import Cluster
 from tests.deploy.shoppers import Shoppers
@@ -70,7 +70,7 @@ def test_standby_takes_over_with_every_order(cluster, standby):
         connection.close()
         with patch.dict(connection.settings_dict, PORT=standby.port):
             ids = set(Order.objects.values_list("pk", flat=True))
-            assert not books.unbalanced().exists()
+            assert not stock_ledger.find_discrepancies().exists()
             connection.close()
     finally:
         server.stop()

@@ -14,7 +14,7 @@ from statistics import median
 import pytest
 from rest_framework.authtoken.models import Token
 
-from orders import books
+from orders import stock_ledger
 from orders.models import Order
 from tests import factories
 from tests.servers import Server
@@ -106,7 +106,7 @@ def test_memory_stays_flat_nothing_fails_and_books_balance(server):
     watcher.join()
     assert load.faults == []
     assert Order.objects.count() == load.placed > 0
-    assert not books.unbalanced().exists()
+    assert not stock_ledger.find_discrepancies().exists()
     early, late = median(held[10:20]), median(held[-10:])
     print(
         f"{SECONDS} s at {rate:.0f} requests/s of {most:.0f}: {load.placed} orders, no failure;"

@@ -5,7 +5,7 @@ from django.contrib.auth.models import Permission
 
 from orders import admin
 from orders.models import Order
-from orders.moves import MOVES
+from orders.transitions import TRANSITIONS
 from tests import factories
 
 
@@ -75,7 +75,7 @@ def test_address_is_escaped(in_the_admin, order):
 
 
 def buttons(page):
-    return [move for move in MOVES if f"/move/{move}/" in page.content.decode()]
+    return [move for move in TRANSITIONS if f"/move/{move}/" in page.content.decode()]
 
 
 def press(browser, order, move, **form):
@@ -143,7 +143,7 @@ def test_bulk_move_stops_in_time_and_says_that_there_are_more(
     for confirmed, told in ((2, True), (4, True), (5, False)):
         page = in_the_admin.post("/admin/orders/order/", form, follow=True).content.decode()
         assert Order.objects.filter(status="confirmed").count() == confirmed
-        assert ("That was not all of them" in page) is told
+        assert ("Not all orders were processed" in page) is told
 
 
 def test_bulk_move_stops_at_its_deadline(in_the_admin, alice, product, monkeypatch):
@@ -151,7 +151,7 @@ def test_bulk_move_stops_at_its_deadline(in_the_admin, alice, product, monkeypat
     order = factories.place(alice, {product: 1})
     form = {"action": "confirm", "_selected_action": order.pk}
     page = in_the_admin.post("/admin/orders/order/", form, follow=True).content.decode()
-    assert "That was not all of them" in page
+    assert "Not all orders were processed" in page
     order.refresh_from_db()
     assert order.status == "placed"
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from django.db import connection
 
-from orders import books
+from orders import stock_ledger
 from orders.models import Order
 from products.models import Product, Reason
 from tests import factories
@@ -116,7 +116,7 @@ def assert_books_have_just(acknowledged):
         assert (again.status, again.body) == (201, answer.body)
         assert again.headers["Idempotent-Replayed"] == "true"
     assert Order.objects.count() == len(orders)
-    assert not books.unbalanced()
+    assert not stock_ledger.find_discrepancies()
     assert not Product.objects.exclude(quantity_in_stock=0)
 
 

@@ -64,7 +64,7 @@ def test_cursor_beyond_either_end_leads_back(as_alice, orders, cursor):
 
 
 def test_page_has_25_unless_asked_and_never_over_100(as_alice, alice, product):
-    product.revise(quantity_in_stock=1_000)
+    product.update_fields(quantity_in_stock=1_000)
     for _ in range(101):
         factories.place(alice, {product: 1})
     assert len(ids(as_alice.get("/api/orders/"))) == 25
@@ -160,7 +160,7 @@ def test_history_of_who_has_most_of_all_orders_is_not_read_whole(alice, side, mo
         cursor.execute(PLACED, [10, "customer%"])
         cursor.execute(PLACED, [20_000, "alice"])
         cursor.execute("ANALYZE")
-        middle = Order.objects.of(alice.pk).order_by("pk")[10_000].pk
+        middle = Order.objects.for_customer(alice.pk).order_by("pk")[10_000].pk
         statements = []
 
         def capture(execute, sql, params, many, context):

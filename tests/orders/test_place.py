@@ -162,7 +162,7 @@ def test_one_short_line_refuses_the_whole_order(as_alice, moka, cup):
 
 
 def test_every_short_line_is_told(as_alice, moka, cup):
-    cup.revise(is_active=False)
+    cup.update_fields(is_active=False)
     answer = order(as_alice, (cup, 1), (moka, 5))
     assert answer.json()["detail"] == "None of the 2 items can be supplied."
     assert order(as_alice, (moka, 5)).json()["detail"] == "The item cannot be supplied."
@@ -180,7 +180,7 @@ def test_suggested_items_can_be_posted_as_they_stand(as_alice, moka, cup):
 
 
 def test_lines_with_nothing_left_are_not_suggested(as_alice, moka, cup):
-    cup.revise(is_active=False)
+    cup.update_fields(is_active=False)
     assert order(as_alice, (cup, 1), (moka, 5)).json()["suggested_items"] == [line(moka, 4)]
     assert order(as_alice, (cup, 1)).json()["suggested_items"] == []
 

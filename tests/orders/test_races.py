@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 from django.db import transaction
 
-from orders import books
+from orders import stock_ledger
 from orders.models import Order
 from tests import factories
 from tests.servers import Server, at_once
@@ -19,7 +19,7 @@ ROUNDS = 20
 def shop(shop):
     """The shop, whose books must balance at the end of every test."""
     yield shop
-    assert not books.unbalanced().exists()
+    assert not stock_ledger.find_discrepancies().exists()
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def adjust(client, product, delta):
     return partial(client.call, "POST", f"/api/products/{product.pk}/adjust-stock/", form)
 
 
-def revise(client, product, **changes):
+def update_fields(client, product, **changes):
     return partial(client.call, "PATCH", f"/api/products/{product.pk}/", changes)
 
 
@@ -105,7 +105,7 @@ def test_without_the_guard_the_same_rush_oversells(unguarded_shop):
         if counts["201"] > 20:
             break
     assert counts["201"] > 20
-    assert books.unbalanced().exists()
+    assert stock_ledger.find_discrepancies().exists()
 
 
 def test_1000_orders_of_two_products_in_opposite_orders_are_all_placed(shop):
@@ -221,8 +221,8 @@ def test_order_amid_price_changes_comes_to_the_sum_of_its_lines(buyer, staff):
         bought, promised, *changed = at_once(
             partial(buyer.order, {this.pk: 1, that.pk: 2}),
             partial(buyer.call, "POST", "/api/orders/", promise),
-            revise(staff, this, **change),
-            revise(staff, that, **change),
+            update_fields(staff, this, **change),
+            update_fields(staff, that, **change),
         )
         assert told([bought, *changed]) == {"201": 1, "200": 2}
         lines = bought.body["items"]
@@ -239,7 +239,7 @@ def test_retired_product_is_not_sold_any_more(shop, buyer, staff):
     for _ in range(ROUNDS):
         product = factories.products.make(quantity_in_stock=9)
         order = {product.pk: 1}
-        retire = revise(staff, product, is_active=False)
+        retire = update_fields(staff, product, is_active=False)
         retired, *answers = at_once(
             partial(in_turn, retire, partial(buyer.order, order)),
             partial(first.order, order),

@@ -6,9 +6,9 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from customers.models import Customer
-from orders.books import unbalanced
 from orders.models import Order, OrderEvent, OrderItem
-from orders.moves import MOVES
+from orders.stock_ledger import find_discrepancies
+from orders.transitions import TRANSITIONS
 from products.models import Product
 from tests import factories
 
@@ -73,7 +73,7 @@ def test_orders_went_the_way_that_orders_go():
         statuses = [event.status for event in events]
         assert (statuses[0], statuses[-1]) == ("placed", order.status)
         for before, event in zip(events, events[1:], strict=False):
-            (move,) = [move for move in MOVES.values() if move.target == event.status]
+            (move,) = [move for move in TRANSITIONS.values() if move.target == event.status]
             assert before.status in move.sources
             assert before.at < event.at
             assert event.by.is_staff or not move.staff_only
@@ -138,7 +138,7 @@ def test_add_leaves_what_is_there_as_it_is(alice):
     assert Order.objects.count() == 121
     assert Product.objects.count() == 81
     assert Order.objects.get(pk=order.pk).items.get().product == product
-    assert not unbalanced().exists()
+    assert not find_discrepancies().exists()
 
 
 def test_what_is_written_afterwards_follows(db):

@@ -26,7 +26,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from orders import books
+from orders import stock_ledger
 from orders.models import Order
 from products.models import Product
 from tests import factories
@@ -35,7 +35,7 @@ from tests.contract import ContractClient
 LONG = bool(os.environ.get("LONG"))
 MAX_STOCK = 1_000_000_000
 MAX_TOTAL = Decimal("9999999999999.99")
-MOVES = {
+TRANSITIONS = {
     "confirm": (["placed"], "confirmed"),
     "ship": (["confirmed"], "shipped"),
     "deliver": (["shipped"], "delivered"),
@@ -105,8 +105,10 @@ class Sale:
         return "200" if caller in (self.owner, "clerk") else "404 not_found"
 
     def answer(self, caller):
-        allowed = MOVES if caller == "clerk" else ["cancel"]
-        actions = [verb for verb in MOVES if verb in allowed and self.status in MOVES[verb][0]]
+        allowed = TRANSITIONS if caller == "clerk" else ["cancel"]
+        actions = [
+            verb for verb in TRANSITIONS if verb in allowed and self.status in TRANSITIONS[verb][0]
+        ]
         moved = {"status": self.status, "modified": self.events[-1]["at"], "actions": actions}
         return self.first | moved | {"events": self.events}
 
@@ -363,9 +365,9 @@ class Shop(RuleBasedStateMachine):
         if sale.key:
             self.send_again(sale, form.format(sale.key), sale.body)
 
-    @rule(sale=sales, caller=ANYONE, verb=some([*MOVES]), note=some(["", "By van."]))
+    @rule(sale=sales, caller=ANYONE, verb=some([*TRANSITIONS]), note=some(["", "By van."]))
     def move(self, sale, caller, verb, note):
-        sources, target = MOVES[verb]
+        sources, target = TRANSITIONS[verb]
         repeated = verb == "cancel" and sale.status == "cancelled"
         expect = sale.seen_by(caller)
         if expect == "200" and caller != "clerk" and verb != "cancel":
@@ -431,7 +433,7 @@ class Shop(RuleBasedStateMachine):
         assert states == {sale.first["id"]: sale.status for sale in self.sold}
         self.turn += 1  # what takes longer by turns; `audit` does all of it in the end
         if self.turn % 2 or not self.sold:
-            assert not books.unbalanced().exists()
+            assert not stock_ledger.find_discrepancies().exists()
         else:
             sale = self.sold[self.turn // 2 % len(self.sold)]
             told = self.ask(sale.owner, "get", sale.path).json()

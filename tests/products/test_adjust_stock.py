@@ -76,7 +76,7 @@ def test_adjusting_adds_to_what_is_there_not_to_what_was_read(clerk, alice, moka
 
 
 def test_retired_product_is_adjusted_too(as_clerk, moka):
-    moka.revise(is_active=False)
+    moka.update_fields(is_active=False)
     assert adjust(as_clerk, moka, -4, "correction").status_code == 201
 
 

@@ -82,7 +82,7 @@ def test_stock_is_adjusted_by_a_signed_row_with_a_reason(in_the_admin, product):
 @pytest.mark.parametrize(
     ("delta", "reason", "told"),
     [
-        (-101, "damaged", "The stock was not adjusted: 100 are in stock."),
+        (-101, "damaged", "The stock was not adjusted: there are 100 in stock."),
         (0, "damaged", "Must not be 0."),
         (5, "", "This field is required."),
         (10**12, "delivery", "Ensure this value is less than or equal to"),
@@ -191,7 +191,7 @@ def test_product_that_is_ordered_during_its_deletion_stays(in_the_admin, alice, 
         form |= SELECTED | {"_selected_action": product.pk}
     with just_before("DELETE", lambda: factories.place(alice, {product: 1})):
         answer = in_the_admin.post(page, form)
-    assert (answer.status_code, b"Overtaken" in answer.content) == (409, True)
+    assert (answer.status_code, b"Changed by somebody else" in answer.content) == (409, True)
     assert Product.objects.exists()
     assert product.adjustments.exists()
     assert not LogEntry.objects.exists()
@@ -210,7 +210,7 @@ def test_product_overtaken_while_it_is_saved_is_as_the_other_left_it(in_the_admi
     form = {**FORM, **ADJUSTMENTS, "sku": "NEW"}
     with just_before("UPDATE", act):
         answer = in_the_admin.post(page, form)
-    assert (answer.status_code, b"Overtaken" in answer.content) == (409, True)
+    assert (answer.status_code, b"Changed by somebody else" in answer.content) == (409, True)
     assert not LogEntry.objects.exists()
 
 

@@ -35,7 +35,7 @@ CHANGES = {
     "a new product": lambda staff, pk, product: staff.call(
         "POST", LIST, {"name": "Mocha", "sku": "M-1", "price": "9.00"}
     ),
-    "a write past the API": lambda staff, pk, product: product.revise(name="Renamed"),
+    "a write past the API": lambda staff, pk, product: product.update_fields(name="Renamed"),
     "its deletion": lambda staff, pk, product: staff.call("DELETE", f"{LIST}{pk}/"),
 }
 
@@ -85,7 +85,7 @@ def prices_out_of_date(server, staff, product):
             told[0] = Decimal(price)
         done.set()
 
-    product.revise(price="0.50")
+    product.update_fields(price="0.50")
     at_once(write, *[partial(read, path) for path in (LIST, f"{LIST}{product.pk}/") * 8])
     return len(out_of_date)
 
@@ -146,7 +146,7 @@ def test_what_sells_out_leaves_the_list_of_what_is_in_stock(committed, api, alic
 def test_what_is_uncommitted_is_neither_kept_nor_hidden(committed, api, product):
     api.get(LIST)
     with transaction.atomic():
-        product.revise(name="Not for good")
+        product.update_fields(name="Not for good")
         assert b"Not for good" in api.get(LIST).content
         transaction.set_rollback(True)
     assert b"Not for good" not in api.get(LIST).content
@@ -187,7 +187,7 @@ def test_response_made_before_another_thread_saw_a_write_is_not_kept(monkeypatch
     kept.clear("before")
     response = cache.CachedResponse({"price": "1.00"})
     kept.clear("after")
-    kept.keep("key", response, "before")
+    kept.add("key", response, "before")
     assert kept.responses == {}
 
 
@@ -200,7 +200,7 @@ def test_client_that_has_the_answer_gets_a_304(committed, path, api, product):
     again = api.get(path, headers={"If-None-Match": answer["ETag"]})
     assert (again.status_code, again.content) == (304, b"")
     assert again["ETag"] == answer["ETag"]
-    product.revise(price="99.00")
+    product.update_fields(price="99.00")
     changed = api.get(path, headers={"If-None-Match": answer["ETag"]})
     assert changed.status_code == 200
     assert changed["ETag"] != answer["ETag"]

@@ -124,6 +124,13 @@ def test_search_that_is_none_is_named(api, shelf, search):
     assert [error["parameter"] for error in answer.json()["errors"]] == ["search"]
 
 
+@pytest.mark.parametrize("text", ["", "%20"])
+def test_empty_search_is_refused_as_other_empty_parameters_are(api, text):
+    refusal = api.get(f"/api/products/?search={text}")
+    assert refusal.status_code == 400
+    assert refusal.json()["errors"][0]["parameter"] == "search"
+
+
 def test_search_takes_ten_words_each_once(api, product):
     assert api.get("/api/products/?search=" + "coffee," * 28).json()["count"] == 1
     refusal = api.get("/api/products/?search=a,b,c,d,e,f,g,h,i,j,k")

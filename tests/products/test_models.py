@@ -44,7 +44,7 @@ def test_every_shortage_is_told_and_nothing_is_taken(shelf):
 
 
 def test_retired_product_has_none_available(shelf):
-    shelf[2].revise(is_active=False)
+    shelf[2].update_fields(is_active=False)
     with pytest.raises(OutOfStock) as told:
         take({shelf[2].pk: 1})
     assert told.value.shortages[0].available == 0

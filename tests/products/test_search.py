@@ -94,9 +94,9 @@ def test_any_part_of_any_text_finds_its_product(api):
 def test_search_text_is_that_of_the_row_however_it_is_saved(db):
     product = Product.objects.create(name="Kenya", price=1)
     assert [*Product.objects.search(["kenya"])] == [product]
-    product.revise(name="Perú")
+    product.update_fields(name="Perú")
     product.name = "Überholt"  # by another instance, which knows of no new name
-    Product.objects.get(pk=product.pk).revise(description="Süß")
+    Product.objects.get(pk=product.pk).update_fields(description="Süß")
     assert [*Product.objects.search(["peru", "suss"])] == [product]
     product.save()
     assert [*Product.objects.search(["uberholt"])] == [product]

@@ -116,7 +116,7 @@ async def list_customers(
 
 
 # What a customer may do with an order in this state, and what staff may besides.
-MOVES = {
+TRANSITIONS = {
     "placed": (["cancel"], ["confirm"]),
     "confirmed": (["cancel"], ["ship"]),
     "shipped": ([], ["deliver"]),
@@ -124,7 +124,7 @@ MOVES = {
 
 
 def told_to(customer, order):
-    own, of_staff = MOVES.get(order.status, ([], []))
+    own, of_staff = TRANSITIONS.get(order.status, ([], []))
     order.actions = [*of_staff, *own] if customer.is_staff else own
     return order
 

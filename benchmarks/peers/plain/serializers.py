@@ -3,7 +3,7 @@ from rest_framework import serializers
 from benchmarks.peers.plain.models import Customer, Order, OrderEvent, OrderItem, Product
 
 # Which moves start from a state: the customer's own, and those that staff may make besides.
-MOVES = {
+TRANSITIONS = {
     "placed": (["cancel"], ["confirm"]),
     "confirmed": (["cancel"], ["ship"]),
     "shipped": ([], ["deliver"]),
@@ -43,13 +43,13 @@ class AddressSerializer(serializers.Serializer):
     country = serializers.CharField(max_length=100)
 
 
-class LineSerializer(serializers.Serializer):
+class PlaceOrderItemSerializer(serializers.Serializer):
     product = serializers.IntegerField(min_value=1)
     quantity = serializers.IntegerField(min_value=1, max_value=10_000)
 
 
 class PlaceOrderSerializer(serializers.Serializer):
-    items = LineSerializer(many=True, allow_empty=False, max_length=100)
+    items = PlaceOrderItemSerializer(many=True, allow_empty=False, max_length=100)
     shipping_address = AddressSerializer(required=False)
     expected_total = serializers.DecimalField(max_digits=15, decimal_places=2, required=False)
 
@@ -80,5 +80,5 @@ class OrderSerializer(serializers.ModelSerializer):
         ]
 
     def get_actions(self, order):
-        own, of_staff = MOVES.get(order.status, ([], []))
+        own, of_staff = TRANSITIONS.get(order.status, ([], []))
         return [*of_staff, *own] if self.context["request"].user.is_staff else own

@@ -21,7 +21,7 @@ class Conflict(exceptions.APIException):
     status_code = 409
 
 
-class KeyReused(exceptions.APIException):
+class IdempotencyKeyReused(exceptions.APIException):
     status_code = 422
 
 
@@ -114,7 +114,7 @@ class OrderViewSet(
     def placed_with(self, key, fingerprint):
         order = key and self.get_queryset().filter(idempotency_key=key).first()
         if order and order.fingerprint != fingerprint:
-            raise KeyReused
+            raise IdempotencyKeyReused
         return order or None
 
 

@@ -2,7 +2,7 @@ from django.core.management.base import CommandError
 from rest_framework.authtoken.management.commands import drf_create_token
 
 from customers.models import Customer
-from customers.tokens import AccessToken, LogInOutdated
+from customers.tokens import AccessToken, StaleLogin
 
 
 class Command(drf_create_token.Command):
@@ -14,5 +14,5 @@ class Command(drf_create_token.Command):
             AccessToken.revoke(customer)
         try:
             return AccessToken.issue(customer)
-        except LogInOutdated:
+        except StaleLogin:
             raise CommandError(f"The account of {username} is closed.") from None

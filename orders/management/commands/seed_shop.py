@@ -22,13 +22,13 @@ from orders.management.sample_data import (
     stamp,
 )
 from orders.models import Order, OrderEvent, OrderItem
-from orders.moves import Status
+from orders.transitions import Status
 from products.models import Product, Reason, StockAdjustment
 
 LINES = 3
 BATCH = 5_000
 SELLING = timedelta(days=360)
-LAST_MOVES = timedelta(days=5)  # after an order was placed, at most
+LAST_TRANSITIONS = timedelta(days=5)  # after an order was placed, at most
 
 ORDER = (
     *("id", "customer_id", "status", "total_price", "currency", "shipping_address"),
@@ -95,7 +95,7 @@ class Seed:
     def __init__(self, command, products, customers, orders):
         self.progress = command.progress
         today = timezone.now().replace(hour=8, minute=0, second=0, microsecond=0)
-        self.opened = today - SELLING - LAST_MOVES
+        self.opened = today - SELLING - LAST_TRANSITIONS
         self.random = random.Random("shopply")  # noqa: S311  no secret, the same each time
         self.products = ids(Product, products)
         self.clerk, *self.customers = ids(get_user_model(), customers + 1)

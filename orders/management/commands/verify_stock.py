@@ -1,7 +1,7 @@
 from django.core.management import BaseCommand, CommandError
 from django.template.defaultfilters import pluralize
 
-from orders import books
+from orders import stock_ledger
 
 
 class Command(BaseCommand):
@@ -11,14 +11,14 @@ class Command(BaseCommand):
     )
 
     def handle(self, **options):
-        wrong = 0
-        for product in books.unbalanced().iterator():
-            wrong += 1
+        count = 0
+        for product in stock_ledger.find_discrepancies().iterator():
+            count += 1
             self.stdout.write(
                 f"{product}: {product.quantity_in_stock} in stock, but "
                 f"{product.adjusted} adjusted - {product.sold} sold = "
                 f"{product.adjusted - product.sold}"
             )
-        if wrong:
-            raise CommandError(f"The stock of {wrong} product{pluralize(wrong)} does not add up.")
+        if count:
+            raise CommandError(f"The stock of {count} product{pluralize(count)} does not add up.")
         self.stdout.write("The stock of every product adds up.")

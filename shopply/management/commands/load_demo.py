@@ -12,24 +12,26 @@ CUSTOMERS = settings.BASE_DIR / "fixtures/customers.json"
 
 class Command(BaseCommand):
     help = (
-        "Loads the demo shop: its products if there are none, and those of its customers whose "
-        "user name and e-mail address are free. Changes nothing that is there."
+        "Loads the demo shop: products if there are none, and customers whose user name and e-mail "
+        "address are free. Does not change existing rows."
     )
 
     def handle(self, **options):
         if not settings.DEBUG:
-            raise CommandError("With DEBUG=false, no accounts with published passwords are made.")
+            raise CommandError(
+                "With DEBUG=false, accounts with published passwords are not created."
+            )
         for row in serializers.deserialize("json", CUSTOMERS.read_text(encoding="utf-8")):
-            if not taken(row.object):
-                row.object.pk = None  # which somebody else may have
+            if not is_taken(row.object):
+                row.object.pk = None  # which another customer may have
                 row.object.save()
         if not Product.objects.exists():
             call_command("loaddata", "products", stdout=self.stdout)
         for name in open_published_logins():
-            self.stdout.write(f"Demo log-in that works: {name} / {PUBLISHED_LOGINS[name]}")
+            self.stdout.write(f"Demo log-in: {name} / {PUBLISHED_LOGINS[name]}")
 
 
-def taken(customer):
-    """Whether another account has the user name or the e-mail address, whatever the case."""
+def is_taken(customer):
+    """Return whether another account has the user name or the e-mail address."""
     same = Q(username__iexact=customer.username) | Q(email__iexact=customer.email)
     return get_user_model().objects.filter(same).exists()

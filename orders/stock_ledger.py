@@ -1,15 +1,18 @@
-"""The books of the stock: what moved it, and whether that adds up to what is there."""
+"""The stock ledger: what moved the stock, and whether that adds up to what is there.
+
+Used by `verify_stock`, the system check, the metrics and the stock history of the API.
+"""
 
 from django.db.models import BigIntegerField, F, OuterRef, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 
 from orders.models import OrderItem
-from orders.moves import Status
+from orders.transitions import Status
 from products.models import Product, StockAdjustment
 
 
-def history(product):
-    """What moved the stock of a product, newest first: adjustments, sales, and cancelled sales.
+def list_movements(product):
+    """Return what moved a product's stock, newest first: adjustments, sales and cancelled sales.
 
     Dicts of `at reason delta note by order`: `reason` is a Reason of an adjustment, or it is
     `sale` or `cancelled` and `order` has the id of the order.
@@ -37,10 +40,10 @@ def history(product):
     return next(rows).union(*rows, all=True).order_by("-at", "-order")
 
 
-def unbalanced():
-    """Products whose stock is not what their adjustments and orders add up to.
+def find_discrepancies():
+    """Return the products whose stock is not what their adjustments and orders add up to.
 
-    Each with `adjusted` and `sold`: the stock should be the first less the second.
+    Each has `adjusted` and `sold`: the stock should be the first less the second.
     """
 
     def total(rows, field):

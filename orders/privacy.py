@@ -1,4 +1,4 @@
-"""What the order book holds of a person: told on export, erased when the account is closed."""
+"""What orders hold about a person: exported on request, erased when the account is closed."""
 
 from types import SimpleNamespace
 
@@ -8,21 +8,22 @@ from orders.models import Order, OrderEvent
 from orders.serializers import OrderSerializer
 from products.models import StockAdjustment
 
-BATCH_SIZE = 20  # orders, of up to 100 lines
+BATCH_SIZE = 20  # orders, of up to 100 items
 
 
 def export(sender, customer, **kwargs):
-    """A receiver of `exporting`: orders and their keys; and of staff, what they did for others.
+    """Receive `exporting`: return the customer's orders and keys, and what staff did for others.
 
-    The orders are a generator: there may be more of them than fit into memory.
+    `orders` is a generator, since there may be more of them than fit into memory.
     """
     orders = customer.orders.all()
     events = OrderEvent.objects.filter(by=customer).exclude(order__in=orders)
     adjustments = StockAdjustment.objects.filter(actor=customer)
     keys = orders.exclude(idempotency_key=None)
-    told = OrderSerializer(context={"request": SimpleNamespace(user=customer)})  # whose `actions`
+    # The serializer lists the `actions` of this user.
+    serializer = OrderSerializer(context={"request": SimpleNamespace(user=customer)})
     return {
-        "orders": (told.to_representation(order) for order in orders_of(customer)),
+        "orders": (serializer.to_representation(order) for order in iterate_orders(customer)),
         "idempotency_keys": list(keys.values("idempotency_key", order=F("id"))),
         "order_events": list(events.values("order", "status", "at", "note")),
         "stock_adjustments": list(
@@ -31,8 +32,8 @@ def export(sender, customer, **kwargs):
     }
 
 
-def orders_of(customer):
-    """All of them, newest first, read a few at a time."""
+def iterate_orders(customer):
+    """Yield all orders of the customer, newest first, read in batches."""
     batch = Order.objects.fetch_history(customer.pk, BATCH_SIZE)
     while batch:
         yield from batch
@@ -40,5 +41,5 @@ def orders_of(customer):
 
 
 def erase(sender, customer, **kwargs):
-    """A receiver of `closing`. Parcels under way keep their address until they are delivered."""
-    customer.orders.settled().forget_person()
+    """Receive `closing`: anonymize orders that are closed; the others are when they are closed."""
+    customer.orders.closed().anonymize()

@@ -1,35 +1,38 @@
-"""What the domain refuses, as answers that point into the body of the request."""
+"""Errors of placing an order, as problems that point into the body of the request."""
 
 from contextlib import contextmanager
 
 from rest_framework import exceptions
 
-from orders.managers import CustomerInactive, KeyReused, OrderLimitReached
-from orders.models import MAX_TOTAL, AddressMissing, PriceChanged, TotalTooLarge
+from orders.managers import CustomerInactive, IdempotencyKeyReused, OrderLimitReached
+from orders.models import MAX_TOTAL, IncompleteAddress, PriceChanged, TotalTooLarge
 from orders.serializers import QuoteSerializer
 from products.managers import OutOfStock, UnknownProducts
 from shopply.api.exceptions import ProblemException
 
 
 @contextmanager
-def refusals_told(lines):
-    """Tell why an order is refused, pointing into `lines`, the `items` of the request's body."""
+def map_order_errors(items):
+    """Raise what `Order.objects.place` raises as problems.
+
+    `items` are those of the request's body, into which the problems point.
+    """
     first = {}
-    for index, line in enumerate(lines):
-        first.setdefault(line["product"], index)
+    for index, item in enumerate(items):
+        first.setdefault(item["product"], index)
     try:
         yield
     except UnknownProducts as exc:
-        errors = [{} for _ in lines]
+        errors = [{} for _ in items]
         for pk in exc.ids:
             errors[first[pk]] = {"product": f"No product has the id {pk}."}
         raise exceptions.ValidationError({"items": errors}, "does_not_exist") from None
     except OutOfStock as exc:
         raise ProblemException(
             "out_of_stock",
-            how_many(len(exc.shortages), len(first)),
+            shortage_summary(len(exc.shortages), len(first)),
             errors=sorted(
-                (shortage(short, first[short.product.pk]) for short in exc.shortages),
+                (shortage_error(shortage, first) for shortage in exc.shortages),
                 key=lambda error: first[error["product"]],
             ),
             suggested_items=[
@@ -49,7 +52,7 @@ def refusals_told(lines):
     except TotalTooLarge:
         message = f"The order comes to more than {MAX_TOTAL:,}."
         raise exceptions.ValidationError({"items": [message]}, "max_value") from None
-    except AddressMissing as exc:
+    except IncompleteAddress as exc:
         message = (
             f"Your profile lacks {', '.join(exc.fields)}: send a shipping_address, "
             "or complete your profile."
@@ -57,7 +60,7 @@ def refusals_told(lines):
         raise exceptions.ValidationError({"shipping_address": [message]}, "required") from None
     except CustomerInactive:
         raise exceptions.AuthenticationFailed("The account is closed.") from None
-    except KeyReused:
+    except IdempotencyKeyReused:
         raise ProblemException(
             "idempotency_key_reused",
             "You placed another order with this Idempotency-Key.",
@@ -71,24 +74,26 @@ def refusals_told(lines):
         ) from None
 
 
-def how_many(short, asked):
-    if short < asked:
-        return f"{short} of {asked} items cannot be supplied."
-    if asked == 1:
+def shortage_summary(short_count, requested_count):
+    if short_count < requested_count:
+        return f"{short_count} of {requested_count} items cannot be supplied."
+    if requested_count == 1:
         return "The item cannot be supplied."
-    return f"None of the {asked} items can be supplied."
+    return f"None of the {requested_count} items can be supplied."
 
 
-def shortage(short, index):
-    left = f"only {short.available} left" if short.available else "none left"
-    if not short.product.is_active:
+def shortage_error(shortage, indexes):
+    """Return the entry of `errors` for a StockShortage; `indexes` has the items' by product id."""
+    product = shortage.product
+    left = f"only {shortage.available} left" if shortage.available else "none left"
+    if not product.is_active:
         left = "no longer for sale"
     return {
-        "pointer": f"/items/{index}/quantity",
+        "pointer": f"/items/{indexes[product.pk]}/quantity",
         "code": "out_of_stock",
-        "detail": f"{short.product.name}: {left}.",
-        "product": short.product.pk,
-        "requested": short.requested,
-        "available": short.available,
-        "unit_price": str(short.product.price),
+        "detail": f"{product.name}: {left}.",
+        "product": product.pk,
+        "requested": shortage.requested,
+        "available": shortage.available,
+        "unit_price": str(product.price),
     }

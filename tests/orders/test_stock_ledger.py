@@ -3,7 +3,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from orders import books
+from orders import stock_ledger
 from products.models import Product
 from tests import factories
 
@@ -109,5 +109,5 @@ def test_history_of_no_product_is_not_found(as_clerk):
 
 def test_unbalanced_products_come_with_their_sums(traded, moka):
     Product.objects.filter(pk=moka.pk).update(quantity_in_stock=2)
-    (wrong,) = books.unbalanced()
+    (wrong,) = stock_ledger.find_discrepancies()
     assert (wrong.pk, wrong.adjusted, wrong.sold) == (moka.pk, 9, 1)

@@ -3,7 +3,7 @@
 import pytest
 
 from orders.models import Order
-from orders.moves import MOVES, IllegalTransition, NotYours, Status
+from orders.transitions import TRANSITIONS, IllegalTransition, Status, TransitionNotAllowed
 from tests import factories
 
 PATHS = {
@@ -38,7 +38,7 @@ def post(client, order, move, **body):
     return client.post(f"/api/orders/{order.pk}/{move}/", body)
 
 
-@pytest.mark.parametrize("move", MOVES)
+@pytest.mark.parametrize("move", TRANSITIONS)
 @pytest.mark.parametrize("status", PATHS)
 def test_staff_make_the_legal_moves_and_no_other(as_clerk, order_in, status, move):
     order = order_in(status)
@@ -71,15 +71,15 @@ def test_owner_makes_no_move_of_the_staff(as_alice, order_in, status, move):
     assert order.status == status
 
 
-@pytest.mark.parametrize("move", MOVES)
+@pytest.mark.parametrize("move", TRANSITIONS)
 def test_stranger_finds_no_order_to_move(as_bob, order_in, move):
     order = order_in("placed")
     assert post(as_bob, order, move).status_code == 404
 
 
-@pytest.mark.parametrize("move", MOVES)
+@pytest.mark.parametrize("move", TRANSITIONS)
 def test_stranger_is_refused_below_the_api_too(bob, order_in, move):
-    with pytest.raises(NotYours):
+    with pytest.raises(TransitionNotAllowed):
         getattr(order_in("placed"), move)(by=bob)
 
 
@@ -132,7 +132,7 @@ def test_cancelling_puts_the_stock_back_once(as_alice, as_clerk, order_in, produ
 
 def test_stock_of_a_retired_product_comes_back_too(as_alice, order_in, product):
     order = order_in("placed")
-    product.revise(is_active=False)
+    product.update_fields(is_active=False)
     assert post(as_alice, order, "cancel").status_code == 200
     product.refresh_from_db()
     assert (product.quantity_in_stock, product.is_active) == (100, False)

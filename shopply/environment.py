@@ -1,0 +1,49 @@
+"""The format of each environment variable. `shopply.settings` checks it before it reads any."""
+
+import os
+import re
+import sys
+
+BOOLEAN = "(?i:true|false|yes|no|on|off|1|0)", "true or false"
+NUMBER = "[0-9]{1,7}", "a whole number, 0 or more"
+RATE = "[1-9][0-9]*/([1-9][0-9]*)?[smhd]", "a number per period, such as 60/m or 10/15m"
+HOST = r"([\w.%-]*|\[[0-9a-f:.]+\])(:[0-9]+)?"
+FORMATS = {  # of environment variables: a pattern, and its description
+    **dict.fromkeys(("DEBUG", "SECURE_SSL_REDIRECT", "SECURE_HSTS_PRELOAD"), BOOLEAN),
+    "TRUST_X_FORWARDED_PROTO": BOOLEAN,
+    **dict.fromkeys(("CONN_MAX_AGE", "LOCK_TIMEOUT", "STATEMENT_TIMEOUT"), NUMBER),
+    **dict.fromkeys(("MAX_UNITS_PER_ORDER", "MAX_OPEN_ORDERS"), NUMBER),
+    **dict.fromkeys(("LOG_IN_ACCOUNT_RATE", "LOG_IN_ADDRESS_RATE"), RATE),
+    **dict.fromkeys(("LOG_IN_EVERYWHERE_RATE", "ANONYMOUS_RATE", "CUSTOMER_RATE"), RATE),
+    **dict.fromkeys(("ORDER_RATE", "ACCOUNT_RATE"), RATE),
+    "SECURE_HSTS_SECONDS": ("[0-9]{1,9}", "a whole number, 0 or more"),
+    "NUM_PROXIES": ("[0-9]{1,2}", "a whole number, 0 or more"),
+    "TOKEN_TTL": ("[0-9]{1,6}", "a whole number of days, 0 or more"),
+    "PORT": (
+        "[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]",
+        "a port, 1 to 65535",
+    ),
+    "WEB_CONCURRENCY": ("[1-9][0-9]{0,2}|1000", "a whole number, 1 to 1000"),
+    "BLOCKING_THREADS": ("[1-9][0-9]?|100", "a whole number, 1 to 100"),
+    "SHOP_CURRENCY": ("[A-Z]{3}", "a code of ISO 4217, such as EUR"),
+    "ALLOWED_HOSTS": (
+        r"([\w.*-]|\[[0-9a-f:.]+\]|, *)+|[ ,]*",
+        "host names separated by commas, without scheme, port or path",
+    ),
+    "DATABASE_URL": (
+        rf"postgres(ql)?://([^@/]*@)?{HOST}(,{HOST})*(/.*)?|sqlite:///.+|sqlite://:memory:|",
+        "a URL such as postgres://user:password@host:5432/name or sqlite:///file",
+    ),
+    "CACHE_URL": ("rediss?://.+|", "a URL such as redis://host:6379/0"),
+    "METRICS_TOKEN": ("[!-~]*", "one word of ASCII"),
+    "SENTRY_DSN": (r"https?://[^/@]+@.+|", "the DSN that Sentry shows"),
+    "SENTRY_RELEASE": (r"[^\s/\\]{1,200}", "one word, without slashes"),
+    "SENTRY_ENVIRONMENT": (r"[^\s/]{1,64}", "one word, without slashes"),
+}
+
+
+def check_environment():
+    """Exit with one sentence if a variable is malformed; the sentence does not show its value."""
+    for name, (pattern, description) in FORMATS.items():
+        if name in os.environ and not re.fullmatch(pattern, os.environ[name], re.ASCII):
+            sys.exit(f"shopply does not start: {name} must be {description}.")

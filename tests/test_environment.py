@@ -1,0 +1,77 @@
+"""Malformed environment variables keep the shop from starting, in one sentence."""
+
+import re
+
+import pytest
+from django.conf import settings
+
+from shopply import environment
+from tests.test_settings import python
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, "flase") for name, rule in environment.FORMATS.items() if "true or" in rule[1]),
+        *(("CONN_MAX_AGE", "-1"), ("LOCK_TIMEOUT", "-5"), ("NUM_PROXIES", "-1")),
+        *(("CONN_MAX_AGE", ""), ("LOCK_TIMEOUT", "5s"), ("NUM_PROXIES", "one")),
+        *(("SECURE_HSTS_SECONDS", "1.5"), ("TOKEN_TTL", "x"), ("CACHE_URL", "nonsense://hush")),
+        *(("SENTRY_DSN", "hush"), ("DATABASE_URL", "postgres://shop:hush@db:x/shop")),
+        *(
+            ("ORDER_RATE", rate)
+            for rate in ("", "10", "0/m", "ten/m", "10/w", "10/0m", "-1/m", "١٠/m")
+        ),
+        *(("PORT", port) for port in ("0", "65536", "-1")),
+        *(("WEB_CONCURRENCY", number) for number in ("0", "1001")),
+        *(("BLOCKING_THREADS", number) for number in ("0", "101")),
+        *(("TOKEN_TTL", "-1"), ("STATEMENT_TIMEOUT", "99999999"), ("SECURE_HSTS_SECONDS", "-1")),
+        *(("SHOP_CURRENCY", currency) for currency in ("", "EURO", "eur", "€")),
+        *(("ALLOWED_HOSTS", f"{host},b") for host in ("https://hush", "hush:80", "hush/shop")),
+        *(("ALLOWED_HOSTS", host) for host in ("hush b.example", "bücher.example")),
+        *(("DATABASE_URL", url) for url in ("oracle://hush@db/shop", "hush", "sqlite://shop.db")),
+        *(("CACHE_URL", url) for url in ("locmemcache://", "memcache://hush")),
+        *(("METRICS_TOKEN", "a hush"), ("METRICS_TOKEN", "hushé")),
+        *(("SENTRY_RELEASE", "hush/1"), ("SENTRY_ENVIRONMENT", "the hush")),
+    ],
+)
+def test_malformed_variable_is_refused_in_a_sentence_that_does_not_show_it(
+    monkeypatch, name, value
+):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as refusal:
+        environment.check_environment()
+    assert refusal.value.code.startswith(f"shopply does not start: {name} must be ")
+    assert "hush" not in refusal.value.code
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("DEBUG", word) for word in ("true", "No", "ON", "1")),
+        *(("ALLOWED_HOSTS", "shop.example.com, .b.example,127.0.0.1,[::1],*,"),),
+        *(("DATABASE_URL", url) for url in ("", "sqlite:////srv/my shop.db", "sqlite://:memory:")),
+        ("DATABASE_URL", "postgres://a:b@one:5432,two:5433/shop?target_session_attrs=read-write"),
+        *(("CACHE_URL", url) for url in ("", "redis://[::1]:1/3", "rediss://:hush@cache.example")),
+        *(("METRICS_TOKEN", ""), ("LOCK_TIMEOUT", "0")),
+    ],
+)
+def test_well_formed_variable_passes(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    environment.check_environment()
+
+
+def test_every_boolean_setting_is_checked():
+    """django-environ takes whatever is not a word for true as false."""
+    text = (settings.BASE_DIR / "shopply/settings.py").read_text(encoding="utf-8")
+    booleans = re.findall(r'env\.bool\("(\w+)"', text)
+    assert booleans
+    assert {environment.FORMATS[name] for name in booleans} == {environment.BOOLEAN}
+
+
+@pytest.mark.parametrize("command", [("manage.py", "migrate"), ("-m", "shopply.server")])
+def test_nothing_starts_with_a_malformed_variable(command):
+    outcome = python(*command, SHOP_CURRENCY="EURO")
+    assert outcome.returncode == 1
+    assert outcome.stderr == (
+        "shopply does not start: SHOP_CURRENCY must be a code of ISO 4217, such as EUR.\n"
+    )
