@@ -42,7 +42,7 @@ GENEROUS = (100_000_000, 1)
 RATES = {f"{name.upper()}_RATE": "{}/{}s".format(*GENEROUS) for name in settings.RATES}
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     status: int
     headers: HTTPMessage  # whose names are found in any case
     body: dict | list | None
@@ -141,7 +141,7 @@ class Client:
         self.headers = {"Authorization": f"Token {token}"} if token else {}
 
     def call(self, method, path, body=None, timeout=60, **headers):
-        """The Answer; raises OSError or HTTPException if there was none."""
+        """The Response; raises OSError or HTTPException if there was none."""
         peer = HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
             payload = None if body is None else json.dumps(body)
@@ -150,7 +150,7 @@ class Client:
             peer.request(method, path, payload, sent)
             response = peer.getresponse()
             content = response.read()
-            return Answer(
+            return Response(
                 response.status, response.headers, json.loads(content) if content else None
             )
         finally:

@@ -60,7 +60,7 @@ def start(transactional_db, tmp_path):
         each.stop()
 
 
-class Answer:
+class Response:
     def __init__(self, response, seconds):
         self.status, self.headers = response.status, response.headers
         self.content, self.seconds = response.read(), seconds
@@ -88,7 +88,7 @@ def call(shop, method, path, body=None, *, address=None, customer=None, **header
         with suppress(BrokenPipeError):  # it may answer before it has read all
             peer.request(method, path, body, headers)
         response = peer.getresponse()
-        return Answer(response, time.monotonic() - began)
+        return Response(response, time.monotonic() - began)
 
 
 def calls_from_everywhere(shop, path, count):

@@ -76,6 +76,6 @@ def test_standby_takes_over_with_every_order(cluster, standby):
         server.stop()
     assert ids == set(shoppers.acknowledged)
     assert len(ids) == len(shoppers.acknowledged)
-    assert {re.sub("Answer.*", "503", str(each)) for each in shoppers.failures} == {"503"}
+    assert {re.sub("Response.*", "503", str(each)) for each in shoppers.failures} == {"503"}
     assert shoppers.longest < 5
     print(f"{before} orders before, {after} after; {shoppers.longest:.2f} s without service")
