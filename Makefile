@@ -108,7 +108,8 @@ check: $(DEV) ## Lint, format, lock, migrations (there, and harmless at POSTGRES
 
 deploy-check: $(DEV) deploy/.venv/.packages ## Lint what deploys the shop, walk the Dockerfile, run two copies.
 	deploy/check
-	DATABASE_URL=sqlite:///db.sqlite3 .venv/bin/pytest tests/deploy/dockerfile.py tests/deploy/backup.py
+	DATABASE_URL=sqlite:///db.sqlite3 .venv/bin/pytest tests/deploy/dockerfile.py tests/deploy/backup.py \
+		tests/deploy/commands.py
 	DATABASE_URL=$(POSTGRES_URL) .venv/bin/pytest -s \
 		tests/deploy/copies.py tests/deploy/failover.py tests/deploy/backup.py
 

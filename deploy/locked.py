@@ -11,5 +11,5 @@ lock = json.loads((Path(__file__).parent.parent / "Pipfile.lock").read_text(enco
 for name, pin in lock["default"].items():
     extras = f"[{','.join(pin['extras'])}]" if "extras" in pin else ""
     markers = f"; {pin['markers']}" if "markers" in pin else ""
-    hashes = " ".join(f"--hash={each}" for each in pin["hashes"])
+    hashes = " ".join(f"--hash={digest}" for digest in pin["hashes"])
     print(f"{name}{extras}{pin['version']}{markers} {hashes}")

@@ -17,6 +17,6 @@ def check_stock_ledger(app_configs, databases, **kwargs):
     if count:
         yield Error(
             f"The stock does not add up to adjustments and orders; products: {count}.",
-            hint="`manage.py verify_stock` lists them; deploy/RUNBOOK.md says what to do.",
+            hint="`manage.py verify_stock` lists them; docs/operations.md says what to do.",
             id="orders.E001",
         )

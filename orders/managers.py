@@ -116,7 +116,7 @@ class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
         order.set_items(Product.objects.check_availability(quantities), quantities, expected_total)
         return order
 
-    def place(self, *, customer, key=None, fingerprint="", **wanted):
+    def place(self, *, customer, key=None, fingerprint="", **options):
         """Place an order of `quantities`, `{product id: quantity}`: all items or none.
 
         Copies names, SKUs and prices from the products, and the address from `shipping_address`
@@ -132,7 +132,7 @@ class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
         if first:
             return first
         try:
-            return self._place(customer, key, fingerprint, **wanted)
+            return self._place(customer, key, fingerprint, **options)
         except Exception:
             # Perhaps the same request was quicker, and took the last piece or the key.
             first = self._placed_by(customer, key, fingerprint)

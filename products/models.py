@@ -159,13 +159,19 @@ class StockAdjustment(models.Model):
 
     product = models.ForeignKey(Product, models.CASCADE, related_name="adjustments")
     delta = models.IntegerField(
+        "quantity change",
         validators=[MinValueValidator(-MAX_STOCK), MaxValueValidator(MAX_STOCK)],
         help_text="Pieces added (12) or taken (-2).",
     )
     reason = models.CharField(max_length=10, choices=Reason)
     note = models.CharField(max_length=500, blank=True)
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        editable=False,
+        related_name="+",
+        verbose_name="made by",
     )
     created = models.DateTimeField(default=timezone.now, editable=False)
 

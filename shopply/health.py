@@ -2,6 +2,7 @@
 
 import logging
 
+from django.conf import settings
 from django.http import JsonResponse
 from django.views.decorators.http import require_safe
 
@@ -14,7 +15,7 @@ logger = logging.getLogger("shopply.health")
 @require_safe
 def healthz(request):
     """Liveness: the process responds. Whatever else is broken, a restart would not help."""
-    return JsonResponse({"status": "ok"})
+    return JsonResponse({"status": "ok", "version": settings.VERSION})
 
 
 @require_safe

@@ -30,7 +30,9 @@ def remove_charset(environ):
     is UTF-8, and so are the forms that browsers post.
     """
     media_type, *parameters = environ.get("CONTENT_TYPE", "").split(";")
-    boundary = [each for each in parameters if each.strip().lower().startswith("boundary=")]
+    boundary = [
+        parameter for parameter in parameters if parameter.strip().lower().startswith("boundary=")
+    ]
     environ["CONTENT_TYPE"] = ";".join([media_type, *boundary])
 
 

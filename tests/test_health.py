@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
@@ -71,7 +72,7 @@ def test_probe_has_no_session_and_is_only_read(client, db, path):
 
 
 def test_life_asks_the_database_nothing(client):  # without its fixture, a query is refused
-    assert client.get("/healthz").json() == {"status": "ok"}
+    assert client.get("/healthz").json() == {"status": "ok", "version": settings.VERSION}
 
 
 def test_migrations_are_looked_up_until_they_are_applied(

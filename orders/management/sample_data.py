@@ -1,4 +1,4 @@
-"""Believable products and people, each a function of its id, as rows of the columns named here."""
+"""Realistic products and people for `seed_shop`, each a function of its id, as rows of columns."""
 
 from decimal import Decimal
 
@@ -41,17 +41,17 @@ NOTES = (
 )
 
 
-def stamp(moment):
-    """As Django writes it into SQLite, and PostgreSQL reads it in a session that is in UTC."""
-    return f"{moment:%Y-%m-%d %H:%M:%S}"
+def stamp(time):
+    """Return the time as Django writes it into SQLite, and PostgreSQL reads it in UTC."""
+    return f"{time:%Y-%m-%d %H:%M:%S}"
 
 
-ACCOUNT = (
+ACCOUNT_COLUMNS = (
     *("id", "username", "password", "email", "first_name", "last_name", "contact_number"),
     *("street_1", "street_2", "city", "state", "postal_code", "country"),
     *("is_active", "is_staff", "is_superuser", "date_joined"),
 )
-PRODUCT = (
+PRODUCT_COLUMNS = (
     *("id", "name", "sku", "price", "description", "quantity_in_stock", "is_active"),
     *("search_text", "created", "modified"),
 )
@@ -62,7 +62,7 @@ def person(pk):
 
 
 def address(pk):
-    """As the columns from `contact_number` to `country` have it."""
+    """Return the values of the columns from `contact_number` to `country`."""
     street = f"{STREETS[pk // 7 % len(STREETS)]} {pk % 90 + 1}"
     return (f"+49 40 555{pk % 10_000:04}", street, "", *CITIES[pk // 5 % len(CITIES)])
 
@@ -71,16 +71,16 @@ def postal_address(pk):
     return dict(zip(Order.ADDRESS, (" ".join(person(pk)), *address(pk)), strict=True))
 
 
-def account(pk, opened, is_staff=False):
+def account_row(pk, opened, is_staff=False):
     first, last = person(pk)
     username = f"clerk.{pk}" if is_staff else f"{first}.{last}.{pk}".lower()
-    # What begins with "!" is no password's hash: none opens the account.
+    # "!" is an unusable password.
     names = (pk, username, "!", f"{username}@example.com", first, last)
     return (*names, *address(pk), 1, int(is_staff), 0, stamp(opened))
 
 
-def called(pk):
-    """Name, SKU and price of a product."""
+def name_sku_price(pk):
+    """Return name, SKU and price of a product."""
     lot, n = divmod(pk, len(GRAMS) * len(FARMS) * len(ORIGINS) * len(PROCESSES))
     n, grams = divmod(n, len(GRAMS))
     n, farm = divmod(n, len(FARMS))
@@ -93,8 +93,8 @@ def called(pk):
     return f"{name}, lot {lot}" if lot else name, sku, price.quantize(Decimal("0.01"))
 
 
-def product(pk, stock, opened):
-    name, sku, price = called(pk)
+def product_row(pk, stock, opened):
+    name, sku, price = name_sku_price(pk)
     notes = ", ".join(NOTES[pk * step % len(NOTES)] for step in (1, 5, 8))
     roast = ("Light", "Medium", "Dark")[pk % 3]
     description = f"{roast} roast of whole beans, {notes}."

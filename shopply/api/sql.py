@@ -56,8 +56,8 @@ def fetch_with_children(model, tail, params, *children):
     """
     sql = select_with_children(model, *children).format(tail=tail)
     rows, lists, start = execute(sql, params), [], 0
-    for each in (model, *children):
-        stop, make = start + len(each._meta.concrete_fields), row_class(each)._make
+    for row_model in (model, *children):
+        stop, make = start + len(row_model._meta.concrete_fields), row_class(row_model)._make
         lists.append([make(row[start:stop]) for row in rows if row[start] is not None])
         start = stop
     return [instantiate(model, row) for row in lists[0]], *lists[1:]
@@ -75,7 +75,7 @@ def select_with_children(parent, *children):
         if model is not parent:
             (key,) = (field.column for field in model._meta.fields if field.related_model is parent)
             source, own = f"{table} JOIN parent ON parent.id = {table}.{key}", columns(model)
-        lists = [own if each is model else nulls(each) for each in models]
+        lists = [own if other is model else nulls(other) for other in models]
         selects.append(f"SELECT {', '.join(lists)} FROM {source}")  # noqa: S608
     return (
         f"WITH parent AS (SELECT {columns(parent)} FROM {parent._meta.db_table} {{tail}})"  # noqa: S608

@@ -26,7 +26,7 @@ RESTORED = "shop_restored"  # the runbook's name for it
 
 def commands(section):
     """The commands of a section of the runbook for the database of this run."""
-    text = read("deploy/RUNBOOK.md").partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    text = read("docs/operations.md").partition(f"\n## {section}\n")[2].partition("\n## ")[0]
     postgresql, sqlite = re.findall(r"(?:^    .*\n)+", text, re.MULTILINE)
     return {"postgresql": postgresql, "sqlite": sqlite}[connection.vendor]
 

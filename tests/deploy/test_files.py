@@ -32,10 +32,10 @@ def given():
 
 
 def test_every_variable_that_is_set_is_one_the_shop_reads():
-    settings_told = set(re.findall(r"`([A-Z_]+)`", read("README.md")))
+    documented = set(re.findall(r"`([A-Z_]+)`", read("docs/settings.md")))
     for file, names in given().items():
         assert names, file
-        assert names - settings_told - {"IMAGE"} == set(), file
+        assert names - documented - {"IMAGE"} == set(), file
 
 
 def test_image_and_procfile_start_the_same_server():

@@ -10,7 +10,7 @@ from products.models import Product
 from tests import factories
 from tests.deploy.test_files import TOP, read
 
-RUNBOOK = read("deploy/RUNBOOK.md")
+RUNBOOK = read("docs/operations.md")
 
 
 def test_every_alert_has_its_section():

@@ -13,31 +13,31 @@ from django.utils import timezone
 from rest_framework.authtoken.models import Token
 
 from orders.management.sample_data import (
-    ACCOUNT,
-    PRODUCT,
-    account,
-    called,
+    ACCOUNT_COLUMNS,
+    PRODUCT_COLUMNS,
+    account_row,
+    name_sku_price,
     postal_address,
-    product,
+    product_row,
     stamp,
 )
 from orders.models import Order, OrderEvent, OrderItem
 from orders.transitions import Status
 from products.models import Product, Reason, StockAdjustment
 
-LINES = 3
-BATCH = 5_000
-SELLING = timedelta(days=360)
-LAST_TRANSITIONS = timedelta(days=5)  # after an order was placed, at most
+ITEMS_PER_ORDER = 3
+BATCH_SIZE = 5_000
+SALES_PERIOD = timedelta(days=360)
+LAST_TRANSITIONS = timedelta(days=5)  # at most, after an order was placed
 
-ORDER = (
+ORDER_COLUMNS = (
     *("id", "customer_id", "status", "total_price", "currency", "shipping_address"),
     *("fingerprint", "created", "modified"),
 )
-ITEM = ("order_id", "product_id", "name", "sku", "unit_price", "quantity", "line_total")
-EVENT = ("order_id", "status", "at", "by_id", "note")
+ITEM_COLUMNS = ("order_id", "product_id", "name", "sku", "unit_price", "quantity", "line_total")
+EVENT_COLUMNS = ("order_id", "status", "at", "by_id", "note")
 
-COURSES = {  # of a hundred orders, so many went this way
+STATUS_HISTORIES = {  # percent of orders with this history
     (Status.PLACED,): 3,
     (Status.PLACED, Status.CONFIRMED): 3,
     (Status.PLACED, Status.CONFIRMED, Status.SHIPPED): 4,
@@ -48,72 +48,70 @@ COURSES = {  # of a hundred orders, so many went this way
 
 class Command(BaseCommand):
     help = (
-        "Fills the shop with believable products, customers and orders of three lines, for "
-        "benchmarks and demos: the same ones every time, in the year that ends today. Nobody can "
-        "log in to the accounts by password; each has a random token (`manage.py drf_create_token "
-        "<username>` tells it). One more account, `clerk.<id>`, is of staff."
+        "Fills the shop with realistic products, customers and orders of three items, for "
+        "benchmarks and demos: the same ones every time, in the year that ends today. The accounts "
+        "have no passwords, but random tokens: `python manage.py drf_create_token <name>` shows "
+        "one. One more account, `clerk.<id>`, is staff."
     )
 
     def add_arguments(self, parser):
         parser.add_argument("--products", type=int, default=1_000, metavar="N")
         parser.add_argument("--customers", type=int, default=100, metavar="N")
         parser.add_argument("--orders", type=int, default=1_000, metavar="N")
-        parser.add_argument(
-            "--add", action="store_true", help="Also if the shop has orders; they stay as they are."
-        )
+        parser.add_argument("--add", action="store_true", help="Add to existing orders.")
 
     def handle(self, *, products, customers, orders, add, **options):
         if min(products, customers, orders) < 0:
-            raise CommandError("There are no negative numbers of things.")
-        if orders and (products < LINES or not customers):
-            raise CommandError(f"Orders need {LINES} products or more, and a customer.")
+            raise CommandError("Numbers must not be negative.")
+        if orders and (products < ITEMS_PER_ORDER or not customers):
+            raise CommandError(f"Orders need {ITEMS_PER_ORDER} products or more, and a customer.")
         if Order.objects.exists() and not add:
-            raise CommandError("The shop has orders. Seed it nevertheless with --add.")
+            raise CommandError("The shop has orders. Use --add to add to them.")
         with transaction.atomic():
             if connection.vendor == "postgresql":
-                # Keys are checked by each COPY: remembered until the commit they take memory.
+                # Foreign keys are checked by each COPY, since deferred checks take memory.
                 with connection.cursor() as cursor:
                     cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            Seed(self, products, customers, orders).sow()
+            Seed(self, products, customers, orders).run()
             with connection.cursor() as cursor:
                 cursor.execute("ANALYZE")
 
-    def progress(self, what, done, of):
-        """A bar that grows on a terminal; a line when all is done elsewhere."""
+    def progress(self, label, done, total):
+        """Show a progress bar on a terminal, otherwise a line at the end."""
         if self.stdout.isatty():
-            bar = "#" * (30 * done // of)
-            end = "\n" if done == of else ""
-            self.stdout.write(f"\r[{bar:<30}] {done:,} of {of:,} {what}", ending=end)
+            bar = "#" * (30 * done // total)
+            end = "\n" if done == total else ""
+            self.stdout.write(f"\r[{bar:<30}] {done:,} of {total:,} {label}", ending=end)
             self.stdout.flush()
-        elif done == of:
-            self.stdout.write(f"{of:,} {what}")
+        elif done == total:
+            self.stdout.write(f"{total:,} {label}")
 
 
 class Seed:
-    """Rows as text and numbers, which PostgreSQL's COPY and SQLite both take as they are."""
+    """Loads rows of text and numbers, which PostgreSQL's COPY and SQLite accept as they are."""
 
     def __init__(self, command, products, customers, orders):
         self.progress = command.progress
         today = timezone.now().replace(hour=8, minute=0, second=0, microsecond=0)
-        self.opened = today - SELLING - LAST_TRANSITIONS
+        self.opened = today - SALES_PERIOD - LAST_TRANSITIONS
         self.random = random.Random("shopply")  # noqa: S311  no secret, the same each time
-        self.products = ids(Product, products)
-        self.clerk, *self.customers = ids(get_user_model(), customers + 1)
-        self.orders = ids(Order, orders)
+        self.products = next_ids(Product, products)
+        self.clerk, *self.customers = next_ids(get_user_model(), customers + 1)
+        self.orders = next_ids(Order, orders)
         self.sold = dict.fromkeys(self.products, 0)
 
-    def sow(self):
+    def run(self):
         user = get_user_model()
-        self.load(user, ACCOUNT, [account(self.clerk, self.opened, is_staff=True)])
-        rows = (account(pk, self.opened) for pk in self.customers)
-        self.in_batches("customers", user, ACCOUNT, rows, self.customers)
+        self.load(user, ACCOUNT_COLUMNS, [account_row(self.clerk, self.opened, is_staff=True)])
+        rows = (account_row(pk, self.opened) for pk in self.customers)
+        self.load_in_batches("customers", user, ACCOUNT_COLUMNS, rows, self.customers)
         now = stamp(timezone.now())
         tokens = ((secrets.token_hex(20), pk, now) for pk in (self.clerk, *self.customers))
         self.load(Token, ("key", "user_id", "created"), tokens)
         stock = {pk: 0 if pk % 20 == 19 else self.random.randint(1, 500) for pk in self.products}
-        rows = (product(pk, stock[pk], self.opened) for pk in self.products)
-        self.in_batches("products", Product, PRODUCT, rows, self.products)
-        self.sow_orders()
+        rows = (product_row(pk, stock[pk], self.opened) for pk in self.products)
+        self.load_in_batches("products", Product, PRODUCT_COLUMNS, rows, self.products)
+        self.load_orders()
         opening = (
             (pk, left + self.sold[pk], Reason.OPENING.value, "", stamp(self.opened))
             for pk, left in stock.items()
@@ -124,43 +122,47 @@ class Seed:
             for model in (user, Product, Order):
                 restart_sequence(model)
 
-    def sow_orders(self):
-        for start in range(0, len(self.orders), BATCH):
-            batch = [self.order(pk) for pk in self.orders[start : start + BATCH]]
-            self.load(Order, ORDER, (order for order, lines, events in batch))
-            self.load(OrderItem, ITEM, (line for order, lines, events in batch for line in lines))
-            self.load(OrderEvent, EVENT, (event for *_, events in batch for event in events))
+    def load_orders(self):
+        for start in range(0, len(self.orders), BATCH_SIZE):
+            batch = [self.order(pk) for pk in self.orders[start : start + BATCH_SIZE]]
+            self.load(Order, ORDER_COLUMNS, (order for order, items, events in batch))
+            self.load(
+                OrderItem, ITEM_COLUMNS, (item for order, items, events in batch for item in items)
+            )
+            self.load(
+                OrderEvent, EVENT_COLUMNS, (event for *_, events in batch for event in events)
+            )
             self.progress("orders", start + len(batch), len(self.orders))
 
     def order(self, pk):
-        """Its row, those of its lines, and those of its events."""
+        """Return the row of an order, those of its items, and those of its events."""
         customer = self.random.choice(self.customers)
-        (course,) = self.random.choices([*COURSES], COURSES.values())
-        created = self.opened + SELLING * (pk - self.orders[0]) / len(self.orders)
+        (statuses,) = self.random.choices([*STATUS_HISTORIES], STATUS_HISTORIES.values())
+        created = self.opened + SALES_PERIOD * (pk - self.orders[0]) / len(self.orders)
         events, at = [], created
-        for status in course:
+        for status in statuses:
             if status != Status.PLACED:
                 by = customer if status == Status.CANCELLED else self.clerk
                 events.append((pk, status.value, stamp(at), by, ""))
             modified = stamp(at)
             at += timedelta(minutes=self.random.randint(20, 2_000))
-        lines, total = [], Decimal(0)
-        for product_id in self.random.sample(self.products, LINES):
+        items, total = [], Decimal(0)
+        for product_id in self.random.sample(self.products, ITEMS_PER_ORDER):
             quantity = self.random.randint(1, 4)
-            name, sku, price = called(product_id)
-            lines.append((pk, product_id, name, sku, str(price), quantity, str(price * quantity)))
+            name, sku, price = name_sku_price(product_id)
+            items.append((pk, product_id, name, sku, str(price), quantity, str(price * quantity)))
             total += price * quantity
-            if course[-1] != Status.CANCELLED:
+            if statuses[-1] != Status.CANCELLED:
                 self.sold[product_id] += quantity
         address = json.dumps(postal_address(customer))
-        row = (pk, customer, course[-1].value, str(total), settings.SHOP_CURRENCY, address, "")
-        return (*row, stamp(created), modified), lines, events
+        row = (pk, customer, statuses[-1].value, str(total), settings.SHOP_CURRENCY, address, "")
+        return (*row, stamp(created), modified), items, events
 
-    def in_batches(self, what, model, columns, rows, counted):
-        for start in range(0, len(counted), BATCH):
-            size = min(BATCH, len(counted) - start)
+    def load_in_batches(self, label, model, columns, rows, ids):
+        for start in range(0, len(ids), BATCH_SIZE):
+            size = min(BATCH_SIZE, len(ids) - start)
             self.load(model, columns, (next(rows) for _ in range(size)))
-            self.progress(what, start + size, len(counted))
+            self.progress(label, start + size, len(ids))
 
     def load(self, model, columns, rows):
         into = f"{model._meta.db_table} ({', '.join(columns)})"
@@ -174,14 +176,14 @@ class Seed:
                 cursor.executemany(f"INSERT INTO {into} VALUES ({marks})", rows)  # noqa: S608  of our own
 
 
-def ids(model, number):
-    """So many ids that follow those there are."""
+def next_ids(model, number):
+    """Return the next `number` ids of a model."""
     last = model.objects.aggregate(last=Max("pk"))["last"] or 0
     return range(last + 1, last + 1 + number)
 
 
 def restart_sequence(model):
-    """Have the next row that the shop writes follow those that brought their ids."""
+    """Have the next row of the model get an id after those of the loaded rows."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT setval(pg_get_serial_sequence('{model._meta.db_table}', 'id'), max(id))"  # noqa: S608
