@@ -1,4 +1,4 @@
-"""The same seeded data for every server, each with a copy of its own."""
+"""The seeded database: a template, and a copy of it for each server."""
 
 import os
 import secrets
@@ -12,15 +12,15 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 
 from benchmarks.load import Failure
-from benchmarks.processes import cpu_of_tree, parent_of
+from benchmarks.processes import cpu_of_tree, parent_pid
 from benchmarks.rows import Shop
 
 ROOT = Path(__file__).parent.parent
-PLENTY = 1_000_000  # of every product: what is measured is selling, not being sold out
+EXTRA_STOCK = 1_000_000  # of every product, so that none sells out while measured
 
-# How the shop runs in all that is measured. Its request limits stay at their defaults, save that of
-# callers without a log-in: here one address sends what thousands would. No customer of the seeded
-# thousand comes near the limits of one.
+# The shop's settings in all measurements. Rate limits stay at their defaults, except the anonymous
+# one: here one address sends what thousands of clients would. None of the thousand seeded customers
+# comes near a customer's limits.
 PRODUCTION = {
     "DEBUG": "false",
     "SECRET_KEY": secrets.token_urlsafe(50),
@@ -30,11 +30,11 @@ PRODUCTION = {
 }
 
 DELIVERY = (
-    f"UPDATE products_product SET quantity_in_stock = quantity_in_stock + {PLENTY}",
+    f"UPDATE products_product SET quantity_in_stock = quantity_in_stock + {EXTRA_STOCK}",
     "INSERT INTO products_stockadjustment (product_id, delta, reason, note, created)"
-    f" SELECT id, {PLENTY}, 'delivery', '', created FROM products_product",
+    f" SELECT id, {EXTRA_STOCK}, 'delivery', '', created FROM products_product",
 )
-BOOKS = """
+DISCREPANCIES = """
     SELECT
         (SELECT count(*) FROM orders_order),
         (SELECT count(*) FROM orders_order o WHERE coalesce(abs(total_price - (
@@ -47,8 +47,8 @@ BOOKS = """
                 JOIN orders_order o ON o.id = i.order_id WHERE o.status <> 'cancelled'
             ) moved GROUP BY product_id
         ) books ON books.product_id = p.id WHERE quantity_in_stock <> coalesce(n, 0))"""
-# The shop derives from an order that it was placed; its peers read that from a row, the first of
-# an order's events.
+# The shop derives the "placed" event from the order itself; its peers read it from a row, the first
+# of an order's events.
 PLACED_EVENTS = """
     INSERT INTO orders_orderevent (id, order_id, status, at, by_id, note)
     SELECT -id, id, 'placed', created, customer_id, '' FROM orders_order o WHERE NOT EXISTS (
@@ -56,17 +56,17 @@ PLACED_EVENTS = """
 
 
 def manage(database, *command):
-    """Run the shop's `manage.py` on a database; return what it prints."""
-    done = subprocess.run(
+    """Run the shop's `manage.py` on a database and return its output."""
+    result = subprocess.run(
         [ROOT / ".venv/bin/python", "manage.py", *command],
         cwd=ROOT,
         env=os.environ | PRODUCTION | {"DATABASE_URL": database.url},
         capture_output=True,
         text=True,
     )
-    if done.returncode:
-        raise Failure(f"manage.py {command[0]} failed:\n{done.stdout}{done.stderr}")
-    return done.stdout
+    if result.returncode:
+        raise Failure(f"manage.py {command[0]} failed:\n{result.stdout}{result.stderr}")
+    return result.stdout
 
 
 class Database:
@@ -86,9 +86,9 @@ class Database:
         self.write(PLACED_EVENTS)
 
     def seed(self, products, customers, orders):
-        numbers = {"--products": products, "--customers": customers, "--orders": orders}
+        options = {"--products": products, "--customers": customers, "--orders": orders}
         manage(self, "migrate", "--verbosity", "0")
-        manage(self, "seed_shop", *(str(each) for pair in numbers.items() for each in pair))
+        manage(self, "seed_shop", *(str(part) for option in options.items() for part in option))
         self.write(*DELIVERY)
         self.tidy()
 
@@ -103,13 +103,13 @@ class Database:
     def orders(self):
         return self.read("SELECT count(*) FROM orders_order")[0][0]
 
-    def check_books(self, expected):
-        """Fail unless so many orders or a few more are there, whole and taken out of the stock."""
-        orders, of_other_total, of_wrong_stock = self.read(BOOKS)[0]
-        if orders < expected or of_other_total or of_wrong_stock:
+    def check_consistency(self, expected):
+        """Fail unless at least so many orders exist, all with correct totals and stock."""
+        orders, wrong_totals, wrong_stocks = self.read(DISCREPANCIES)[0]
+        if orders < expected or wrong_totals or wrong_stocks:
             raise Failure(
-                f"{self.url}: {orders} orders where {expected} were confirmed, {of_other_total} of "
-                f"another total than their lines; the stock of {of_wrong_stock} products does not "
+                f"{self.url}: {orders} orders where {expected} were confirmed, {wrong_totals} of "
+                f"another total than their lines; the stock of {wrong_stocks} products does not "
                 "add up."
             )
 
@@ -141,11 +141,11 @@ class PostgreSQL(Database):
             connection.execute("VACUUM ANALYZE")
 
     def cpu(self):
-        """Of all of PostgreSQL's processes, if it runs on this machine."""
+        """Return the processor time of all PostgreSQL processes, if they run on this machine."""
         with psycopg.connect(self.server_url) as connection:
             backend = connection.info.backend_pid
             try:
-                postmaster = parent_of(backend)
+                postmaster = parent_pid(backend)
                 if Path(f"/proc/{postmaster}/comm").read_text().strip().startswith("postgres"):
                     return cpu_of_tree(postmaster)
             except (KeyError, OSError):

@@ -1,4 +1,4 @@
-"""Measures what requests cost in ever larger shops (`make growth`): the curve should be flat."""
+"""Measure what requests cost as the shop grows (`make growth`): the curve should be flat."""
 
 import argparse
 import json
@@ -14,9 +14,9 @@ from tempfile import TemporaryDirectory
 from benchmarks.databases import PRODUCTION, ROOT, PostgreSQL, SQLite, manage
 
 RESULTS = Path(__file__).parent / "results"
-SIZES = (1_000, 10_000, 100_000, 1_000_000)  # products; of orders there are twice as many
-SQLITE_SIZES = SIZES[:2]  # it is there to try the shop
-CUSTOMERS = 20  # so that each has more orders than fit a page, in every shop
+SIZES = (1_000, 10_000, 100_000, 1_000_000)  # products; there are twice as many orders
+SQLITE_SIZES = SIZES[:2]  # SQLite is for trying the shop
+CUSTOMERS = 20  # so few that each has more than a page of orders in every shop
 PARTS = (
     "name",
     "contact_number",
@@ -27,9 +27,9 @@ PARTS = (
     "postal_code",
     "country",
 )
-ROUNDS = 5  # in turns, so that what else the machine does is shared by all sizes
+ROUNDS = 5  # interleaved, so that other load on the machine affects all sizes alike
 MEMORY = "memory of the process, MB"
-# On PostgreSQL, the most that the largest shop may cost over the smallest.
+# Maximum cost in the largest shop relative to the smallest, on PostgreSQL.
 LIMITS = {
     "first page": 1.5,
     "page 100": 2,
@@ -39,7 +39,7 @@ LIMITS = {
     MEMORY: 1.1,
 }
 
-# One line each, and the deliveries that have the books add up.
+# Orders of one item, and the deliveries that balance the stock ledger.
 ORDERS = (
     """
     INSERT INTO orders_order (id, customer_id, status, total_price, currency, shipping_address,
@@ -63,53 +63,53 @@ ORDERS = (
 
 
 class Shops:
-    """A shop of each size on one kind of database, measured in turns."""
+    """A shop of each size on one database engine, measured in turns."""
 
-    def __init__(self, kind, databases):
-        self.kind, self.databases = kind, databases  # {size: database}
-        self.measured = {size: {} for size in databases}  # {row: [milliseconds, or megabytes]}
+    def __init__(self, engine, databases):
+        self.engine, self.databases = engine, databases  # {size: database}
+        self.samples = {size: {} for size in databases}  # {row: [milliseconds, or megabytes]}
 
     def run(self):
         """Return the medians: `{row: {size: milliseconds, or megabytes}}`"""
         try:
             for size, database in self.databases.items():
-                self.say(f"seeding {size:,} products and {2 * size:,} orders")
+                self.log(f"seeding {size:,} products and {2 * size:,} orders")
                 seed(database, size)
             for number in range(ROUNDS):
                 for size in self.databases:
-                    self.say(f"round {number + 1}, {size:,} products")
+                    self.log(f"round {number + 1}, {size:,} products")
                     self.measure(size)
         finally:
             for database in self.databases.values():
                 database.drop()
-        rows = next(iter(self.measured.values()))
+        rows = next(iter(self.samples.values()))
         return {
-            row: {size: median(cells[row]) for size, cells in self.measured.items()} for row in rows
+            row: {size: median(cells[row]) for size, cells in self.samples.items()} for row in rows
         }
 
     def measure(self, size):
         output = run_in_shop(self.databases[size], "-m", "benchmarks.growth_rows", str(size))
-        outcome = json.loads(output.splitlines()[-1])  # after those of the log
-        for row, figures in (outcome["rows"] | {MEMORY: [outcome["memory"]]}).items():
-            self.measured[size].setdefault(row, []).extend(figures)
+        result = json.loads(output.splitlines()[-1])  # after the log lines
+        for row, figures in (result["rows"] | {MEMORY: [result["memory"]]}).items():
+            self.samples[size].setdefault(row, []).extend(figures)
 
-    def say(self, sentence):
-        print(f"{datetime.now():%H:%M:%S} {self.kind}: {sentence}", flush=True)  # noqa: DTZ005
+    def log(self, message):
+        print(f"{datetime.now():%H:%M:%S} {self.engine}: {message}", flush=True)  # noqa: DTZ005
 
 
 def seed(database, size):
     database.create()
     manage(database, "migrate", "--verbosity", "0")
-    numbers = {"--products": size, "--customers": CUSTOMERS, "--orders": 0}
-    manage(database, "seed_shop", *(str(each) for pair in numbers.items() for each in pair))
+    options = {"--products": size, "--customers": CUSTOMERS, "--orders": 0}
+    manage(database, "seed_shop", *(str(part) for option in options.items() for part in option))
     address = json.dumps(dict.fromkeys(PARTS, "x"))
     numbers = {"products": size, "orders": 2 * size, "customers": CUSTOMERS}
-    database.write(*(each.format(address=address, **numbers) for each in ORDERS), "ANALYZE")
+    database.write(*(sql.format(address=address, **numbers) for sql in ORDERS), "ANALYZE")
     database.tidy()
 
 
 def run_in_shop(database, *command):
-    """What a Python prints that has the shop's packages, and the settings of production."""
+    """Run Python with the shop's packages and production settings; return its output."""
     settings = PRODUCTION | {
         "DATABASE_URL": database.url,
         "DJANGO_SETTINGS_MODULE": "shopply.settings",
@@ -149,21 +149,21 @@ def main():
     quick = parser.parse_args().quick
     sizes = SIZES[:-1] if quick else SIZES
     began, server = time.monotonic(), os.environ["POSTGRES_URL"]
-    # Not in /tmp, which may be memory: SQLite's file belongs on a disk.
+    # Not in /tmp, which may be in memory: SQLite's file belongs on a disk.
     with TemporaryDirectory(dir=RESULTS.parent, prefix="run-") as folder:
         postgresql = {size: PostgreSQL(server, f"growth_{size}") for size in sizes}
         sqlite = {size: SQLite(folder, str(size)) for size in SQLITE_SIZES}
-        measured = {
-            kind: Shops(kind, databases).run()
-            for kind, databases in (("PostgreSQL", postgresql), ("SQLite", sqlite))
+        results = {
+            engine: Shops(engine, databases).run()
+            for engine, databases in (("PostgreSQL", postgresql), ("SQLite", sqlite))
         }
     lines = [
         f"# What requests cost as the shop grows, {datetime.now(UTC):%Y-%m-%d}",
         *("", f"`make growth`, in one process, without a server; medians. {platform.system()} on"),
         f"{os.cpu_count()} cores, Python {platform.python_version()}.",
     ]
-    for kind, rows in measured.items():
-        lines += ["", f"## {kind}", "", *table(rows, LIMITS if kind == "PostgreSQL" else {})]
+    for engine, rows in results.items():
+        lines += ["", f"## {engine}", "", *table(rows, LIMITS if engine == "PostgreSQL" else {})]
     print("\n".join(lines))
     print(f"{time.monotonic() - began:.0f} s")
     if not quick:

@@ -1,4 +1,4 @@
-"""What is asked of a shop of so many products, in one process; prints what it took, as JSON."""
+"""Send requests to a shop of the given size in one process; print the durations as JSON."""
 
 import io
 import json
@@ -19,26 +19,26 @@ from rest_framework.authtoken.models import Token  # noqa: E402
 
 from products.models import Product  # noqa: E402
 
-# That what each takes is its own: the first time it finds the processor's caches and the database's
-# full of what was asked for before, which may be all of the shop.
+# Each request is repeated and its first duration is not counted: the request before it, which may
+# have read the whole shop, has filled the caches of the processor and of the database.
 IN_A_ROW = 5
 COLD = {"own orders": "own orders, right after the search"}
-TIMES = 10
+REPEATS = 10
 
 
 def rows(size):
-    """`{name: (path, tokens)}`, the tokens to ask with in turn."""
-    last = size * 49 // 50 // 5  # one in fifty is retired, and there are five to a page
+    """Return `{name: (path, tokens)}`; the tokens are used in turn."""
+    last_page = size * 49 // 50 // 5  # one in fifty is retired, and a page has five
     keys = Token.objects.order_by("user_id").values_list("key", flat=True)
     customers, clerk = keys.filter(user__is_staff=False), keys.get(user__is_staff=True)
-    far = b64encode(f"p={size}".encode()).decode()  # of twice as many orders
+    middle_cursor = b64encode(f"p={size}".encode()).decode()  # there are twice as many orders
     products = {
         "first page": "",
         "page 100": "?page=100",
-        "middle page": f"?page={last // 2}",
-        "last page": f"?page={last}",
+        "middle page": f"?page={last_page // 2}",
+        "last page": f"?page={last_page}",
         "first page, by price": "?ordering=-price",
-        "last page, by name": f"?ordering=name&page={last}",
+        "last page, by name": f"?ordering=name&page={last_page}",
         "search that finds 1": f"?search=-{size - 2}",
         "search that finds 1 in 20": "?search=ethiopia",
         "within a price": "?min_price=9&max_price=9.10",
@@ -48,9 +48,9 @@ def rows(size):
     }
     orders = {
         "own orders": ("", customers),
-        "own orders, half way down": (f"?cursor={far}", customers),
+        "own orders, half way down": (f"?cursor={middle_cursor}", customers),
         "all orders, for staff": ("?customer=all", [clerk]),
-        "all orders, half way down": (f"?customer=all&cursor={far}", [clerk]),
+        "all orders, half way down": (f"?customer=all&cursor={middle_cursor}", [clerk]),
     }
     return {name: (f"/api/products/{query}", cycle([None])) for name, query in products.items()} | {
         name: (f"/api/orders/{query}", cycle(tokens)) for name, (query, tokens) in orders.items()
@@ -58,39 +58,39 @@ def rows(size):
 
 
 def sell():
-    """Write to a product as a sale does, so that no kept page answers."""
+    """Write to a product as a sale does, so that no cached page is returned."""
     Product.objects.filter(pk=1).update(quantity_in_stock=F("quantity_in_stock"))
 
 
-def milliseconds(act, *args, **kwargs):
+def measure_ms(function, *args, **kwargs):
     began = time.perf_counter()
-    result = act(*args, **kwargs)
+    result = function(*args, **kwargs)
     return (time.perf_counter() - began) * 1_000, result
 
 
 def send(client, path, token):
     headers = {"Authorization": f"Token {token}"} if token else {}
-    took, response = milliseconds(client.get, path, headers=headers)
+    duration, response = measure_ms(client.get, path, headers=headers)
     if response.status_code != 200 or not response.json()["results"]:
         sys.exit(f"{path}: {response.status_code} {response.content}")
-    return took
+    return duration
 
 
 def measure(size):
-    client, took = Client(SERVER_NAME="127.0.0.1"), {}
+    client, durations = Client(SERVER_NAME="127.0.0.1"), {}
     requests = rows(size)
-    for _ in range(TIMES):
+    for _ in range(REPEATS):
         for name, (path, tokens) in requests.items():
             for number in range(1 + IN_A_ROW):
                 sell()
-                one = send(client, path, next(tokens))
+                duration = send(client, path, next(tokens))
                 row = name if number else COLD.get(name)
                 if row:
-                    took.setdefault(row, []).append(one)
+                    durations.setdefault(row, []).append(duration)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    verify = milliseconds(call_command, "verify_stock", stdout=io.StringIO())
-    took["manage.py verify_stock"] = [verify[0]]
-    return {"rows": took, "memory": memory}
+    verification = measure_ms(call_command, "verify_stock", stdout=io.StringIO())
+    durations["manage.py verify_stock"] = [verification[0]]
+    return {"rows": durations, "memory": memory}
 
 
 if __name__ == "__main__":

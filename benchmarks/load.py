@@ -1,4 +1,4 @@
-"""Loading a server for some seconds, and what that cost whom."""
+"""Load a server for some seconds and measure throughput, latency and processor time."""
 
 import json
 import resource
@@ -16,7 +16,7 @@ NO_END = 3600  # seconds
 
 
 class Failure(Exception):
-    """What makes the whole run worth nothing."""
+    """Makes the whole run fail."""
 
 
 def require_programs():
@@ -26,9 +26,9 @@ def require_programs():
 
 
 def wrk(server, requests, seconds, connections=CONNECTIONS, count_304=False):
-    """The command that sends a server these requests, over and over, and prints the outcome."""
+    """Return the command that sends a server these requests repeatedly and prints the result."""
     file = server.folder / f"requests-{connections}"
-    file.write_text("\0".join(each.raw() for each in requests))
+    file.write_text("\0".join(request.raw() for request in requests))
     return [
         *("wrk", "--threads", "1", "--connections", str(connections), "--timeout", "10s"),
         *("--duration", f"{seconds}s", "--script", str(Path(__file__).with_name("load.lua"))),
@@ -40,45 +40,45 @@ def wrk(server, requests, seconds, connections=CONNECTIONS, count_304=False):
 def measure(server, requests, seconds, count_304=False):
     """Load a server over 16 connections.
 
-    Return requests per second, latencies in milliseconds, and milliseconds of processor per
-    request; with an order client, those that its orders took of the server are among them.
+    Return requests per second, latencies in milliseconds, and processor milliseconds per request.
+    With an order client, these include what its orders cost the server.
     """
     before = cpu(server)
     output = subprocess.check_output(wrk(server, requests, seconds, count_304=count_304), text=True)
-    spent = [after - start for start, after in zip(before, cpu(server), strict=True)]
-    measured = outcome(output)
+    cpu_seconds = [after - start for start, after in zip(before, cpu(server), strict=True)]
+    result = parse_output(output)
     names = ("server", "database", "generator")
-    measured["cpu_ms"] = {
-        name: 1000 * seconds / (measured["requests"] or 1)
-        for name, seconds in zip(names, spent, strict=True)
+    result["cpu_ms"] = {
+        name: 1000 * seconds / (result["requests"] or 1)
+        for name, seconds in zip(names, cpu_seconds, strict=True)
     }
-    return measured
+    return result
 
 
 @contextmanager
 def order_client(server, orders):
-    """Place orders over one more connection, one after the other, for as long as the block runs.
+    """Place orders one after the other over one more connection while the block runs.
 
-    What it yields says how many, once the block has ended.
+    Yields a dict, which has the result once the block has ended.
     """
-    placed = {}
+    result = {}
     command = wrk(server, orders, NO_END, connections=1)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as client:
         try:
-            yield placed
+            yield result
         finally:
             client.send_signal(signal.SIGINT)  # wrk ends, and prints its summary
             output, _ = client.communicate(timeout=30)
-    placed.update(outcome(output))
+    result.update(parse_output(output))
 
 
-def outcome(output):
-    measured = json.loads(output.splitlines()[-1])
-    return measured | {"rps": measured["requests"] / measured["seconds"]}
+def parse_output(output):
+    result = json.loads(output.splitlines()[-1])
+    return result | {"rps": result["requests"] / result["seconds"]}
 
 
 def cpu(server):
-    """Seconds that the server, the database and all generators so far have worked."""
+    """Return the processor seconds of the server, the database and all load generators so far."""
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return (
         cpu_of_tree(server.process.pid),

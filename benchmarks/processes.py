@@ -1,4 +1,4 @@
-"""What Linux tells of processes."""
+"""Statistics of processes, from Linux's /proc."""
 
 import os
 from pathlib import Path
@@ -6,32 +6,32 @@ from pathlib import Path
 TICK = os.sysconf("SC_CLK_TCK")
 
 
-def stats():
-    """`{process: (its parent, ticks of it and of its children that ended)}`"""
-    found = {}
+def read_stats():
+    """Return `{pid: (parent, ticks of the process and of its children that ended)}`."""
+    processes = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
                 fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:  # it ended meanwhile
+            except OSError:  # the process has ended
                 continue
-            found[int(entry.name)] = (int(fields[1]), sum(map(int, fields[11:15])))
-    return found
+            processes[int(entry.name)] = (int(fields[1]), sum(map(int, fields[11:15])))
+    return processes
 
 
 def cpu_of_tree(root):
-    """Seconds of processor time of a process and of all that descend from it, ended ones too."""
-    found = stats()
+    """Return the processor seconds of a process and all its descendants, including ended ones."""
+    processes = read_stats()
     children = {}
-    for pid, (parent, _) in found.items():
+    for pid, (parent, _) in processes.items():
         children.setdefault(parent, []).append(pid)
-    ticks, waiting = 0, [root]
-    while waiting:
-        pid = waiting.pop()
-        ticks += found[pid][1] if pid in found else 0
-        waiting += children.get(pid, [])
+    ticks, pending = 0, [root]
+    while pending:
+        pid = pending.pop()
+        ticks += processes[pid][1] if pid in processes else 0
+        pending += children.get(pid, [])
     return ticks / TICK
 
 
-def parent_of(pid):
-    return stats()[pid][0]
+def parent_pid(pid):
+    return read_stats()[pid][0]

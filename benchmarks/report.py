@@ -1,4 +1,4 @@
-"""Medians, ratios and the tables they make."""
+"""Medians, ratios and the tables that show them."""
 
 from statistics import median
 
@@ -10,29 +10,29 @@ FLOORS = {row.name: row.floor for row in ROWS if row.floor}
 
 
 def summary(rounds):
-    """Of the rounds of one row on one server."""
+    """Summarize the rounds of one row on one server."""
     medians = {
-        name: round(median(each[name] for each in rounds), 2)
+        name: round(median(result[name] for result in rounds), 2)
         for name in ("rps", "p50", "p99", "orders_per_second")
     }
     cpu = {
-        part: round(median(each["cpu_ms"][part] for each in rounds), 3)
+        part: round(median(result["cpu_ms"][part] for result in rounds), 3)
         for part in ("server", "database", "generator")
     }
     totals = {
-        name: sum(each[name] for each in rounds)
+        name: sum(result[name] for result in rounds)
         for name in ("errors", "not_modified", "requests", "orders")
     }
     return {
         **medians,
         "cpu_ms": cpu,
-        "rounds": [round(each["rps"], 1) for each in rounds],
+        "rounds": [round(result["rps"], 1) for result in rounds],
         **totals,
     }
 
 
-def over_fastapi(row):
-    """The requests per second of each server over FastAPI's: `{server: ratio}`"""
+def ratios_to_fastapi(row):
+    """Return each server's throughput relative to FastAPI's: `{server: ratio}`."""
     peer = row.get(FASTAPI, {}).get("rps")
     return {
         name: row[name]["rps"] / peer for name in ORDER if peer and name in row and name != FASTAPI
@@ -45,12 +45,12 @@ def markdown(results):
     lines += [f"- {name}: {value}" for name, value in results["versions"].items()]
     for database, rows in results["databases"].items():
         lines += ["", f"## {database}", "", "Requests per second (p50, p99 in ms):", ""]
-        lines += table(rows, cell_of_speed)
+        lines += table(rows, speed_cell)
         floors = FLOORS if database == "PostgreSQL" else {}
         ratios = {
             name: {
                 server: verdict(server, ratio, floors.get(name))
-                for server, ratio in over_fastapi(row).items()
+                for server, ratio in ratios_to_fastapi(row).items()
             }
             | ({"floor": f"{floors[name]:g}"} if name in floors else {})
             for name, row in rows.items()
@@ -58,7 +58,7 @@ def markdown(results):
         lines += ["", "Requests per second over those of FastAPI:", ""]
         lines += table(ratios, str, ("floor", *ORDER))
         lines += ["", "Milliseconds of processor per request, of server + database + generator:"]
-        lines += ["", *table(rows, cell_of_cpu)]
+        lines += ["", *table(rows, cpu_cell)]
     if results["faults"]:
         lines += ["", "**This run failed:**", "", *(f"- {fault}" for fault in results["faults"])]
     return "\n".join(lines) + "\n"
@@ -79,13 +79,13 @@ def table(rows, cell, columns=ORDER):
         yield f"| {name} | {' | '.join(cells)} |"
 
 
-def cell_of_speed(measured):
-    latencies = f"{measured['p50']:,.1f}, {measured['p99']:,.1f}"
-    orders = f"; beside {measured['orders_per_second']:,.0f} orders" if measured["orders"] else ""
-    errors = f", **{measured['errors']:,} errors**" if measured["errors"] else ""
-    return f"{measured['rps']:,.0f} ({latencies}{orders}{errors})"
+def speed_cell(result):
+    latencies = f"{result['p50']:,.1f}, {result['p99']:,.1f}"
+    orders = f"; beside {result['orders_per_second']:,.0f} orders" if result["orders"] else ""
+    errors = f", **{result['errors']:,} errors**" if result["errors"] else ""
+    return f"{result['rps']:,.0f} ({latencies}{orders}{errors})"
 
 
-def cell_of_cpu(measured):
-    cpu = measured["cpu_ms"]
+def cpu_cell(result):
+    cpu = result["cpu_ms"]
     return " + ".join(f"{cpu[part]:.2f}" for part in ("server", "database", "generator"))

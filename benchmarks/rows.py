@@ -1,4 +1,4 @@
-"""What every server is asked for: the rows of the table, as requests."""
+"""The rows of the table: the requests that every server gets."""
 
 import json
 import random
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import cycle
 from typing import NamedTuple
 
-HOST = "127.0.0.1:8000"  # what every server is called, so that all make the same links
-KEY = "@KEY@"  # load.lua puts a new key here each time
+HOST = "127.0.0.1:8000"  # the same for every server, so that all return the same links
+KEY = "@KEY@"  # load.lua replaces it with a new key in each request
 WORDS = ("kenya", "washed", "las palmas", "jasmine", "honey peru", "dark cocoa", "250", "gesha")
 
 
@@ -32,7 +32,7 @@ class Request(NamedTuple):
         return json.dumps(self.body) if self.body else ""
 
     def raw(self):
-        """The request as it goes over the wire."""
+        """Return the request as sent over the wire."""
         content = self.content()
         headers = self.all_headers()
         if content:
@@ -41,88 +41,86 @@ class Request(NamedTuple):
         return "\r\n".join(lines) + "\r\n\r\n" + content
 
 
-def answer_key(method, path, conditional):
-    """What requests that get the same answer of the bare view have in common."""
+def response_key(method, path, conditional):
+    """Return a key that is the same for all requests with the same response of the bare view."""
     return f"{method} {re.sub('(?<=/)[0-9]+(?=/$)|(?<=search=).*', '*', path)} {conditional}"
 
 
 class Shop(NamedTuple):
-    """What the seeded data has to ask for."""
+    """Tokens and products of the seeded data."""
 
     tokens: list
-    products: list  # ids of those for sale
+    products: list  # ids of active products
 
 
-def product_list(shop, chance):
+def product_list(shop, rng):
     return Request("GET", "/api/products/")
 
 
-def product_list_of_100(shop, chance):
+def product_list_of_100(shop, rng):
     return Request("GET", "/api/products/?items_per_page=100")
 
 
-def search(shop, chance):
-    return Request("GET", f"/api/products/?search={chance.choice(WORDS).replace(' ', '%20')}")
+def search(shop, rng):
+    return Request("GET", f"/api/products/?search={rng.choice(WORDS).replace(' ', '%20')}")
 
 
-def product(shop, chance):
-    return Request("GET", f"/api/products/{chance.choice(shop.products)}/")
+def product(shop, rng):
+    return Request("GET", f"/api/products/{rng.choice(shop.products)}/")
 
 
-def own_orders(shop, chance):
+def own_orders(shop, rng):
     return Request("GET", "/api/orders/?items_per_page=5", next(shop.tokens))
 
 
-def own_orders_25(shop, chance):
+def own_orders_25(shop, rng):
     return Request("GET", "/api/orders/?items_per_page=25", next(shop.tokens))
 
 
-def own_row(shop, chance):
+def own_row(shop, rng):
     return Request("GET", "/api/customers/", next(shop.tokens))
 
 
-def order(shop, chance):
-    items = [
-        {"product": pk, "quantity": chance.randint(1, 3)} for pk in chance.sample(shop.products, 3)
-    ]
+def order(shop, rng):
+    items = [{"product": pk, "quantity": rng.randint(1, 3)} for pk in rng.sample(shop.products, 3)]
     return Request("POST", "/api/orders/", next(shop.tokens), {"items": items})
 
 
-def order_with_key(shop, chance):
-    return order(shop, chance)._replace(headers={"Idempotency-Key": KEY})
+def order_with_key(shop, rng):
+    return order(shop, rng)._replace(headers={"Idempotency-Key": KEY})
 
 
-def order_of_one_product(shop, chance):
+def order_of_one_product(shop, rng):
     items = [{"product": shop.products[0], "quantity": 1}]
     return Request("POST", "/api/orders/", next(shop.tokens), {"items": items})
 
 
-def mix(shop, chance):
-    """Of a hundred requests, 45 lists, 30 products, 15 lists of own orders and 10 orders."""
-    makers, weights = (product_list, product, own_orders, order), (45, 30, 15, 10)
-    return chance.choices(makers, weights)[0](shop, chance)
+def mix(shop, rng):
+    """Mix 45% product lists, 30% products, 15% lists of own orders and 10% new orders."""
+    builders, weights = (product_list, product, own_orders, order), (45, 30, 15, 10)
+    return rng.choices(builders, weights)[0](shop, rng)
 
 
 @dataclass(frozen=True)
 class Row:
     name: str
-    make: Callable
-    floor: float | None = None  # on PostgreSQL, the least throughput over FastAPI's
+    build: Callable
+    floor: float | None = None  # minimum throughput relative to FastAPI, on PostgreSQL
     writes: bool = False  # places orders
-    order_client: bool = False  # one more client places orders while the row is measured
+    order_client: bool = False  # another client places orders while the row is measured
     conditional: bool = False  # sends If-None-Match with the ETag of the shop
-    counts: bool = False  # answers with a count, so the peer that keeps it takes part
-    redis: bool = False  # measured with a cache in Redis too
-    sqlite: bool = False  # measured on SQLite too
+    counts: bool = False  # returns a count, so the peer that caches counts takes part
+    redis: bool = False  # also measured with a cache in Redis
+    sqlite: bool = False  # also measured on SQLite
 
     def requests(self, shop, number, etag=None):
-        """The same ones for all servers, and every time."""
-        chance = random.Random(self.name)
-        # In turn, so that no customer comes near a limit of the shop.
-        shop = shop._replace(tokens=cycle(chance.sample(shop.tokens, len(shop.tokens))))
-        requests = [self.make(shop, chance) for _ in range(number)]
+        """Return the requests, the same for all servers and in every run."""
+        rng = random.Random(self.name)
+        # Tokens take turns, so that no customer comes near a rate limit.
+        shop = shop._replace(tokens=cycle(rng.sample(shop.tokens, len(shop.tokens))))
+        requests = [self.build(shop, rng) for _ in range(number)]
         if etag:
-            return [each._replace(headers={"If-None-Match": etag}) for each in requests]
+            return [request._replace(headers={"If-None-Match": etag}) for request in requests]
         return requests
 
 

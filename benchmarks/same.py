@@ -1,45 +1,45 @@
-"""Before anything is timed: do all servers give the same answers, and refuse the same?"""
+"""Check, before anything is timed, that all servers return the same responses and errors."""
 
 import json
 import uuid
 from urllib.parse import parse_qsl
 
 from benchmarks.load import Failure
-from benchmarks.rows import KEY, Request, answer_key
+from benchmarks.rows import KEY, Request, response_key
 from benchmarks.servers import BARE
 
 SAMPLE_SIZE = 5
-OF_THE_MOMENT = ("id", "created", "modified", "at")  # in answers to what was just written
+VOLATILE_FIELDS = ("id", "created", "modified", "at")  # in responses to writes
 
 
 def check_same(row, servers, requests):
-    """Fail unless all answer the first of these requests as the first server, a shop, does."""
+    """Fail unless all servers respond to the first requests as the first one, a shop, does."""
     shop, sample = servers[0], requests[:SAMPLE_SIZE]
-    # The whole answer, where others do not revalidate.
-    expected = [answer(shop, each._replace(headers={}), row) for each in sample]
+    # Without If-None-Match: the peers do not revalidate, and return the whole response.
+    expected = [fetch_response(shop, request._replace(headers={}), row) for request in sample]
     for server in servers:
         for request, (status, body) in zip(sample, expected, strict=True):
-            got = (status, body) if server is shop else answer(server, request, row)
+            actual = (status, body) if server is shop else fetch_response(server, request, row)
             if server.name == BARE:
-                got = (got[0], body)  # one answer stands for all of a kind
-            if row.conditional and got[0] == 304:
+                actual = (actual[0], body)  # it returns one response for many requests
+            if row.conditional and actual[0] == 304:
                 continue
-            if got != (200 if request.method == "GET" else 201, body):
+            if actual != (200 if request.method == "GET" else 201, body):
                 raise Failure(
                     f"{row.name}: {server.name} answers {request.method} {request.path} with\n"
-                    f"{got[0]} {json.dumps(got[1])}\nand {shop.name} with\n"
+                    f"{actual[0]} {json.dumps(actual[1])}\nand {shop.name} with\n"
                     f"{status} {json.dumps(body)}"
                 )
 
 
-def answer(server, request, row):
-    """Status and JSON, without what cannot be the same if orders are placed."""
+def fetch_response(server, request, row):
+    """Return status and JSON, without fields that differ each time an order is placed."""
     status, _, body = server.send(with_key(request))
     try:
         body = json.loads(body) if body else None
     except ValueError:
         raise Failure(f"{server.name} answers {request.path} with {status}:\n{body}") from None
-    return status, comparable(body, OF_THE_MOMENT if row.writes else ())
+    return status, normalize(body, VOLATILE_FIELDS if row.writes else ())
 
 
 def with_key(request):
@@ -48,74 +48,72 @@ def with_key(request):
     return request._replace(headers={"Idempotency-Key": uuid.uuid4().hex})
 
 
-def comparable(body, ignored):
-    """The parameters of a link mean the same in any order."""
+def normalize(body, ignored):
+    """Remove the ignored fields, and the order of the query parameters of links."""
     if isinstance(body, list):
-        return [comparable(each, ignored) for each in body]
+        return [normalize(item, ignored) for item in body]
     if isinstance(body, dict):
-        return {
-            key: comparable(value, ignored) for key, value in body.items() if key not in ignored
-        }
+        return {key: normalize(value, ignored) for key, value in body.items() if key not in ignored}
     if isinstance(body, str) and body.startswith("http"):
-        address, _, parameters = body.partition("?")
-        return [address, sorted(parse_qsl(parameters))]
+        url, _, query = body.partition("?")
+        return [url, sorted(parse_qsl(query))]
     return body
 
 
-def check_refusals(servers, shop, retired):
-    """Fail unless each refuses what it must, replays what it must, and writes nothing of it."""
+def check_error_responses(servers, shop, retired_id):
+    """Fail unless each server rejects bad requests, replays keys, and writes nothing for either."""
     for server in servers:
         if server.name == BARE:
             continue
         before = server.database.orders()
-        for request, statuses in refusals(shop, retired):
+        for request, statuses in error_cases(shop, retired_id):
             status, _, body = server.send(request)
             if status not in statuses:
                 raise Failure(
                     f"{server.name} answers {request.method} {request.path} {request.body} with "
                     f"{status}, not with {' or '.join(map(str, statuses))}:\n{body}"
                 )
-        first, again, other = keyed(shop)
-        answers = [server.send(each) for each in (first, again, other)]
-        if [status for status, *_ in answers] != [201, 201, 422]:
-            raise Failure(f"{server.name} answers one key twice with {answers}")
-        if json.loads(answers[0][2]) != json.loads(answers[1][2]):
-            raise Failure(f"{server.name} replays another order: {answers}")
+        first, again, other = requests_with_key(shop)
+        responses = [server.send(request) for request in (first, again, other)]
+        if [status for status, *_ in responses] != [201, 201, 422]:
+            raise Failure(f"{server.name} answers one key twice with {responses}")
+        if json.loads(responses[0][2]) != json.loads(responses[1][2]):
+            raise Failure(f"{server.name} replays another order: {responses}")
         if server.database.orders() != before + 1:
             raise Failure(f"{server.name} wrote an order that it refused.")
 
 
-def order(shop, product, quantity=1, token=None, **more):
-    body = {"items": [{"product": product, "quantity": quantity}], **more}
+def order(shop, product, quantity=1, token=None, **fields):
+    body = {"items": [{"product": product, "quantity": quantity}], **fields}
     return Request("POST", "/api/orders/", token or shop.tokens[0], body)
 
 
-def refusals(shop, retired):
-    good = order(shop, shop.products[0])
-    yield good._replace(token=None), (401,)
-    yield good._replace(token="0" * 40), (401,)
+def error_cases(shop, retired_id):
+    valid = order(shop, shop.products[0])
+    yield valid._replace(token=None), (401,)
+    yield valid._replace(token="0" * 40), (401,)
     yield Request("GET", "/api/orders/"), (401,)
     yield order(shop, shop.products[0], quantity=0), (400, 422)
     yield order(shop, shop.products[0], quantity=10_001), (400, 422)
     yield order(shop, 10**12), (400, 422)
     yield order(shop, shop.products[0], expected_total="0.01"), (409,)
-    yield order(shop, retired), (400, 409)
-    yield Request("GET", f"/api/products/{retired}/"), (404,)
+    yield order(shop, retired_id), (400, 409)
+    yield Request("GET", f"/api/products/{retired_id}/"), (404,)
 
 
-def keyed(shop):
-    key = {"Idempotency-Key": uuid.uuid4().hex}
-    first = order(shop, shop.products[0])._replace(headers=key)
-    return first, first, order(shop, shop.products[1])._replace(headers=key)
+def requests_with_key(shop):
+    headers = {"Idempotency-Key": uuid.uuid4().hex}
+    first = order(shop, shop.products[0])._replace(headers=headers)
+    return first, first, order(shop, shop.products[1])._replace(headers=headers)
 
 
-def capture(server, row, requests):
-    """What the shop answers, for the bare view to repeat: `{key: (status, body)}`"""
-    answers = {}
+def capture_responses(server, row, requests):
+    """Return the shop's responses, for the bare view to repeat: `{key: (status, body)}`."""
+    responses = {}
     for request in requests[:SAMPLE_SIZE]:
         status, _, body = server.send(with_key(request))
         if status not in (200, 201, 304):
             raise Failure(f"{row.name}: {request.method} {request.path} is a {status}:\n{body}")
         conditional = "If-None-Match" in request.headers
-        answers[answer_key(request.method, request.path, conditional)] = (status, body)
-    return answers
+        responses[response_key(request.method, request.path, conditional)] = (status, body)
+    return responses

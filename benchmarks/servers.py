@@ -1,4 +1,4 @@
-"""The shop and its peers, each as its own documentation has it run: two worker processes."""
+"""The shop and its peers, each run as its documentation says, with two worker processes."""
 
 import os
 import signal
@@ -21,32 +21,32 @@ BARE, PLAIN = "bare Django", "plain DRF"
 FASTAPI, FASTAPI_COUNT = "FastAPI", "FastAPI, count kept"
 
 
-def command_of(name, port):
-    here = Path(sys.executable).parent
+def build_command(name, port):
+    bin_folder = Path(sys.executable).parent
     if name in SHOPS:
         web = (ROOT / "Procfile").read_text().partition("web: ")[2].splitlines()[0]
-        # In the process group of the shop, so that it ends with it, and its processor time counts.
+        # In the shop's process group: it stops with the shop, and its processor time counts.
         redis = f"redis-server --port {port + 1} --bind 127.0.0.1 --save '' & "
         return ["sh", "-c", redis + web if name == REDIS else web]
     if name == BARE:
         return [
-            *(here / "granian", "--interface", "wsgi", "--workers", WORKERS),
+            *(bin_folder / "granian", "--interface", "wsgi", "--workers", WORKERS),
             *("--blocking-threads", "1", "--no-ws", "--log-level", "warning"),
             *("--host", "127.0.0.1", "--port", str(port), "benchmarks.peers.bare:application"),
         ]
     if name == PLAIN:
         return [
-            *(here / "gunicorn", "benchmarks.peers.plain.wsgi", "--workers", WORKERS),
+            *(bin_folder / "gunicorn", "benchmarks.peers.plain.wsgi", "--workers", WORKERS),
             *("--bind", f"127.0.0.1:{port}", "--no-control-socket", "--log-level", "warning"),
         ]
     return [
-        *(here / "uvicorn", "benchmarks.peers.fast.main:app", "--workers", WORKERS),
+        *(bin_folder / "uvicorn", "benchmarks.peers.fast.main:app", "--workers", WORKERS),
         *("--host", "127.0.0.1", "--port", str(port)),
         *("--no-access-log", "--log-level", "warning"),
     ]
 
 
-def environment_of(name, port):
+def build_environment(name, port):
     if name == FASTAPI_COUNT:
         return {"COUNT": "kept"}
     if name not in SHOPS:
@@ -62,7 +62,7 @@ def environment_of(name, port):
 
 
 def free_port():
-    """A port that is free, and so is the next."""
+    """Return a port that is free, as is the next one."""
     while True:
         with socket.socket() as probe, socket.socket() as following, suppress(OSError):
             probe.bind(("127.0.0.1", 0))
@@ -80,19 +80,22 @@ class Server:
 
     def start(self):
         self.port = free_port()
-        own = {"DATABASE_URL": self.database.url, "ANSWERS": str(self.folder / "answers.json")}
+        environment = {
+            "DATABASE_URL": self.database.url,
+            "ANSWERS": str(self.folder / "answers.json"),
+        }
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                command_of(self.name, self.port),
+                build_command(self.name, self.port),
                 cwd=ROOT,
-                env=os.environ | own | environment_of(self.name, self.port),
+                env=os.environ | environment | build_environment(self.name, self.port),
                 start_new_session=True,
                 stdout=log,
                 stderr=log,
             )
 
     def wait(self):
-        """Return once it answers."""
+        """Return once the server responds."""
         deadline = time.monotonic() + 60
         while True:
             try:
@@ -118,7 +121,7 @@ class Server:
             self.process.wait()
 
     def send(self, request):
-        """Status, headers and body of the answer."""
+        """Return status, headers and body of the response."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             content = request.content() or None
@@ -130,8 +133,8 @@ class Server:
 
 
 @contextmanager
-def running(names, template, copy, folder):
-    """All these servers at once, each on a fresh copy of the template."""
+def run_servers(names, template, copy, folder):
+    """Run all these servers at once, each on a fresh copy of the template."""
     with ExitStack() as stack:
         servers = []
         for index, name in enumerate(names):
@@ -144,7 +147,7 @@ def running(names, template, copy, folder):
         for server in servers:
             server.start()
             stack.callback(server.stop)
-            if server.name in SHOPS:  # one after the other: each collects the static files first
+            if server.name in SHOPS:  # one after the other, as each collects static files first
                 server.wait()
         for server in servers:
             server.wait()

@@ -30,7 +30,7 @@ class RateLimitedModelBackend(ModelBackend):
         customer = Customer.objects.filter(username__iexact=username[:151]).first()
         if customer and customer.is_active and verified_passwords.has(customer, password, client):
             return customer
-        with hashing.take():
+        with hashing.acquire():
             account = username[:151].upper()
             attempts = count_attempts(account, address, has_token)
             customer = super().authenticate(request, username, password, **kwargs)

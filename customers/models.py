@@ -159,7 +159,7 @@ class Customer(AbstractUser):
 
         Raises Busy, and AccountClosed if that happened while the password was hashed.
         """
-        with hashing.take():
+        with hashing.acquire():
             self.set_password(password)
         with transaction.atomic():
             self.update_fields(password=self.password)

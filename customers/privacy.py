@@ -25,7 +25,7 @@ class ExportStream:
 
     def __init__(self, customer):
         self.slot = ExitStack()
-        self.slot.enter_context(exporting.take())
+        self.slot.enter_context(exporting.acquire())
         self.pieces = stream_object(customer.export())
 
     def __iter__(self):

@@ -274,7 +274,7 @@ class CustomerCreateSerializer(CustomerSerializer):
         return attrs
 
     def create(self, validated_data):
-        with hashing.take():
+        with hashing.acquire():
             return Customer.objects.create_user(**validated_data)
 
 

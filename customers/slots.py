@@ -19,13 +19,13 @@ def max_held_threads():
 
 
 class Slots:
-    """`max_held_threads` slots. `take` does not wait for one: it raises Busy."""
+    """`max_held_threads` slots. `acquire` does not wait for one: it raises Busy."""
 
     def __init__(self):
         self.semaphore = threading.BoundedSemaphore(max_held_threads())
 
     @contextmanager
-    def take(self):
+    def acquire(self):
         if not self.semaphore.acquire(blocking=False):
             raise Busy
         try:

@@ -152,7 +152,7 @@ class ProductViewSet(viewsets.ModelViewSet):
         return ProductCreateSerializer if self.action == "create" else self.serializer_class
 
     def filter_queryset(self, queryset):
-        """Skip the filters if the request has none: their form takes half of a plain list."""
+        """Skip the filters if the request has none: their form takes half of "product list, 5"."""
         params = self.request.query_params.keys()
         if self.action == "list" and params & {"ordering", *FILTER_PARAMS}:
             return super().filter_queryset(queryset)

@@ -1,4 +1,4 @@
-"""PostgreSQL servers of a test's own, which may be stopped."""
+"""PostgreSQL servers that tests start for themselves and can stop."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ from tests.servers import free_port
 
 
 class Cluster:
-    """A PostgreSQL server of the test's own, with its data in `folder`, on a free port."""
+    """A PostgreSQL server for one test, with its data in `folder`, on a free port."""
 
     INITDB = max(Path("/usr/lib/postgresql").glob("*/bin/initdb"), default=None)
 
@@ -24,7 +24,7 @@ class Cluster:
         self.folder = folder
         self.port = free_port()
         self.user = []
-        if os.geteuid() == 0:  # as whom PostgreSQL refuses to run
+        if os.geteuid() == 0:  # PostgreSQL refuses to run as root
             shutil.chown(folder, "postgres")
             self.user = ["runuser", "-u", "postgres", "--"]
         self.address = {"HOST": "127.0.0.1", "PORT": self.port, "NAME": "postgres"}
@@ -45,7 +45,7 @@ class Cluster:
 
 @pytest.fixture
 def cluster(transactional_db):
-    """Django's database for this test, in a cluster that may be killed."""
+    """A cluster with Django's database for this test; the test may kill it."""
     if connection.vendor != "postgresql":
         pytest.skip("the suite does not run on PostgreSQL")
     if not Cluster.INITDB:
@@ -60,5 +60,5 @@ def cluster(transactional_db):
                 yield cluster
                 connection.close()
         finally:
-            with suppress(subprocess.CalledProcessError):  # killed already
+            with suppress(subprocess.CalledProcessError):  # already killed
                 cluster.kill()

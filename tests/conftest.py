@@ -15,12 +15,12 @@ from tests.listeners import sentry  # noqa: F401  a fixture
 from tests.migrations import changed  # noqa: F401  a fixture
 from tests.servers import GENEROUS, Server, free_port
 
-# What modules of long proofs use: servers, commands as processes, random histories.
+# Names in modules of slow tests: they start servers or commands, or draw random histories.
 SLOW = {"Server", "subprocess", "python", "hypothesis"}
 
 
 def pytest_collection_modifyitems(items):
-    """Mark as slow what starts processes of the shop, or runs through random histories."""
+    """Mark tests as slow that start processes of the shop, or draw random histories."""
     for item in items:
         if SLOW & vars(item.module).keys() or {"shop", "cluster"} & set(item.fixturenames):
             item.add_marker(pytest.mark.slow)
@@ -28,9 +28,9 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, tmp_path_factory):
-    """Have SQLite's test database be a file, as in production, in a folder of pytest's.
+    """Put SQLite's test database into a file, as in production, in a folder of pytest.
 
-    Threads of a test then have connections of their own, and each process of pytest has its file.
+    Each thread of a test then has its own connection, and each process of pytest its own file.
     """
     if connection.vendor == "sqlite":
         name = tmp_path_factory.mktemp("database") / "test.sqlite3"
@@ -39,14 +39,14 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, t
 
 @pytest.fixture(autouse=True)
 def quick_passwords(settings):
-    """The production hash takes a fifth of a second, on purpose; fixtures are hashed with it."""
+    """Hash quickly: the production hash takes a fifth of a second; it stays for the fixtures."""
     quick = "django.contrib.auth.hashers.MD5PasswordHasher"
     settings.PASSWORD_HASHERS = [quick, *settings.PASSWORD_HASHERS]
 
 
 @pytest.fixture(autouse=True)
 def generous_rates(settings):
-    """Tests of limits set their own; the others ask more in a minute than any caller may."""
+    """Lift the rate limits, which most tests would exceed; tests of limits set their own."""
     settings.RATES = dict.fromkeys(settings.RATES, GENEROUS)
 
 
@@ -72,29 +72,29 @@ def product(db):
 
 @pytest.fixture
 def demo_shop(db):
-    # Not load_demo, which hashes three passwords to tell which log-ins work.
+    # Not load_demo, which hashes three passwords to find out which log-ins work.
     call_command("loaddata", "customers", "products", verbosity=0)
 
 
 @pytest.fixture
 def api(db):
-    """A client without a log-in; `api.of(customer)` is one that sends the customer's token."""
+    """A client without a log-in; `api.as_user(customer)` returns one with the customer's token."""
     return ContractClient()
 
 
 @pytest.fixture
 def as_alice(api, alice):
-    return api.of(alice)
+    return api.as_user(alice)
 
 
 @pytest.fixture
 def as_bob(api, bob):
-    return api.of(bob)
+    return api.as_user(bob)
 
 
 @pytest.fixture
 def as_clerk(api, clerk):
-    return api.of(clerk)
+    return api.as_user(clerk)
 
 
 @pytest.fixture(scope="session")
@@ -107,13 +107,13 @@ def running_shop(django_db_setup, django_db_blocker):
 
 @pytest.fixture
 def shop(running_shop, transactional_db):
-    """The shop in four worker processes, on the test database; what tests write is committed."""
+    """The shop in four worker processes, on the test database; tests commit what they write."""
     return running_shop
 
 
 @pytest.fixture
 def fresh(tmp_path, transactional_db):
-    """The name of an empty database."""
+    """The name of a new, empty database."""
     if connection.vendor == "sqlite":
         yield str(tmp_path / "fresh.sqlite3")
         return
@@ -136,7 +136,7 @@ def in_the_admin(client, db):
 
 @pytest.fixture
 def redis_url():
-    """A Redis of our own."""
+    """The URL of a Redis server for this test."""
     if not shutil.which("redis-server"):
         pytest.skip("no redis-server")
     port = free_port()

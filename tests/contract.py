@@ -1,4 +1,4 @@
-"""A client that holds every answer against the OpenAPI document."""
+"""A client that checks every response against the OpenAPI document."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
-# Told once, in the introduction, for all operations.
+# Documented once, in the introduction, for all operations.
 ANYWHERE = {
     "bad_request",
     "method_not_allowed",
@@ -33,7 +33,7 @@ def document():
 
 
 def close(schema):
-    """No field but the documented ones: tests are stricter than the document need be."""
+    """Allow only documented fields: tests are stricter than the document needs to be."""
     if isinstance(schema, dict):
         if "properties" in schema:
             schema["additionalProperties"] = False
@@ -46,7 +46,7 @@ def close(schema):
 
 @cache
 def operations():
-    """`{(method, path template): operation}`, methods in capitals."""
+    """Return `{(method, path template): operation}`, with methods in capitals."""
     return {
         (method.upper(), path): operation
         for path, methods in document()["paths"].items()
@@ -55,17 +55,17 @@ def operations():
 
 
 def operation_at(method, path):
-    """The operation that answers, or None where the document has none."""
-    found = [
+    """Return the operation for a request, or None if the document has none."""
+    matches = [
         (template, operation)
         for (verb, template), operation in operations().items()
         if verb == method and re.fullmatch(re.sub(r"\{\w+\}", "[0-9]+", template), path)
     ]
-    return found[0][1] if found else None
+    return matches[0][1] if matches else None
 
 
 def check(method, path, status, media_type, body):
-    """Assert that the document has this answer to this request."""
+    """Assert that the document has this response to this request."""
     operation = operation_at(method, path)
     if operation is None or method in ("HEAD", "OPTIONS"):
         return
@@ -87,7 +87,7 @@ def validate(schema, body):
 
 
 def read(streaming):
-    """The same response, read to its end."""
+    """Return the same response, read to its end."""
     response = HttpResponse(streaming.getvalue(), headers=streaming.headers)
     response.wsgi_request = streaming.wsgi_request
     response.json = lambda: json.loads(response.content)
@@ -95,8 +95,8 @@ def read(streaming):
 
 
 class ContractClient(APIClient):
-    def of(self, customer):
-        """Another client, which sends the token of the customer."""
+    def as_user(self, customer):
+        """Return a client that sends the customer's token."""
         client = type(self)()
         token, _ = Token.objects.get_or_create(user=customer)
         client.credentials(HTTP_AUTHORIZATION=f"Token {token.key}")

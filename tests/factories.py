@@ -1,4 +1,4 @@
-"""Rows for tests. Orders are placed, never made: `place(customer, {product: quantity})`."""
+"""Rows for tests. Orders have no recipe: `place(customer, {product: quantity})` places one."""
 
 from model_bakery.recipe import Recipe, seq
 
@@ -10,7 +10,7 @@ PASSWORD = "nine-bean-rows"
 
 customers = Recipe(
     Customer,
-    password="-",  # opens nothing; left out, it would be random letters
+    password="-",  # no password matches it; without it, model_bakery would draw random letters
     username=seq("customer"),
     email=seq("customer", suffix="@example.com"),
     first_name="Ada",
@@ -30,7 +30,7 @@ products = Recipe(
 )
 
 
-def place(customer, quantities, **more):
-    """An order of `{product: quantity}`, placed as the API places it."""
+def place(customer, quantities, **fields):
+    """Place an order of `{product: quantity}`, as the API does."""
     quantities = {product.pk: quantity for product, quantity in quantities.items()}
-    return Order.objects.place(customer=customer, quantities=quantities, **more)
+    return Order.objects.place(customer=customer, quantities=quantities, **fields)

@@ -1,4 +1,4 @@
-"""What listens in the place of a service that the shop sends to."""
+"""Stand-ins for services that the shop sends data to."""
 
 import gzip
 import threading
@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture
 def sentry():
-    """A listener for envelopes: where it is, and the queue of what it got."""
+    """A stand-in for Sentry: its DSN, and the queue of the envelopes it received."""
     envelopes = Queue()
 
     class Listener(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""The last migration of the orders, and one more that is not in the tree, for tests."""
+"""The last migration of the orders, and a way for tests to add another one."""
 
 import shutil
 from pathlib import Path
@@ -12,7 +12,7 @@ from django.db.migrations.loader import MigrationLoader
 
 @pytest.fixture
 def changed(tmp_path, monkeypatch, settings):
-    """A function of the text of a migration, which then comes after those of the orders."""
+    """A function that adds a migration with this text after those of the orders."""
 
     def change(text):
         package = tmp_path / f"after_{tmp_path.name}"

@@ -28,7 +28,7 @@ PRODUCTION = {
 
 
 def database_url(name=None):
-    """The test database, or the one of that name, as another process names it."""
+    """Return the URL of the test database, or of the one with this name."""
     database = connection.settings_dict
     name = name or database["NAME"]
     if connection.vendor == "sqlite":
@@ -37,19 +37,19 @@ def database_url(name=None):
     return f"postgres://{user}@{database['HOST']}:{database['PORT'] or 5432}/{name}"
 
 
-# Where limits are not what a test is about: so many in so many seconds.
+# The rate for tests that are not about limits: requests, seconds.
 GENEROUS = (100_000_000, 1)
 RATES = {f"{name.upper()}_RATE": "{}/{}s".format(*GENEROUS) for name in settings.RATES}
 
 
 class Response(NamedTuple):
     status: int
-    headers: HTTPMessage  # whose names are found in any case
+    headers: HTTPMessage  # with case-insensitive names
     body: dict | list | None
 
 
 def free_port():
-    """A port below those that the system gives to clients, of whom attacks leave thousands."""
+    """Return a free port below the ephemeral range, of which attacks use thousands."""
     while True:
         port = random.randrange(15_000, 30_000)
         with socket.socket() as probe, suppress(OSError):
@@ -65,7 +65,7 @@ class Server:
         self.workers = workers
         own = {"PORT": str(self.port), "WEB_CONCURRENCY": str(workers)}
         self.environment = PRODUCTION | RATES | own | environment
-        if "COVERAGE_PROCESS_CONFIG" in os.environ:  # the suite is measured
+        if "COVERAGE_PROCESS_CONFIG" in os.environ:  # coverage of the suite is measured
             self.environment["MEASURED_MODULE"], module = module, "tests.traced"
         start = f"from shopply.server import serve; serve('{module}')"
         options = ("-m", "shopply.server") if module == "shopply.wsgi" else ("-c", start)
@@ -74,7 +74,7 @@ class Server:
         self.process = None
 
     def start(self):
-        """Return once each process listens: to one that does not yet, a SIGTERM is lost."""
+        """Return once each process listens: one that does not yet would miss a SIGTERM."""
         self.process = subprocess.Popen(
             self.command,
             cwd=settings.BASE_DIR,
@@ -93,7 +93,7 @@ class Server:
             time.sleep(0.02)
 
     def kill_workers(self):
-        """Kill the processes that serve, and return once others answer in their place."""
+        """Kill the worker processes, and return once new ones respond."""
         master = self.process.pid
         children = Path(f"/proc/{master}/task/{master}/children").read_text(encoding="ascii")
         for pid in children.split():
@@ -107,7 +107,7 @@ class Server:
                 time.sleep(0.02)
 
     def stop(self):
-        """Have the master end its workers and itself, as a platform does."""
+        """Have the master stop its workers and itself, as a platform does."""
         self.process.terminate()
         self.process.wait(timeout=30)
 
@@ -122,7 +122,7 @@ class Server:
 
 
 def at_once(*calls):
-    """What the calls return, each made by a thread of its own, all let go at the same moment."""
+    """Return the results of the calls, each made in its own thread, all released at once."""
     barrier = Barrier(len(calls))
 
     def go(call):
@@ -141,13 +141,13 @@ class Client:
         self.headers = {"Authorization": f"Token {token}"} if token else {}
 
     def call(self, method, path, body=None, timeout=60, **headers):
-        """The Response; raises OSError or HTTPException if there was none."""
+        """Return the Response; raise OSError or HTTPException if there was none."""
         peer = HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
             payload = None if body is None else json.dumps(body)
-            given = {name.replace("_", "-"): value for name, value in headers.items()}
-            sent = {"Content-Type": "application/json"} | self.headers | given
-            peer.request(method, path, payload, sent)
+            extra = {name.replace("_", "-"): value for name, value in headers.items()}
+            all_headers = {"Content-Type": "application/json"} | self.headers | extra
+            peer.request(method, path, payload, all_headers)
             response = peer.getresponse()
             content = response.read()
             return Response(

@@ -1,4 +1,4 @@
-"""Probes of a real server, with the database there, stopped, silent and back."""
+"""Probes of a real server while its database is up, stopped, silent and restarted."""
 
 import socket
 import threading
@@ -17,16 +17,16 @@ from tests.servers import Server, database_url
 
 
 def probe(server, path, host="10.0.0.7", **headers):
-    """Status, headers, body and how long it took; the Host is the address, as a balancer has it."""
+    """Return status, headers, body and seconds; the Host is an address, as load balancers send."""
     began = time.monotonic()
     with closing(HTTPConnection("127.0.0.1", server.port, timeout=20)) as peer:
         peer.request("GET", path, headers={"Host": host, **headers})
-        answer = peer.getresponse()
-        return answer.status, answer.headers, answer.read(), time.monotonic() - began
+        response = peer.getresponse()
+        return response.status, response.headers, response.read(), time.monotonic() - began
 
 
-def assert_away(server, patience=2):
-    """The process lives, and says in time that it is of no use."""
+def assert_unavailable(server, max_seconds=2):
+    """The process lives, and reports in time that it cannot serve."""
     assert probe(server, "/healthz")[0] == 200
     for path, host in (("/readyz", "10.0.0.7"), ("/api/products/", "127.0.0.1")):
         status, headers, body, seconds = probe(server, path, host)
@@ -34,12 +34,12 @@ def assert_away(server, patience=2):
         assert b'"service_unavailable"' in body
         assert b"127.0.0.1:" not in body
         assert headers["Retry-After"] == "1"
-        assert seconds < (2 if path == "/readyz" else patience)
+        assert seconds < (2 if path == "/readyz" else max_seconds)
     assert_page_unavailable(server)
 
 
 def assert_page_unavailable(server):
-    """Whoever is logged in to the admin is told in words."""
+    """A user who is logged in to the admin gets a page."""
     status, headers, body, _ = probe(server, "/admin/", "127.0.0.1", Cookie=f"sessionid={'x' * 32}")
     assert (status, headers["Content-Type"]) == (503, "text/html; charset=utf-8")
     assert headers["Retry-After"] == "1"
@@ -55,7 +55,7 @@ def running(**environment):
         server.stop()
 
 
-def test_probe_by_address_over_http_is_answered(transactional_db):
+def test_probe_by_address_over_http_succeeds(transactional_db):
     with running(SECURE_SSL_REDIRECT="true") as server:
         for host in ("10.0.0.7", "evil.example", "[", ""):
             assert probe(server, "/healthz", host)[0] == probe(server, "/readyz", host)[0] == 200
@@ -63,82 +63,87 @@ def test_probe_by_address_over_http_is_answered(transactional_db):
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-def test_probe_has_no_session_and_is_only_read(client, db, path):
+def test_probe_has_no_session_and_is_read_only(client, db, path):
     client.cookies["sessionid"] = "x" * 32
-    answer = client.get(path)
-    assert not answer.cookies
-    assert not answer.wsgi_request.session.accessed
+    response = client.get(path)
+    assert not response.cookies
+    assert not response.wsgi_request.session.accessed
     assert client.post(path).status_code == client.delete(path).status_code == 405
 
 
-def test_life_asks_the_database_nothing(client):  # without its fixture, a query is refused
+def test_liveness_makes_no_queries(client):  # without the db fixture, a query raises
     assert client.get("/healthz").json() == {"status": "ok", "version": settings.VERSION}
 
 
-def test_migrations_are_looked_up_until_they_are_applied(
+def test_migrations_are_checked_until_they_are_applied(
     client, db, django_assert_num_queries, monkeypatch
 ):
     monkeypatch.setattr(database_status, "migrated", threading.Event())
     recorder = MigrationRecorder(connection)
     recorder.record_unapplied("orders", LAST)
-    refused = client.get("/readyz")
-    assert refused.status_code == 503
-    assert refused.json()["detail"] == "The database is behind on migrations."
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json()["detail"] == "The database is behind on migrations."
     recorder.record_applied("orders", LAST)
     assert client.get("/readyz").status_code == 200
     with django_assert_num_queries(1):
         assert client.get("/readyz").status_code == 200
 
 
-def listener():
+def listen():
     server = socket.create_server(("127.0.0.1", 0), backlog=0)
     return server, server.getsockname()[1]
 
 
 @contextmanager
-def nobody():
-    """A port at which nobody listens."""
-    server, port = listener()
+def closed_port():
+    """A port on which no process listens."""
+    server, port = listen()
     server.close()
     yield port
 
 
 @contextmanager
 def black_hole():
-    """A port of which not even a refusal comes back: the queue of the system is full."""
-    server, port = listener()
-    waiting = [socket.socket() for _ in range(3)]
-    for each in waiting:
-        each.setblocking(False)
+    """A port that does not even refuse connections: its backlog is full."""
+    server, port = listen()
+    clients = [socket.socket() for _ in range(3)]
+    for client in clients:
+        client.setblocking(False)
         with suppress(BlockingIOError):
-            each.connect(("127.0.0.1", port))
+            client.connect(("127.0.0.1", port))
     yield port
-    for each in (server, *waiting):
-        each.close()
+    for sock in (server, *clients):
+        sock.close()
 
 
 @contextmanager
-def silence():
-    """A port that is connected to, and says nothing."""
+def silent_port():
+    """A port that accepts connections and sends nothing."""
     with socket.create_server(("127.0.0.1", 0), backlog=50) as server:
         yield server.getsockname()[1]
 
 
-# Who connects and hears nothing waits for two seconds: libpq knows no shorter time.
-@pytest.mark.parametrize(("kind", "patience"), [(nobody, 2), (black_hole, 2), (silence, 2.5)])
-def test_database_out_of_reach_is_told_in_time(kind, patience):
-    with kind() as port, running(DATABASE_URL=f"postgres://shop@127.0.0.1:{port}/shop") as server:
+# Connecting to a silent port takes two seconds: libpq has no shorter timeout.
+@pytest.mark.parametrize(
+    ("unreachable_port", "max_seconds"), [(closed_port, 2), (black_hole, 2), (silent_port, 2.5)]
+)
+def test_unreachable_database_is_reported_in_time(unreachable_port, max_seconds):
+    with (
+        unreachable_port() as port,
+        running(DATABASE_URL=f"postgres://shop@127.0.0.1:{port}/shop") as server,
+    ):
         for _ in range(2):
-            assert_away(server, patience)
+            assert_unavailable(server, max_seconds)
 
 
 class Relay:
-    """Stands between the shop and PostgreSQL, and may keep all to itself."""
+    """A proxy between the shop and PostgreSQL, which can stop forwarding."""
 
     def __init__(self, host, port):
-        self.behind = host, port
-        self.passing = threading.Event()
-        self.passing.set()
+        self.upstream = host, port
+        self.forwarding = threading.Event()
+        self.forwarding.set()
         self.server = socket.create_server(("127.0.0.1", 0))
         self.port = self.server.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
@@ -146,21 +151,21 @@ class Relay:
     def accept(self):
         with suppress(OSError):
             while True:
-                front, _ = self.server.accept()
-                back = socket.create_connection(self.behind)
-                for pair in ((front, back), (back, front)):
+                downstream, _ = self.server.accept()
+                upstream = socket.create_connection(self.upstream)
+                for pair in ((downstream, upstream), (upstream, downstream)):
                     threading.Thread(target=self.carry, args=pair, daemon=True).start()
 
     def carry(self, source, target):
         with source, target, suppress(OSError):
             while data := source.recv(65536):
-                self.passing.wait()
+                self.forwarding.wait()
                 target.sendall(data)
             target.shutdown(socket.SHUT_RDWR)  # wakes the other direction
 
 
-def test_connection_that_falls_silent_is_told_in_time_and_given_up(shop):
-    """By the thread that has it: no other waits for it, and each has one of its own."""
+def test_silent_connection_is_reported_in_time_and_closed(shop):
+    """Only the thread with this connection waits for it: each thread has its own."""
     if connection.vendor != "postgresql":
         pytest.skip("the suite does not run on PostgreSQL")
     database = connection.settings_dict
@@ -169,23 +174,23 @@ def test_connection_that_falls_silent_is_told_in_time_and_given_up(shop):
     url = database_url().replace(address, f"127.0.0.1:{relay.port}")
     with closing(relay.server), running(DATABASE_URL=url, BLOCKING_THREADS="1") as server:
         assert probe(server, "/readyz")[0] == 200
-        relay.passing.clear()
-        assert_away(server, patience=2.5)
-        relay.passing.set()
+        relay.forwarding.clear()
+        assert_unavailable(server, max_seconds=2.5)
+        relay.forwarding.set()
         assert probe(server, "/readyz")[0] == 200
         assert probe(server, "/api/products/", "127.0.0.1")[0] == 200
 
 
-def test_stopped_postgresql_is_told_at_once_and_its_return_too(cluster):
+def test_stop_and_return_of_postgresql_are_reported_at_once(cluster):
     with running() as server:
         assert probe(server, "/readyz")[0] == 200
         assert probe(server, "/api/products/", "127.0.0.1")[0] == 200
         connection.close()
         cluster.kill()
-        assert_away(server)
+        assert_unavailable(server)
         cluster.start()
-        back = time.monotonic()
+        restarted = time.monotonic()
         while probe(server, "/readyz")[0] != 200:
-            assert time.monotonic() - back < 5
+            assert time.monotonic() - restarted < 5
         assert probe(server, "/api/products/", "127.0.0.1")[0] == 200
-        assert time.monotonic() - back < 5
+        assert time.monotonic() - restarted < 5

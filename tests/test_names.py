@@ -43,15 +43,17 @@ def identifiers(tree):
                 yield node.attr
 
 
-def modules():
-    """Yield the paths of our modules, without migrations and virtual environments."""
-    for path in Path(settings.BASE_DIR).rglob("*.py"):
-        parts = path.relative_to(settings.BASE_DIR).parts
-        if "migrations" not in parts and not any(part.startswith(".") for part in parts):
-            yield "/".join(parts)
+def list_modules():
+    """Return the paths of our modules, without migrations and virtual environments."""
+    paths = (path.relative_to(settings.BASE_DIR) for path in Path(settings.BASE_DIR).rglob("*.py"))
+    return [
+        str(path)
+        for path in paths
+        if "migrations" not in path.parts and not any(part.startswith(".") for part in path.parts)
+    ]
 
 
-@pytest.mark.parametrize("path", modules())
+@pytest.mark.parametrize("path", list_modules())
 def test_identifiers_are_the_fields_own(path):
     tree = ast.parse(Path(settings.BASE_DIR, path).read_text(encoding="utf-8"))
     assert set(identifiers(tree)) & (WORDS | NAMES) == set()

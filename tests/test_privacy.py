@@ -1,4 +1,4 @@
-"""Logs, metrics and Sentry hold nothing of a person, in whatever way her requests fail."""
+"""Logs, metrics and Sentry contain no personal data, however a person's requests fail."""
 
 import json
 from base64 import b64encode
@@ -31,17 +31,17 @@ PERSON = {
     "postal_code": "49610",
     "country": "Liechtenstein",
 }
-# Parts of them, since a message may quote a part.
+# Parts of the values, since a message may quote a part.
 WORDS = (
     *("wintergreen", "Wintergreen", "ttilie", "5550199", "Holunder", "Hinterhaus", "Quakenbruck"),
     *("Niedersachsen", "49610", "Liechtenstein", "correct-horse", ADDRESS),
 )
-TELLING = " ".join(PERSON.values())
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+PERSONAL_TEXT = " ".join(PERSON.values())
+FORM_HEADERS = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 def send(server, method, path, body=None, **headers):
-    """The status and the JSON of the answer; a body of bytes is sent as it is."""
+    """Return the status and JSON of the response; a body of bytes is sent unchanged."""
     if body is not None and not isinstance(body, bytes):
         body = json.dumps(body).encode()
     headers = {"Content-Type": "application/json", "X-Forwarded-For": ADDRESS} | headers
@@ -53,9 +53,9 @@ def send(server, method, path, body=None, **headers):
     return response.status, json.loads(content) if is_json and content else None
 
 
-def failures(token, order, product):
-    """Arguments of `send`, each with a word of the person somewhere, and each for a 4xx or 5xx."""
-    own = {"Authorization": f"Token {token}"}
+def failing_requests(token, order, product):
+    """Yield arguments of `send` that contain personal data and cause a 4xx or 5xx."""
+    authorization = {"Authorization": f"Token {token}"}
     query = urlencode(PERSON)
     json_bodies = [
         *({name: [value]} for name, value in PERSON.items()),
@@ -63,58 +63,63 @@ def failures(token, order, product):
         {**PERSON, "email": "Ottilie Wintergreen"},
         {**PERSON, "password": f"{PASSWORD}\0"},
         [PERSON],
-        TELLING,
-        {"items": [{"product": TELLING, "quantity": PERSON["postal_code"]}]},
+        PERSONAL_TEXT,
+        {"items": [{"product": PERSONAL_TEXT, "quantity": PERSON["postal_code"]}]},
         {"items": [{"product": product, "quantity": 0}], "shipping_address": PERSON},
-        {"current_password": TELLING, "password": PASSWORD},
+        {"current_password": PERSONAL_TEXT, "password": PASSWORD},
     ]
     broken_bodies = [
         json.dumps(PERSON).encode()[:-9],
         f'{{"email": "{PERSON["email"]}", "email": 1}}'.encode(),
-        f'{{"{TELLING}": NaN}}'.encode(),
+        f'{{"{PERSONAL_TEXT}": NaN}}'.encode(),
         json.dumps(PERSON).encode("utf-16"),
-        TELLING.encode() + b"\xff",
+        PERSONAL_TEXT.encode() + b"\xff",
         b'"\\ud800 Ottilie"',
         json.dumps(["Wintergreen" * 7_000]).encode(),
     ]
     for path in ("/api/customers/", "/api/orders/", "/api/orders/quote/", "/api/obtain-token/"):
         for body in chain(json_bodies, broken_bodies):
-            yield "POST", path, body, own if path == "/api/orders/" else {}
+            yield "POST", path, body, authorization if path == "/api/orders/" else {}
     for path in ("/api/customers/me/", f"/api/orders/{order}/cancel/", "/api/customers/me/close/"):
         for body in broken_bodies:
-            yield "PATCH" if path.endswith("me/") else "POST", path, body, own
+            yield "PATCH" if path.endswith("me/") else "POST", path, body, authorization
     for path in ("/api/customers/me/password/", "/api/customers/me/close/"):
-        yield "POST", path, {"current_password": TELLING}, own
-    for path in (f"/{quote(TELLING)}", f"/api/{quote(TELLING)}", f"/api/orders/{quote(TELLING)}/"):
-        yield "GET", path, None, own
-        yield "DELETE", path, None, own
+        yield "POST", path, {"current_password": PERSONAL_TEXT}, authorization
+    for path in (
+        f"/{quote(PERSONAL_TEXT)}",
+        f"/api/{quote(PERSONAL_TEXT)}",
+        f"/api/orders/{quote(PERSONAL_TEXT)}/",
+    ):
+        yield "GET", path, None, authorization
+        yield "DELETE", path, None, authorization
     for path in ("/api/products/", "/api/orders/", "/api/customers/", "/admin/orders/order/"):
-        yield "GET", f"{path}?items_per_page=Ottilie&{query}", None, own
-        yield "GET", f"{path}?items_per_page=%00&{query}%00", None, own
-        yield "TRACE", f"{path}?{query}", None, own
-    yield "GET", f"/api/products/?search={quote(TELLING)}", None, {}  # a 500: see tests.api.failing
+        yield "GET", f"{path}?items_per_page=Ottilie&{query}", None, authorization
+        yield "GET", f"{path}?items_per_page=%00&{query}%00", None, authorization
+        yield "TRACE", f"{path}?{query}", None, authorization
+    # A 500: see tests.api.failing.
+    yield "GET", f"/api/products/?search={quote(PERSONAL_TEXT)}", None, {}
     yield "GET", f"/?{query}", None, {}
     for scheme, credentials in (
-        ("Token", TELLING),
+        ("Token", PERSONAL_TEXT),
         ("Token", PERSON["email"]),
-        ("Basic", TELLING),
-        ("Basic", b64encode(TELLING.encode()).decode()),
+        ("Basic", PERSONAL_TEXT),
+        ("Basic", b64encode(PERSONAL_TEXT.encode()).decode()),
         ("Basic", b64encode(f"{PERSON['username']}:wrong-{PASSWORD}".encode()).decode()),
         ("Basic", b64encode(f"{PERSON['email']}\0:{PASSWORD}".encode()).decode()),
     ):
         yield "GET", "/api/orders/", None, {"Authorization": f"{scheme} {credentials}"}
     for name in ("Idempotency-Key", "Content-Type", "Host"):
-        yield "POST", "/api/orders/", {"items": []}, own | {name: f"{TELLING},"}
+        yield "POST", "/api/orders/", {"items": []}, authorization | {name: f"{PERSONAL_TEXT},"}
     for name, value in (("Accept", "text/wintergreen"), ("Host", "wintergreen.example")):
-        yield "GET", "/api/orders/", None, own | {name: value}
-    yield "GET", "/admin/orders/order/", None, {"Cookie": f"sessionid={quote(TELLING)}\0"}
+        yield "GET", "/api/orders/", None, authorization | {name: value}
+    yield "GET", "/admin/orders/order/", None, {"Cookie": f"sessionid={quote(PERSONAL_TEXT)}\0"}
     login = {"username": PERSON["email"], "password": PASSWORD, "csrfmiddlewaretoken": "Ottilie"}
-    yield "POST", "/admin/login/", urlencode(login).encode(), FORM
-    yield "POST", f"/admin/login/?{query}", urlencode([*login.items()] * 400).encode(), FORM
+    yield "POST", "/admin/login/", urlencode(login).encode(), FORM_HEADERS
+    yield "POST", f"/admin/login/?{query}", urlencode([*login.items()] * 400).encode(), FORM_HEADERS
 
 
 @pytest.mark.django_db(transaction=True)
-def test_logs_metrics_and_sentry_hold_no_word_of_a_person(sentry, tmp_path):
+def test_logs_metrics_and_sentry_contain_no_personal_data(sentry, tmp_path):
     product, (out, err) = factories.products.make(), (tmp_path / "out", tmp_path / "err")
     with out.open("wb") as stdout, err.open("wb") as stderr:
         server = Server(
@@ -125,8 +130,8 @@ def test_logs_metrics_and_sentry_hold_no_word_of_a_person(sentry, tmp_path):
         ).start()
     try:
         register = partial(send, server, "POST", "/api/customers/", PERSON | {"password": PASSWORD})
-        twice = at_once(register, register)  # a double click
-        assert sorted(status for status, _ in twice) in ([201, 400], [201, 409])
+        results = at_once(register, register)  # a double click
+        assert sorted(status for status, _ in results) in ([201, 400], [201, 409])
         log_in = {"username": PERSON["username"], "password": PASSWORD}
         token = send(server, "POST", "/api/obtain-token/", log_in)[1]["token"]
         own = {"Authorization": f"Token {token}", "Idempotency-Key": "of-Ottilie"}
@@ -134,17 +139,20 @@ def test_logs_metrics_and_sentry_hold_no_word_of_a_person(sentry, tmp_path):
         status, order = send(server, "POST", "/api/orders/", items, **own)
         assert status == 201
         assert order["shipping_address"]["city"] == PERSON["city"]
-        ways = [*failures(token, order["id"], product.pk)]
+        requests = [*failing_requests(token, order["id"], product.pk)]
         statuses = [
-            send(server, method, path, body, **headers)[0] for method, path, body, headers in ways
+            send(server, method, path, body, **headers)[0]
+            for method, path, body, headers in requests
         ]
-        assert len(ways) > 60
-        fine = [way for way, status in zip(ways, statuses, strict=True) if status < 300]
-        assert fine == []
+        assert len(requests) > 60
+        successes = [
+            request for request, status in zip(requests, statuses, strict=True) if status < 300
+        ]
+        assert successes == []
         assert {400, 401, 404, 405, 406, 413, 415, 500} <= set(statuses)
-        watcher = {"Authorization": f"Bearer {METRICS_TOKEN}"}
+        authorization = {"Authorization": f"Bearer {METRICS_TOKEN}"}
         with closing(HTTPConnection("127.0.0.1", server.port, timeout=20)) as peer:
-            peer.request("GET", "/metrics", headers=watcher)
+            peer.request("GET", "/metrics", headers=authorization)
             metrics = peer.getresponse().read().decode()
     finally:
         server.stop()

@@ -1,4 +1,4 @@
-"""What Sentry gets of a failing server, as a listener in its place reads it."""
+"""What a failing server sends to Sentry, as a stand-in receives it."""
 
 import json
 from http.client import HTTPConnection
@@ -11,13 +11,13 @@ from tests.servers import Server
 
 @pytest.fixture
 def failing_shop(sentry, transactional_db):
-    known = {"SENTRY_DSN": sentry[0], "SENTRY_RELEASE": "r17", "SENTRY_ENVIRONMENT": "trial"}
-    server = Server(workers=1, module="tests.api.failing", **known).start()
+    environment = {"SENTRY_DSN": sentry[0], "SENTRY_RELEASE": "r17", "SENTRY_ENVIRONMENT": "trial"}
+    server = Server(workers=1, module="tests.api.failing", **environment).start()
     yield server
     server.stop()
 
 
-def ask(server, path, request_id, customer):
+def send_request(server, path, request_id, customer):
     peer = HTTPConnection("127.0.0.1", server.port, timeout=20)
     headers = {
         **server.client(customer).headers,
@@ -33,8 +33,8 @@ def ask(server, path, request_id, customer):
 
 
 @pytest.mark.parametrize("path", ["/api/products/", "/"])
-def test_failure_is_told_without_anything_of_the_caller(failing_shop, sentry, alice, path):
-    ask(failing_shop, path, "order-17", alice)
+def test_failure_is_reported_without_data_of_the_client(failing_shop, sentry, alice, path):
+    send_request(failing_shop, path, "order-17", alice)
     envelope = sentry[1].get(timeout=10)
     event = json.loads(envelope.splitlines()[2])
     assert (event["release"], event["environment"]) == ("r17", "trial")
@@ -45,11 +45,11 @@ def test_failure_is_told_without_anything_of_the_caller(failing_shop, sentry, al
     token = failing_shop.client(alice).headers["Authorization"].split()[1]
     for private in ("hush", token, "alice", "127.0.0.1", '"vars"', '"user"', '"cookies"'):
         assert private not in envelope
-    with pytest.raises(Empty):  # it is told once
+    with pytest.raises(Empty):  # it is reported once
         sentry[1].get(timeout=0.5)
 
 
-def test_what_is_no_failure_is_not_told(sentry, transactional_db):
+def test_client_error_is_not_reported(sentry, transactional_db):
     server = Server(workers=1, SENTRY_DSN=sentry[0]).start()
     try:
         assert server.client().call("GET", "/api/orders/").status == 401

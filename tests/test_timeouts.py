@@ -1,4 +1,4 @@
-"""Each wait is over before the one around it: callers hear why, not of a broken connection."""
+"""Each timeout ends before the one around it, so clients get an error with its cause."""
 
 import re
 
@@ -10,7 +10,7 @@ from shopply.server import STOP_TIMEOUT
 
 
 def seconds(pattern, path):
-    """The number that the pattern finds in each of these lines of a file."""
+    """Return the numbers that the pattern matches in a file."""
     text = (settings.BASE_DIR / path).read_text(encoding="utf-8")
     return {int(number) for number in re.findall(pattern, text)}
 
@@ -23,8 +23,8 @@ PROXIES = [
 ]
 
 
-def test_cache_lock_and_statement_are_over_one_before_the_other():
-    order = (
+def test_timeouts_of_cache_lock_and_statement_are_in_ascending_order():
+    timeouts = (
         settings.CACHE_TIMEOUT,
         settings.DATABASE_PROBE_TIMEOUT,
         settings.LOCK_TIMEOUT,
@@ -32,16 +32,16 @@ def test_cache_lock_and_statement_are_over_one_before_the_other():
         settings.SQLITE_LOCK_TIMEOUT,
         settings.DATABASE_HOST_TIMEOUT,
     )
-    assert list(order) == sorted(set(order))
+    assert list(timeouts) == sorted(set(timeouts))
 
 
 @pytest.mark.parametrize(("path", "pattern"), PROXIES)
-def test_proxy_waits_for_longer_than_the_database_and_less_than_a_server_that_stops(path, pattern):
+def test_proxy_timeout_is_between_those_of_the_database_and_of_the_stop(path, pattern):
     (timeout,) = seconds(pattern, path)
     assert settings.DATABASE_HOST_TIMEOUT < timeout < STOP_TIMEOUT
 
 
-def test_platforms_kill_no_server_that_stops_or_is_busy():
+def test_platforms_do_not_kill_a_server_that_stops_or_is_busy():
     text = (settings.BASE_DIR / "deploy/kubernetes/deployment.yaml").read_text(encoding="utf-8")
     pod = yaml.safe_load(text)["spec"]["template"]["spec"]
     probe = pod["containers"][0]["livenessProbe"]

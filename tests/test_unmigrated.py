@@ -1,4 +1,4 @@
-"""What the shop and its commands say on a database that lacks migrations, or is away."""
+"""How the shop and its commands respond if the database lacks migrations or is unavailable."""
 
 import json
 
@@ -17,19 +17,19 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def migrate(fresh):
-    """Runs `manage.py migrate` with these arguments, on the fresh database."""
+    """Run `manage.py migrate` with these arguments on the fresh database."""
 
     def migrate(*arguments):
-        outcome = python("manage.py", "migrate", *arguments, DATABASE_URL=database_url(fresh))
-        assert outcome.returncode == 0, outcome.stderr
+        result = python("manage.py", "migrate", *arguments, DATABASE_URL=database_url(fresh))
+        assert result.returncode == 0, result.stderr
 
     return migrate
 
 
-@pytest.mark.parametrize("lacking", ["all", "the last"])
-def test_database_behind_on_migrations_is_a_503_that_says_so(fresh, migrate, tmp_path, lacking):
+@pytest.mark.parametrize("missing", ["all", "the last"])
+def test_database_behind_on_migrations_is_a_503_that_says_so(fresh, migrate, tmp_path, missing):
     paths, headers = ["/api/products/", "/readyz"], {}
-    if lacking == "all":
+    if missing == "all":
         paths += ["/api/products/7/", "/api/orders/"]
         headers = {"Authorization": "Token abc"}
     else:
@@ -39,12 +39,12 @@ def test_database_behind_on_migrations_is_a_503_that_says_so(fresh, migrate, tmp
         server = Server(workers=1, log=err, DATABASE_URL=database_url(fresh)).start()
         try:
             for path in paths:
-                answer = server.client().call("GET", path, **headers)
-                told = answer.body["code"], answer.body["title"], answer.body["detail"]
-                assert answer.status == 503, path
-                assert told == ("service_unavailable", "Unavailable", BEHIND)
-                assert answer.headers["Retry-After"] == "1"
-            if lacking == "all":
+                response = server.client().call("GET", path, **headers)
+                problem = response.body["code"], response.body["title"], response.body["detail"]
+                assert response.status == 503, path
+                assert problem == ("service_unavailable", "Unavailable", BEHIND)
+                assert response.headers["Retry-After"] == "1"
+            if missing == "all":
                 assert_page_unavailable(server)
                 paths.append("/admin/")
             migrate()
@@ -61,29 +61,29 @@ def test_database_behind_on_migrations_is_a_503_that_says_so(fresh, migrate, tmp
         assert "Traceback" in line["exception"]
 
 
-def of_nowhere(execute, sql, params, many, context):
-    """Has products looked up in a table that is not there."""
+def query_missing_table(execute, sql, params, many, context):
+    """Make queries of products use a table that does not exist."""
     if "products_" in sql:
         sql, params = "SELECT price FROM nowhere", ()
     return execute(sql, params, many, context)
 
 
-def test_statement_that_is_wrong_is_our_mistake_on_a_database_with_all_migrations(api):
+def test_invalid_statement_is_an_internal_error_if_no_migration_is_missing(api):
     api.raise_request_exception = False
-    with connection.execute_wrapper(of_nowhere):
-        answer = api.get("/api/products/?search=none-such")
-    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    with connection.execute_wrapper(query_missing_table):
+        response = api.get("/api/products/?search=none-such")
+    assert (response.status_code, response.json()["code"]) == (500, "internal_error")
 
 
-def test_database_that_lost_migrations_under_a_ready_server_is_seen(api):
-    """As after a restore of an old backup: once a statement fails, they are looked up again."""
+def test_ready_server_notices_that_migrations_are_missing(api):
+    """For example after restoring an old backup: a failing statement has them checked again."""
     recorder = MigrationRecorder(connection)
     assert api.get("/readyz").status_code == 200
     recorder.record_unapplied("orders", LAST)
     assert api.get("/readyz").status_code == 200
-    with connection.execute_wrapper(of_nowhere):
-        answer = api.get("/api/products/?search=none-such")
-    assert (answer.status_code, answer.json()["detail"]) == (503, BEHIND)
+    with connection.execute_wrapper(query_missing_table):
+        response = api.get("/api/products/?search=none-such")
+    assert (response.status_code, response.json()["detail"]) == (503, BEHIND)
     assert api.get("/readyz").status_code == 503
     recorder.record_applied("orders", LAST)
     assert api.get("/readyz").status_code == 200
@@ -99,7 +99,7 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=[name for name, *_ in COMMANDS])
-def test_command_without_its_database_is_told_what_to_do(command, fresh):
+def test_command_without_its_database_says_what_to_do(command, fresh):
     away = python("manage.py", *command, DATABASE_URL="postgres://u:hush@127.0.0.1:1/shop")
     assert away.returncode == 1
     assert away.stderr.startswith("CommandError: The database is out of reach. (connection failed:")
@@ -111,20 +111,20 @@ def test_command_without_its_database_is_told_what_to_do(command, fresh):
     assert "Traceback" not in behind.stderr
 
 
-def test_traceback_is_there_for_who_asks_for_it(fresh):
-    outcome = python("manage.py", "verify_stock", "--traceback", DATABASE_URL=database_url(fresh))
-    assert "Traceback" in outcome.stderr
+def test_traceback_is_shown_on_request(fresh):
+    result = python("manage.py", "verify_stock", "--traceback", DATABASE_URL=database_url(fresh))
+    assert "Traceback" in result.stderr
 
 
-def test_migration_that_fails_is_told_whole(fresh, migrate):
-    migrate("contenttypes", "zero")  # makes the table of migrations
+def test_failing_migration_shows_its_error(fresh, migrate):
+    migrate("contenttypes", "zero")  # creates the table of migrations
     code = (
         "import django; django.setup(); from django.db import connection; "
         "connection.cursor().execute('CREATE TABLE django_content_type (id integer)')"
     )
     url = database_url(fresh)
     python("-c", code, DATABASE_URL=url, DJANGO_SETTINGS_MODULE="shopply.settings")
-    outcome = python("manage.py", "migrate", DATABASE_URL=url)
-    assert outcome.returncode == 1
-    assert "django_content_type" in outcome.stderr.splitlines()[-1]
-    assert BEHIND not in outcome.stderr
+    result = python("manage.py", "migrate", DATABASE_URL=url)
+    assert result.returncode == 1
+    assert "django_content_type" in result.stderr.splitlines()[-1]
+    assert BEHIND not in result.stderr

@@ -1,17 +1,17 @@
-"""A WSGI module, traced for coverage in each thread of granian: these are not Python's own."""
+"""A WSGI module that traces each thread of granian for coverage: Python does not start them."""
 
 import os
 import sys
 import threading
 from importlib import import_module
 
-measured = import_module(os.environ["MEASURED_MODULE"])
+module = import_module(os.environ["MEASURED_MODULE"])
 path = list(sys.path)
 
 
 def application(environ, start_response):
     if not sys.gettrace():
-        # granian adds to it; coverage would then drop the modules that other threads are importing.
+        # granian adds to it; coverage would then drop the modules that other threads import.
         sys.path[:] = path
-        sys.settrace(threading.gettrace())  # coverage's, which it gave to Python's threads
-    return measured.application(environ, start_response)
+        sys.settrace(threading.gettrace())  # coverage's function, meant for Python's threads
+    return module.application(environ, start_response)

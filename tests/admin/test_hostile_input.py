@@ -1,6 +1,6 @@
-"""Whatever is typed into an address or a form of the admin, its pages answer, and say what is bad.
+"""Admin pages handle any input in addresses and forms, and report what is invalid.
 
-The client raises what a view does not answer, so a 5xx needs no assertion.
+The test client raises unhandled exceptions, so a 5xx needs no assertion.
 """
 
 import pytest
@@ -16,21 +16,21 @@ from tests.products.test_admin import ADJUSTMENTS, FORM
 
 HUGE = "9" * 20  # over 64 bit
 LONG = "a" * 50_000
-DATED = {
+DATES = {
     "customers/customer": "date_joined",
     "customers/accesstoken": "created",
     "products/product": "created",
     "products/stockadjustment": "created",
     "orders/order": "created",
 }
-LISTS = (*DATED, "auth/group")
+LISTS = (*DATES, "auth/group")
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(autouse=True)
 def ids(alice, bob, monkeypatch):
-    """Two rows of each kind, each on a page of its own; the ids of the first."""
+    """Create two rows of each model, one per list page; return the ids of the first rows."""
     for model_admin in admin.site._registry.values():
         monkeypatch.setattr(model_admin, "list_per_page", 1)
     products = [factories.products.make(), factories.products.make()]
@@ -48,8 +48,8 @@ def ids(alice, bob, monkeypatch):
     }
 
 
-def refused(answer):
-    return answer.status_code == 400 or answer.get("Location", "").endswith("?e=1")
+def is_refused(response):
+    return response.status_code == 400 or response.get("Location", "").endswith("?e=1")
 
 
 @pytest.mark.parametrize("model", LISTS)
@@ -68,11 +68,11 @@ def refused(answer):
         {"_to_field": "x"},
     ],
 )
-def test_list_refuses(in_the_admin, model, query):
-    assert refused(in_the_admin.get(f"/admin/{model}/", query))
+def test_list_refuses_invalid_parameters(in_the_admin, model, query):
+    assert is_refused(in_the_admin.get(f"/admin/{model}/", query))
 
 
-@pytest.mark.parametrize(("model", "date"), DATED.items())
+@pytest.mark.parametrize(("model", "date"), DATES.items())
 @pytest.mark.parametrize(
     "parts",
     [
@@ -87,20 +87,20 @@ def test_list_refuses(in_the_admin, model, query):
         {"regex": "("},
     ],
 )
-def test_list_refuses_a_date(in_the_admin, model, date, parts):
+def test_list_refuses_an_invalid_date(in_the_admin, model, date, parts):
     query = {f"{date}__{part}": value for part, value in parts.items()}
-    assert refused(in_the_admin.get(f"/admin/{model}/", query))
+    assert is_refused(in_the_admin.get(f"/admin/{model}/", query))
 
 
 @pytest.mark.parametrize(
     ("path", "query"),
     [
-        *((model, {f"{date}__gte": "0001-01-01T00:00:00+14:00"}) for model, date in DATED.items()),
-        *((model, {f"{date}__lt": "9999-12-31T23:59:59-14:00"}) for model, date in DATED.items()),
+        *((model, {f"{date}__gte": "0001-01-01T00:00:00+14:00"}) for model, date in DATES.items()),
+        *((model, {f"{date}__lt": "9999-12-31T23:59:59-14:00"}) for model, date in DATES.items()),
         ("customers/accesstoken/add", {"user": HUGE}),
     ],
 )
-def test_what_only_one_of_the_databases_can_hold_is_answered(in_the_admin, path, query):
+def test_value_that_only_one_database_can_hold_is_handled(in_the_admin, path, query):
     assert in_the_admin.get(f"/admin/{path}/", query).status_code in (200, 400)
 
 
@@ -117,7 +117,7 @@ def test_what_only_one_of_the_databases_can_hold_is_answered(in_the_admin, path,
         {"_facets": "x"},
     ],
 )
-def test_list_makes_do(in_the_admin, model, query):
+def test_list_tolerates_invalid_parameters(in_the_admin, model, query):
     assert in_the_admin.get(f"/admin/{model}/", query).status_code == 200
 
 
@@ -131,7 +131,7 @@ def test_list_makes_do(in_the_admin, model, query):
         "products/stockadjustment/?reason__exact=x",
     ],
 )
-def test_filter_finds_nothing_or_makes_do(in_the_admin, query):
+def test_filter_tolerates_invalid_values(in_the_admin, query):
     assert in_the_admin.get(f"/admin/{query}").status_code == 200
 
 
@@ -140,10 +140,10 @@ def test_filter_finds_nothing_or_makes_do(in_the_admin, query):
     ("model", "action"),
     [("products/product", "delete_selected"), ("orders/order", "confirm")],
 )
-def test_action_on_rows_that_cannot_be_is_refused(in_the_admin, model, action, selected):
+def test_action_on_invalid_ids_is_refused(in_the_admin, model, action, selected):
     form = {"action": action, "_selected_action": [selected, HUGE], "post": "yes"}
-    answer = in_the_admin.post(f"/admin/{model}/", form)
-    assert answer.status_code == 400 or answer["Location"] == f"/admin/{model}/"
+    response = in_the_admin.post(f"/admin/{model}/", form)
+    assert response.status_code == 400 or response["Location"] == f"/admin/{model}/"
     assert Product.objects.count() == 2
 
 
@@ -155,21 +155,21 @@ def test_action_on_rows_that_cannot_be_is_refused(in_the_admin, model, action, s
         {"_selected_action": "1"},
     ],
 )
-def test_action_that_is_none_changes_nothing(in_the_admin, form):
-    answer = in_the_admin.post("/admin/orders/order/", form, follow=True)
+def test_invalid_action_changes_nothing(in_the_admin, form):
+    response = in_the_admin.post("/admin/orders/order/", form, follow=True)
     words = ("No action selected.", "Items must be selected")
-    assert any(word in answer.content.decode() for word in words)
+    assert any(word in response.content.decode() for word in words)
 
 
 @pytest.mark.parametrize("model", LISTS)
 @pytest.mark.parametrize("page", ["", "change/", "delete/", "history/"])
 @pytest.mark.parametrize("pk", ["x", "0", "-1", "1.5", "_", "%25", "²", HUGE, "9" * 5_000, LONG])
-def test_row_that_is_not_there_is_told_or_refused(in_the_admin, model, page, pk):
-    answer = in_the_admin.get(f"/admin/{model}/{pk}/{page}")
+def test_missing_row_is_redirected_or_refused(in_the_admin, model, page, pk):
+    response = in_the_admin.get(f"/admin/{model}/{pk}/{page}")
     if page:
-        assert answer.status_code in (302, 403)
-    else:  # leads to change/, unless the address is too long to be redirected to
-        assert answer.status_code == (400 if pk == LONG else 302)
+        assert response.status_code in (302, 403)
+    else:  # redirects to change/, unless the address is too long
+        assert response.status_code == (400 if pk == LONG else 302)
 
 
 @pytest.mark.parametrize("pk", ["0", HUGE, "9" * 5_000, LONG])
@@ -183,10 +183,10 @@ def test_row_that_is_not_there_is_told_or_refused(in_the_admin, model, page, pk)
         "r/{}/1/",
     ],
 )
-def test_nothing_is_done_to_a_row_that_is_not_there(in_the_admin, path, pk):
-    answer = in_the_admin.post(f"/admin/{path.format(pk)}")
-    # An address that is no number at all is one of Django's, who looks for such a row.
-    assert answer.status_code in (302, 400, 404)
+def test_action_on_a_missing_row_does_nothing(in_the_admin, path, pk):
+    response = in_the_admin.post(f"/admin/{path.format(pk)}")
+    # An id that is not a number falls through to Django's own view, which looks for the row.
+    assert response.status_code in (302, 400, 404)
 
 
 @pytest.mark.parametrize("model", LISTS)
@@ -200,13 +200,13 @@ def test_nothing_is_done_to_a_row_that_is_not_there(in_the_admin, path, pk):
         {"_changelist_filters": LONG},
     ],
 )
-def test_page_of_a_row_makes_do(in_the_admin, ids, model, page, query):
-    answer = in_the_admin.get(f"/admin/{model}/{ids[model]}/{page}", query)
-    assert answer.status_code in ((200, 403) if page == "delete/" else (200,))
+def test_page_of_a_row_tolerates_invalid_parameters(in_the_admin, ids, model, page, query):
+    response = in_the_admin.get(f"/admin/{model}/{ids[model]}/{page}", query)
+    assert response.status_code in ((200, 403) if page == "delete/" else (200,))
 
 
 @pytest.mark.parametrize("field", ["x", "password", "auth_token", "orders", "groups", LONG])
-def test_row_is_looked_up_by_no_other_field(in_the_admin, field):
+def test_row_cannot_be_looked_up_by_another_field(in_the_admin, field):
     path = f"/admin/customers/customer/alice/change/?{urlencode({'_to_field': field})}"
     assert in_the_admin.get(path).status_code == 400
 
@@ -221,7 +221,7 @@ def test_row_is_looked_up_by_no_other_field(in_the_admin, field):
         ("customers/customer/add/?groups=x&usable_password=x", 200),
     ],
 )
-def test_initial_value_that_cannot_be(in_the_admin, path, status):
+def test_invalid_initial_value_is_handled(in_the_admin, path, status):
     assert in_the_admin.get(f"/admin/{path}").status_code == status
 
 
@@ -246,14 +246,14 @@ AUTOCOMPLETE = {"app_label": "customers", "model_name": "accesstoken", "field_na
         ({"app_label": "auth", "model_name": "group", "field_name": "user"}, 403),
     ],
 )
-def test_autocomplete_refuses(in_the_admin, change, status):
-    answer = in_the_admin.get("/admin/autocomplete/", AUTOCOMPLETE | change)
-    assert answer.status_code == status
+def test_autocomplete_refuses_invalid_parameters(in_the_admin, change, status):
+    response = in_the_admin.get("/admin/autocomplete/", AUTOCOMPLETE | change)
+    assert response.status_code == status
 
 
-def errors_of(answer):
-    assert answer.status_code == 200
-    return " ".join(str(error) for error in answer.context["errors"])
+def form_errors(response):
+    assert response.status_code == 200
+    return " ".join(str(error) for error in response.context["errors"])
 
 
 PRICES = ["NaN", "sNaN", "-Infinity", "1e999", "1e-999", "9" * 5_000, "12,50", "x", "-1", LONG]
@@ -263,11 +263,11 @@ PRICES = ["NaN", "sNaN", "-Infinity", "1e999", "1e-999", "9" * 5_000, "12,50", "
 def test_price_is_refused_in_the_form(in_the_admin, ids, price):
     for page in ("add/", f"{ids['products/product']}/change/"):
         form = FORM | ADJUSTMENTS | {"price": price, "quantity_in_stock": 1}
-        assert errors_of(in_the_admin.post(f"/admin/products/product/{page}", form))
+        assert form_errors(in_the_admin.post(f"/admin/products/product/{page}", form))
 
 
 @pytest.mark.parametrize("price", ["1_0", "１０"])
-def test_price_that_decimals_take_is_ten(in_the_admin, price):
+def test_price_in_other_decimal_notation_is_accepted(in_the_admin, price):
     form = FORM | {"price": price, "quantity_in_stock": 1}
     assert in_the_admin.post("/admin/products/product/add/", form).status_code == 302
     assert Product.objects.get(sku="M-1").price == 10
@@ -277,7 +277,7 @@ def test_price_that_decimals_take_is_ten(in_the_admin, price):
 def test_delta_is_refused_in_the_form(in_the_admin, ids, delta):
     row = {"adjustments-0-delta": delta, "adjustments-0-reason": "damaged"}
     page = f"/admin/products/product/{ids['products/product']}/change/"
-    assert errors_of(in_the_admin.post(page, FORM | ADJUSTMENTS | row))
+    assert form_errors(in_the_admin.post(page, FORM | ADJUSTMENTS | row))
 
 
 @pytest.mark.parametrize(
@@ -292,11 +292,11 @@ def test_delta_is_refused_in_the_form(in_the_admin, ids, delta):
         {"adjustments-TOTAL_FORMS": "1", "adjustments-0-id": HUGE, "adjustments-0-product": HUGE},
     ],
 )
-def test_counts_of_rows_that_cannot_be_adjust_nothing(in_the_admin, ids, management):
+def test_invalid_management_form_adjusts_nothing(in_the_admin, ids, management):
     row = {"adjustments-0-delta": "-5", "adjustments-0-reason": "x"}
     page = f"/admin/products/product/{ids['products/product']}/change/"
-    answer = in_the_admin.post(page, FORM | management | row)
-    assert answer.status_code in (200, 302, 400)
+    response = in_the_admin.post(page, FORM | management | row)
+    assert response.status_code in (200, 302, 400)
     assert Product.objects.get(pk=ids["products/product"]).quantity_in_stock == 99
 
 
@@ -310,10 +310,10 @@ def test_counts_of_rows_that_cannot_be_adjust_nothing(in_the_admin, ids, managem
         ("customers/accesstoken/add/", {"user": []}),
     ],
 )
-def test_choice_that_is_none_is_refused(in_the_admin, ids, path, form, value):
+def test_invalid_choice_is_refused(in_the_admin, ids, path, form, value):
     field = next(name for name in form if form[name] == [])
-    answer = in_the_admin.post("/admin/" + path.format(**ids), form | {field: [value]})
-    assert answer.status_code == 400 or errors_of(answer)
+    response = in_the_admin.post("/admin/" + path.format(**ids), form | {field: [value]})
+    assert response.status_code == 400 or form_errors(response)
     assert not Customer.objects.filter(groups__isnull=False).exists()
     assert not Group.objects.filter(name="packers").exists()
 
@@ -322,26 +322,26 @@ def test_choice_that_is_none_is_refused(in_the_admin, ids, path, form, value):
     "path",
     ["customers/customer/{}/change/", "customers/accesstoken/{}/change/", "products/product/add/"],
 )
-def test_saving_as_new_is_answered(in_the_admin, alice, path):
-    answer = in_the_admin.post(f"/admin/{path.format(alice.pk)}", {"_saveasnew": "x"})
-    assert errors_of(answer)
+def test_save_as_new_reports_errors(in_the_admin, alice, path):
+    response = in_the_admin.post(f"/admin/{path.format(alice.pk)}", {"_saveasnew": "x"})
+    assert form_errors(response)
 
 
 @pytest.mark.parametrize("value", ["a" * 15_000, "\u202e", "😀", "' OR 1=1 --"])
 def test_user_name_is_refused_in_the_form(in_the_admin, value):
     form = {"usable_password": "true", "password1": value, "password2": value, "username": value}
-    assert errors_of(in_the_admin.post("/admin/customers/customer/add/", form))
+    assert form_errors(in_the_admin.post("/admin/customers/customer/add/", form))
 
 
 @pytest.mark.parametrize("field", ["username", "password", "next"])
 @pytest.mark.parametrize("value", [LONG, "//[", "http://[", "\r\nX: y", "²"])
-def test_log_in_answers(client, field, value):
+def test_log_in_tolerates_invalid_values(client, field, value):
     form = {"username": "alice", "password": "x", "next": "/admin/", field: value}
     assert client.post("/admin/login/", form).status_code == 200
     assert client.get("/admin/login/", form).status_code == 200
 
 
-def test_search_of_staff_is_bounded_as_well(client, clerk):
+def test_search_of_staff_is_limited_too(client, clerk):
     clerk.user_permissions.set(Permission.objects.filter(codename="view_customer"))
     client.force_login(clerk)
     assert client.get("/admin/customers/customer/", {"q": LONG}).status_code == 400

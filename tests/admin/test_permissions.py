@@ -1,8 +1,8 @@
-"""Who may open what: one table of every route under /admin/, read across.
+"""Permissions of every route under /admin/, in one table.
 
-Columns: the clerk (staff without any permission) and root (a superuser). Everybody else is sent to
-log in: anonymous, alice (a customer), and gone (a superuser who was deactivated, with a session
-still there).
+Columns: the clerk (staff without any permission) and root (a superuser). All others are redirected
+to the log-in page: anonymous, alice (a customer), and gone (a deactivated superuser whose session
+still exists).
 """
 
 import pytest
@@ -83,15 +83,15 @@ OPEN = {"login/", "logout/"}
 
 @pytest.fixture
 def rows(alice, clerk, product):
-    ordered = factories.products.make()
+    ordered_product = factories.products.make()
     AccessToken.issue(alice)
     return {
         "alice": alice.pk,
         "clerk": clerk.pk,
         "group": Group.objects.create(name="clerks").pk,
         "product": product.pk,
-        "adjustment": ordered.adjustments.get().pk,
-        "order": factories.place(alice, {ordered: 1}).pk,
+        "adjustment": ordered_product.adjustments.get().pk,
+        "order": factories.place(alice, {ordered_product: 1}).pk,
     }
 
 
@@ -108,12 +108,12 @@ def send(browser, method, path, form, rows):
         for role, status in zip(("clerk", "root"), statuses, strict=True)
     ],
 )
-def test_staff_get_what_the_table_says(method, path, form, role, status, rows, clerk, client):
+def test_staff_get_the_status_of_the_table(method, path, form, role, status, rows, clerk, client):
     root = factories.customers.make(is_staff=True, is_superuser=True)
     client.force_login(clerk if role == "clerk" else root)
-    answer = send(client, method, path, form, rows)
-    assert answer.status_code == status
-    assert not answer.get("Location", "").startswith("/admin/login/")
+    response = send(client, method, path, form, rows)
+    assert response.status_code == status
+    assert not response.get("Location", "").startswith("/admin/login/")
 
 
 @pytest.fixture(params=["anonymous", "alice", "gone"])
@@ -129,13 +129,13 @@ def stranger(request, client, alice):
 
 
 @pytest.mark.parametrize(("method", "path", "form"), [row[:3] for row in TABLE])
-def test_all_others_are_sent_to_log_in(method, path, form, rows, stranger):
-    answer = send(stranger, method, path, form, rows)
-    assert answer.status_code == 302
-    assert answer["Location"].startswith("/admin/login/?next=")
+def test_all_others_are_redirected_to_log_in(method, path, form, rows, stranger):
+    response = send(stranger, method, path, form, rows)
+    assert response.status_code == 302
+    assert response["Location"].startswith("/admin/login/?next=")
 
 
-def test_anyone_logs_in_and_out(stranger):
+def test_anyone_can_log_in_and_out(stranger):
     assert stranger.get("/admin/login/").status_code == 200
     assert stranger.post("/admin/logout/")["Location"] == "/admin/"
 
@@ -144,6 +144,6 @@ def test_table_has_every_route():
     paths = [path.partition("?")[0] for _, path, _, _ in TABLE]
     names = ("alice", "group", "product", "adjustment", "order")
     numbers = dict.fromkeys(names, 1)
-    in_table = {resolve(f"/admin/{path.format(**numbers)}").route for path in (*paths, *OPEN)}
-    every = (route.replace("^", "") for route in routes(get_resolver().url_patterns))
-    assert in_table == {route for route in every if route.startswith("admin/")}
+    table_routes = {resolve(f"/admin/{path.format(**numbers)}").route for path in (*paths, *OPEN)}
+    all_routes = (route.replace("^", "") for route in routes(get_resolver().url_patterns))
+    assert table_routes == {route for route in all_routes if route.startswith("admin/")}

@@ -1,6 +1,6 @@
-"""The shop with a page and an endpoint that fail, to see what a server tells of it."""
+"""The shop with a page and an endpoint that fail, to test what a server reveals and logs."""
 
-from shopply.wsgi import application  # noqa: F401  (what the server runs; it also sets Django up)
+from shopply.wsgi import application  # noqa: F401  (what the server runs; it also sets up Django)
 
 # isort: split
 from django.views.generic import RedirectView

@@ -5,8 +5,8 @@ import pytest
 from orders.transitions import Status
 from tests.contract import document, operations
 
-# What differs from run to run.
-OWN = {
+# Members whose values differ from run to run.
+VARYING_MEMBERS = {
     "created",
     "modified",
     "date_joined",
@@ -20,27 +20,29 @@ OWN = {
 }
 KEY = {"Idempotency-Key": "2b1f6c0e-6d0f-4c55-a3f1-0a4f6f4f8a37"}
 ORDER = {"items": [{"product": 1, "quantity": 2}, {"product": 14, "quantity": 1}]}
-LENAS = {f"/api/customers/me/{name}" for name in ("", "close/", "password/")} | {"/api/orders/"}
+LENA_PATHS = {f"/api/customers/me/{name}" for name in ("", "close/", "password/")} | {
+    "/api/orders/"
+}
 
 
-def test_front_door_leads_to_the_docs(client):
+def test_root_redirects_to_the_docs(client):
     assert client.get("/")["Location"] == "/api/docs/"
 
 
-def test_swagger_ui_needs_nothing_from_elsewhere(client):
+def test_swagger_ui_loads_only_from_this_server(client):
     page = client.get("/api/docs/").content.decode()
     sources = re.findall(r'(?:src|href)="([^"]+)"', page)
     assert len(sources) >= 4
     for source in sources:
         assert source.startswith(("/static/", "/api/docs/"))
-        answer = client.get(source)
-        assert answer.status_code == 200
-        assert b"".join(answer) if answer.streaming else answer.content
+        response = client.get(source)
+        assert response.status_code == 200
+        assert b"".join(response) if response.streaming else response.content
     assert "<script>" not in page
 
 
-def test_padlocks_are_left_out_where_a_log_in_is_optional(client):
-    """A Swagger UI that names its parts anew fails here: look at its padlocks then."""
+def test_padlocks_are_hidden_where_a_log_in_is_optional(client):
+    """Fails if a Swagger UI renames its components: check the padlocks by eye then."""
     page = client.get("/api/docs/").content.decode()
     sources = re.findall(r'src="([^"]+)"', page)
     assert "wrapComponents: { OperationSummary:" in client.get(sources[-1]).content.decode()
@@ -50,7 +52,9 @@ def test_padlocks_are_left_out_where_a_log_in_is_optional(client):
 
 
 def test_operation_that_needs_no_log_in_says_so():
-    optional = [each for each in operations().values() if {} in each.get("security", [])]
+    optional = [
+        operation for operation in operations().values() if {} in operation.get("security", [])
+    ]
     assert len(optional) == 5
     for operation in optional:
         assert re.search("Anyone|(no|without a) log-in", operation["description"], re.IGNORECASE)
@@ -62,7 +66,7 @@ def test_schema_is_served_as_yaml_and_json(client):
     assert as_json.json()["info"]["title"] == "shopply"
 
 
-def test_both_ways_to_log_in_are_offered(client):
+def test_schema_lists_both_ways_to_log_in(client):
     document = client.get(
         "/api/schema/", headers={"Accept": "application/vnd.oai.openapi+json"}
     ).json()
@@ -71,13 +75,16 @@ def test_both_ways_to_log_in_are_offered(client):
     assert schemes["Basic"]["scheme"] == "basic"
 
 
-def test_document_bounds_what_the_shop_bounds():
+def test_schema_has_the_limits_of_the_shop():
     schemas = document()["components"]["schemas"]
     order = schemas["PlaceOrderRequest"]["properties"]
     assert (order["items"]["minItems"], order["items"]["maxItems"]) == (1, 100)
     assert not re.search(order["expected_total"]["pattern"], "-1.00")
-    for form, field in (("CustomerCreateRequest", "password"), ("PasswordRequest", "new_password")):
-        password = schemas[form]["properties"][field]
+    for component, field in (
+        ("CustomerCreateRequest", "password"),
+        ("PasswordRequest", "new_password"),
+    ):
+        password = schemas[component]["properties"][field]
         assert (password["minLength"], password["maxLength"]) == (10, 256)
     stock = schemas["ProductCreateRequest"]["properties"]["quantity_in_stock"]
     assert (stock["minimum"], stock["maximum"]) == (0, 1_000_000_000)
@@ -106,18 +113,19 @@ def test_request_example_works_on_the_demo_shop(
     method, path, body, demo_shop, api, django_user_model
 ):
     clients = {
-        name: api.of(django_user_model.objects.get(username=name)) for name in ("admin", "lena")
+        name: api.as_user(django_user_model.objects.get(username=name))
+        for name in ("admin", "lena")
     }
-    client = clients["lena" if path in LENAS else "admin"]
-    number = 1
+    client = clients["lena" if path in LENA_PATHS else "admin"]
+    pk = 1
     if path.startswith("/api/orders/"):
-        number = clients["lena"].post("/api/orders/", ORDER).json()["id"]
-        for move in {"ship": ["confirm"], "deliver": ["confirm", "ship"]}.get(
+        pk = clients["lena"].post("/api/orders/", ORDER).json()["id"]
+        for transition in {"ship": ["confirm"], "deliver": ["confirm", "ship"]}.get(
             path.split("/")[-2], []
         ):
-            clients["admin"].post(f"/api/orders/{number}/{move}/")
-    answer = getattr(client, method.lower())(path.replace("{id}", str(number)), body)
-    assert answer.status_code in (200, 201, 204), answer.json()
+            clients["admin"].post(f"/api/orders/{pk}/{transition}/")
+    response = getattr(client, method.lower())(path.replace("{id}", str(pk)), body)
+    assert response.status_code in (200, 201, 204), response.json()
 
 
 def response_examples():
@@ -129,23 +137,23 @@ def response_examples():
 
 
 @pytest.mark.parametrize(("path", "example"), list(response_examples()))
-def test_response_example_is_what_the_demo_shop_answers(
+def test_response_example_is_what_the_demo_shop_returns(
     path, example, demo_shop, api, django_user_model
 ):
-    lena = api.of(django_user_model.objects.get(username="lena"))
+    lena = api.as_user(django_user_model.objects.get(username="lena"))
     product_before = lena.get("/api/products/1/").json()
-    number = lena.post("/api/orders/", ORDER, headers=KEY).json()["id"]
-    pk = {"orders": number, "customers": 2, "products": 1}[path.split("/")[2]]
-    admin = api.of(django_user_model.objects.get(username="admin"))
+    order_id = lena.post("/api/orders/", ORDER, headers=KEY).json()["id"]
+    pk = {"orders": order_id, "customers": 2, "products": 1}[path.split("/")[2]]
+    admin = api.as_user(django_user_model.objects.get(username="admin"))
     client = admin if path.endswith("stock-history/") else lena
-    answer = client.get(path.replace("{id}", str(pk))).json()
-    if "results" in answer:
-        answer, example = answer["results"], example["results"]
-    if isinstance(answer, list):
-        answer, example = answer[0], example[0]
+    data = client.get(path.replace("{id}", str(pk))).json()
+    if "results" in data:
+        data, example = data["results"], example["results"]
+    if isinstance(data, list):
+        data, example = data[0], example[0]
     if "products" in path and "stock-history" not in path:
-        answer = product_before
-    assert {k: v for k, v in answer.items() if k not in OWN} == {
-        k: v for k, v in example.items() if k not in OWN
+        data = product_before
+    assert {k: v for k, v in data.items() if k not in VARYING_MEMBERS} == {
+        k: v for k, v in example.items() if k not in VARYING_MEMBERS
     }
-    assert answer.keys() == example.keys()
+    assert data.keys() == example.keys()

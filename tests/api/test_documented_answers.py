@@ -1,6 +1,6 @@
-"""Every status and every problem code that the OpenAPI document promises is really given.
+"""Every status and problem code that the OpenAPI document lists can be produced.
 
-`GOOD` has one request per operation that succeeds; each of its problems is made by spoiling it.
+`GOOD` has one successful request per operation; each problem is produced by spoiling it.
 """
 
 import base64
@@ -14,11 +14,11 @@ from tests import factories
 from tests.contract import document, operations
 
 
-def basic(username, password):
+def basic_auth(username, password):
     return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
 
 
-WRONG = basic("alice", "a-guess-at-it")
+WRONG_PASSWORD = basic_auth("alice", "a-guess-at-it")
 ADDRESS = {"street_1": "Rua das Flores 21", "city": "Porto", "country": "Portugal"}
 
 GOOD = {
@@ -59,14 +59,14 @@ GOOD = {
     ("POST", "/api/orders/{id}/ship/"): ("clerk", {}),
     ("POST", "/api/orders/{id}/deliver/"): ("clerk", {}),
 }
-# What must become of the order before the move is legal.
-BEFORE = {
+# Transitions that the order needs before this one is legal.
+PRIOR_TRANSITIONS = {
     "/api/orders/{id}/ship/": ["confirm"],
     "/api/orders/{id}/deliver/": ["confirm", "ship"],
 }
 
 
-def promised():
+def documented_outcomes():
     for (method, path), operation in operations().items():
         for status, response in operation["responses"].items():
             if status < "400":
@@ -78,31 +78,33 @@ def promised():
 
 @pytest.fixture
 def send(api, alice, clerk):
-    """Sends a request in somebody's name, with the ids of the rows that are there."""
+    """Send a request in a role, with the ids of existing rows."""
     alice.change_password(factories.PASSWORD)
     product = factories.products.make(quantity_in_stock=5)
-    ordered = factories.products.make()
-    order = factories.place(alice, {ordered: 1}, key="used", fingerprint="of another body")
+    ordered_product = factories.products.make()
+    order = factories.place(alice, {ordered_product: 1}, key="used", fingerprint="of another body")
     ids = {"customers": alice.pk, "products": product.pk, "orders": order.pk}
-    clients = {"anyone": api, "alice": api.of(alice), "clerk": api.of(clerk)}
-    clients["alice by Basic"] = type(api)(HTTP_AUTHORIZATION=basic("alice", factories.PASSWORD))
+    clients = {"anyone": api, "alice": api.as_user(alice), "clerk": api.as_user(clerk)}
+    clients["alice by Basic"] = type(api)(
+        HTTP_AUTHORIZATION=basic_auth("alice", factories.PASSWORD)
+    )
     clients["stranger"] = type(api)(HTTP_AUTHORIZATION="Token 0123456789abcdef")
 
-    def send(who, method, path, body, **extra):
+    def send(role, method, path, body, **extra):
         path = path.replace("{id}", str(ids.get(path.split("/")[2])))
-        path = path.replace("{ordered}", str(ordered.pk))
+        path = path.replace("{ordered_product}", str(ordered_product.pk))
         if "items" in (body or ()):
             items = [item | {"product": product.pk} for item in body["items"]]
             body = body | {"items": items}
-        return getattr(clients[who], method.lower())(path, body, **extra)
+        return getattr(clients[role], method.lower())(path, body, **extra)
 
     return send
 
 
-@pytest.mark.parametrize(("method", "path", "outcome"), list(promised()))
-def test_promised_answer_is_given(method, path, outcome, send, clerk, settings):
-    who, body = GOOD[method, path]
-    extra, moves = {}, BEFORE.get(path, [])
+@pytest.mark.parametrize(("method", "path", "outcome"), list(documented_outcomes()))
+def test_documented_response_is_produced(method, path, outcome, send, clerk, settings):
+    role, body = GOOD[method, path]
+    extra, transitions = {}, PRIOR_TRANSITIONS.get(path, [])
     match outcome:
         case "304":
             extra = {"headers": {"If-None-Match": "*"}}
@@ -113,22 +115,22 @@ def test_promised_answer_is_given(method, path, outcome, send, clerk, settings):
         case "parse_error":
             body, extra = "{", {"content_type": "application/json"}
         case "not_authenticated":
-            who = "anyone"
+            role = "anyone"
         case "authentication_failed":
-            who = "stranger"
+            role = "stranger"
         case "token_expired":
             settings.TOKEN_TTL = timedelta(microseconds=1)
-            who = {"anyone": "clerk", "alice by Basic": "alice"}.get(who, who)
+            role = {"anyone": "clerk", "alice by Basic": "alice"}.get(role, role)
         case "too_many_failures":
             settings.RATES = settings.RATES | {"log_in_address": (0, 900)}
-            who, extra = "anyone", {"headers": {"Authorization": WRONG}}
+            role, extra = "anyone", {"headers": {"Authorization": WRONG_PASSWORD}}
         case "throttled":
             settings.RATES = dict.fromkeys(settings.RATES, (0, 60))
-            who = "stranger"  # staff are not limited
+            role = "stranger"  # staff are not limited
         case "last_superuser":
             Customer.objects.filter(username="alice").update(is_superuser=True)
         case "permission_denied":
-            who = "alice"
+            role = "alice"
         case "not_found" if "{id}" in path:
             path = path.replace("{id}", "987654321")
         case "not_found":
@@ -143,31 +145,33 @@ def test_promised_answer_is_given(method, path, outcome, send, clerk, settings):
         case "idempotency_key_reused":
             extra = {"headers": {"Idempotency-Key": "used"}}
         case "illegal_transition":
-            moves = ["confirm", "ship", "deliver"]
+            transitions = ["confirm", "ship", "deliver"]
         case "stock_out_of_bounds":
             body = body | {"delta": -6}
         case "product_in_use":
-            path = path.replace("{id}", "{ordered}")
-    for move in moves:
-        getattr(Order.objects.get(), move)(by=clerk)
-    answer = send(who, method, path, body, **extra)
+            path = path.replace("{id}", "{ordered_product}")
+    for transition in transitions:
+        getattr(Order.objects.get(), transition)(by=clerk)
+    response = send(role, method, path, body, **extra)
     if outcome.isdigit():
-        assert answer.status_code == int(outcome)
+        assert response.status_code == int(outcome)
     else:
-        assert answer.json()["code"] == outcome
-    assert ("Retry-After" in answer) == (answer.status_code == 429)
+        assert response.json()["code"] == outcome
+    assert ("Retry-After" in response) == (response.status_code == 429)
 
 
-def test_every_operation_tells_what_a_client_developer_needs():
+def test_every_operation_has_a_summary_a_description_and_examples():
     for key, operation in operations().items():
         assert operation["summary"], key
         assert len(operation["description"]) > 20, key
         bodies = [operation["requestBody"]] if "requestBody" in operation else []
-        bodies += [answer for answer in operation["responses"].values() if "content" in answer]
+        bodies += [
+            response for response in operation["responses"].values() if "content" in response
+        ]
         for body in bodies:
             for content in body["content"].values():
                 assert content["examples"], key
 
 
-def test_document_names_the_server_in_no_path():
+def test_paths_are_relative_to_the_server():
     assert {path[:5] for path in document()["paths"]} == {"/api/"}

@@ -1,6 +1,6 @@
-"""What a real server answers to what is no proper HTTP, and what it tells of itself.
+"""How a real server responds to invalid HTTP, and what its responses reveal.
 
-granian refuses what it cannot read with an empty 4xx; what gets as far as the shop, as a problem.
+granian rejects what it cannot parse with an empty 4xx; the shop rejects the rest with a problem.
 """
 
 import json
@@ -16,38 +16,38 @@ import pytest
 from orders.models import Order
 from tests.servers import Server
 
-LIMIT = 65_536
+BODY_LIMIT = 65_536
 GET = b"GET /api/products/ HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 POST = b"POST /api/obtain-token/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
-def tell(server, sent):
-    """The answer to these bytes: its status, headers and body."""
+def send(server, payload):
+    """Send these bytes; return the status, headers and body of the response."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as peer:
-        with suppress(OSError):  # it may answer before it has read all
-            peer.sendall(sent)
+        with suppress(OSError):  # the server may respond before it has read everything
+            peer.sendall(payload)
         response = HTTPResponse(peer)
         response.begin()
         return response.status, response.headers, response.read().decode()
 
 
-def problem(answer):
-    status, headers, body = answer
+def problem(response):
+    status, headers, body = response
     assert headers["Content-Type"] == "application/problem+json"
     assert headers["X-Content-Type-Options"] == "nosniff"
-    told = json.loads(body)
-    assert told["status"] == status
-    assert told["type"].endswith(f"/api/problems/{told['code']}/")
-    assert told["request_id"] == headers["X-Request-ID"]
-    return f"{status} {told['code']}"
+    data = json.loads(body)
+    assert data["status"] == status
+    assert data["type"].endswith(f"/api/problems/{data['code']}/")
+    assert data["request_id"] == headers["X-Request-ID"]
+    return f"{status} {data['code']}"
 
 
 HOST = b"Host: 127.0.0.1\r\n"
 
 
 @pytest.mark.parametrize(
-    ("sent", "status"),
+    ("payload", "status"),
     [
         (b"GET /api/ HTTP/3.0\r\n\r\n", 400),
         (b"GET /api/ NONSENSE\r\n\r\n", 400),
@@ -75,13 +75,13 @@ HOST = b"Host: 127.0.0.1\r\n"
     ],
     ids=lambda part: repr(part[:60]) if isinstance(part, bytes) else part,
 )
-def test_what_cannot_be_read_is_refused_without_a_body(running_shop, sent, status):
-    answered, _, body = tell(running_shop, sent)
-    assert (answered, body) == (status, "")
+def test_request_that_cannot_be_parsed_is_rejected_without_a_body(running_shop, payload, status):
+    actual, _, body = send(running_shop, payload)
+    assert (actual, body) == (status, "")
 
 
 @pytest.mark.parametrize(
-    ("sent", "outcome"),
+    ("payload", "outcome"),
     [
         (b"GET /api/ HTTP/1.1\r\n\r\n", "400 bad_request"),
         (GET + HOST + b"\r\n", "400 bad_request"),
@@ -91,7 +91,7 @@ def test_what_cannot_be_read_is_refused_without_a_body(running_shop, sent, statu
         (POST + b"Content-Length: 0\r\n\r\n", "400 validation_error"),
         (GET + b"Authorization: \r\n\r\n", "401 authentication_failed"),
         (GET + b"Authorization: Token \xff\r\n\r\n", "401 authentication_failed"),
-        (POST + b"Content-Length: %d\r\n\r\n" % (LIMIT + 1), "413 request_too_large"),
+        (POST + b"Content-Length: %d\r\n\r\n" % (BODY_LIMIT + 1), "413 request_too_large"),
         (POST + b"Content-Length: %d\r\n\r\n" % (2**64 - 9), "413 request_too_large"),
         (CHUNKED + b"zz\r\n{}\r\n0\r\n\r\n", "400 validation_error"),
         (CHUNKED + b"2\r\n{}and more\r\n0\r\n\r\n", "400 validation_error"),
@@ -99,7 +99,7 @@ def test_what_cannot_be_read_is_refused_without_a_body(running_shop, sent, statu
         (CHUNKED + b"2\r\n{}\r\n0\r\nHost: evil.example\r\n\r\n", "400 validation_error"),
         (CHUNKED + b"1\r\n{\r\n0\r\n\r\n", "400 parse_error"),
         (
-            CHUNKED + b"%x\r\n%s\r\n0\r\n\r\n" % (LIMIT + 1, b"x" * (LIMIT + 1)),
+            CHUNKED + b"%x\r\n%s\r\n0\r\n\r\n" % (BODY_LIMIT + 1, b"x" * (BODY_LIMIT + 1)),
             "413 request_too_large",
         ),
         (b"CONNECT /api/ HTTP/1.1\r\n" + HOST + b"\r\n", "405 method_not_allowed"),
@@ -109,23 +109,23 @@ def test_what_cannot_be_read_is_refused_without_a_body(running_shop, sent, statu
     ],
     ids=lambda part: repr(part[:60]) if isinstance(part, bytes) else part,
 )
-def test_what_the_shop_cannot_serve_is_a_problem(running_shop, sent, outcome):
-    assert problem(tell(running_shop, sent)) == outcome
+def test_request_that_the_shop_cannot_serve_is_a_problem(running_shop, payload, outcome):
+    assert problem(send(running_shop, payload)) == outcome
 
 
 @pytest.mark.parametrize(
     "target", [b"*", b"//evil.example/", b"127.0.0.1:443", b"http://evil.example"]
 )
-def test_target_that_is_no_path_is_no_failure(running_shop, target):
+def test_target_that_is_not_a_path_is_not_a_server_error(running_shop, target):
     for method in (b"OPTIONS", b"GET", b"CONNECT"):
-        sent = b"%s %s HTTP/1.1\r\n%s\r\n" % (method, target, HOST)
-        assert tell(running_shop, sent)[0] < 500
+        payload = b"%s %s HTTP/1.1\r\n%s\r\n" % (method, target, HOST)
+        assert send(running_shop, payload)[0] < 500
 
 
 @pytest.mark.parametrize("charset", [b"nonsense", b"base64", b"utf-16", b"punycode", b"\xff"])
 def test_charset_of_a_body_is_not_looked_up(running_shop, charset):
-    of_type = POST.rstrip() + b"; charset=%s\r\n" % charset
-    assert problem(tell(running_shop, of_type + b"Content-Length: 1\r\n\r\n{")) in (
+    head = POST.rstrip() + b"; charset=%s\r\n" % charset
+    assert problem(send(running_shop, head + b"Content-Length: 1\r\n\r\n{")) in (
         "400 parse_error",
         "415 unsupported_media_type",
     )
@@ -133,8 +133,8 @@ def test_charset_of_a_body_is_not_looked_up(running_shop, charset):
 
 def chunks(body, size):
     for start in range(0, len(body), size):
-        piece = body[start : start + size]
-        yield b"%x\r\n%s\r\n" % (len(piece), piece)
+        chunk = body[start : start + size]
+        yield b"%x\r\n%s\r\n" % (len(chunk), chunk)
     yield b"0\r\n\r\n"
 
 
@@ -144,14 +144,16 @@ def test_order_sent_in_chunks_is_placed(shop, alice, product):
         b"POST /api/orders/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
         b"Transfer-Encoding: chunked\r\nAuthorization: %s\r\n\r\n"
     ) % shop.client(alice).headers["Authorization"].encode()
-    status, _, _ = tell(shop, head + b"".join(chunks(body, 7)))
+    status, _, _ = send(shop, head + b"".join(chunks(body, 7)))
     assert status == 201
     assert Order.objects.get().items.get().quantity == 2
 
 
-@pytest.mark.parametrize("sent", [GET + b"\r\n", b"GET /nope HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"])
-def test_server_does_not_tell_its_version(running_shop, sent):
-    _, headers, _ = tell(running_shop, sent)
+@pytest.mark.parametrize(
+    "payload", [GET + b"\r\n", b"GET /nope HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"]
+)
+def test_server_does_not_reveal_its_version(running_shop, payload):
+    _, headers, _ = send(running_shop, payload)
     assert not re.search("[0-9]", headers["Server"])
 
 
@@ -162,21 +164,21 @@ def failing_shop(transactional_db):
     server.stop()
 
 
-def test_failure_tells_nothing_of_the_inside(failing_shop):
-    in_api = tell(failing_shop, GET + b"\r\n")
-    assert problem(in_api) == "500 internal_error"
-    page = tell(failing_shop, b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-    assert page[0] == 500
-    for _, headers, body in (in_api, page):
+def test_server_error_reveals_no_internals(failing_shop):
+    api_response = send(failing_shop, GET + b"\r\n")
+    assert problem(api_response) == "500 internal_error"
+    page_response = send(failing_shop, b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    assert page_response[0] == 500
+    for _, headers, body in (api_response, page_response):
         assert not re.search("SELECT|secret|Traceback|RuntimeError|/products/views", body)
         assert headers["Content-Security-Policy"].startswith("default-src 'none'")
 
 
-def test_file_is_refused_before_it_is_written_anywhere(running_shop, tmp_path):
+def test_upload_is_rejected_before_it_is_written_to_disk(running_shop, tmp_path):
     head = b'--x\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n'
     body = head + b"x" * 5_000_000 + b"\r\n--x--\r\n"
     before = set(Path(tempfile.gettempdir()).glob("*.upload*"))
-    status, _, _ = tell(
+    status, _, _ = send(
         running_shop,
         b"POST /admin/login/ HTTP/1.1\r\nHost: 127.0.0.1\r\n"
         b"Content-Type: multipart/form-data; boundary=x\r\n"

@@ -1,6 +1,6 @@
-"""What no client in its right mind sends, to every operation: a problem that tells, never a 5xx.
+"""Malformed requests to every operation: each gets a problem that explains it, never a 5xx.
 
-What only a real server can be sent is in test_doors.py.
+Requests that only a real server can receive are in test_doors.py.
 """
 
 import base64
@@ -16,12 +16,12 @@ from tests.contract import document, operations
 
 WITH_BODY = [key for key, operation in operations().items() if "requestBody" in operation]
 WITH_ID = [(method, path) for method, path in operations() if "{id}" in path]
-FOR_SOME = [key for key, operation in operations().items() if operation.get("security")]
+WITH_LOG_IN = [key for key, operation in operations().items() if operation.get("security")]
 GETS = [(method, path) for method, path in operations() if method == "GET"]
 
 
 def fields(key):
-    """`{name: schema}` of the members of the body."""
+    """Return `{name: schema}` of the members of the body."""
     body = operations()[key]["requestBody"]["content"]["application/json"]["schema"]
     return document()["components"]["schemas"][body["$ref"].rpartition("/")[2]]["properties"]
 
@@ -37,7 +37,7 @@ EVERY_PARAMETER = [
 
 @pytest.fixture
 def send(api, as_clerk, clerk):
-    """Sends a request to an operation, as staff unless it says, with ids of rows that are there."""
+    """Send a request to an operation, as staff by default, with the ids of existing rows."""
     product = factories.products.make()
     order = factories.place(clerk, {factories.products.make(): 1})
     ids = {"customers": clerk.pk, "products": product.pk, "orders": order.pk}
@@ -51,11 +51,11 @@ def send(api, as_clerk, clerk):
     return send
 
 
-def refused(answer, status, *codes):
-    told = problem(answer)
-    assert answer.status_code == status
-    assert told["code"] in codes
-    return told
+def assert_problem(response, status, *codes):
+    data = problem(response)
+    assert response.status_code == status
+    assert data["code"] in codes
+    return data
 
 
 # --- Bodies ---------------------------------------------------------------------------------------
@@ -89,50 +89,52 @@ def refused(answer, status, *codes):
     ],
     ids=lambda body: repr(body[:30]),
 )
-def test_body_that_is_no_json_is_a_parse_error(send, body):
+def test_body_that_is_not_json_is_a_parse_error(send, body):
     for key in WITH_BODY:
-        refused(send(*key, body), 400, "parse_error")
+        assert_problem(send(*key, body), 400, "parse_error")
 
 
-# Around the limit of the interpreter's stack, and far from it.
+# Near the limit of the interpreter's stack, and far from it.
 DEPTHS = (50, 200, 500, 700, 800, *range(850, 1_000, 10), 1_500, 5_000)
 
 
 @pytest.mark.parametrize("body", [b"null", b"true", b"7", b'"text"', b"[]", b'["email"]'])
 @pytest.mark.parametrize("key", WITH_BODY, ids=" ".join)
-def test_body_that_is_no_object_is_refused(send, key, body):
-    refused(send(*key, body), 400, "validation_error")
+def test_body_that_is_not_an_object_is_rejected(send, key, body):
+    assert_problem(send(*key, body), 400, "validation_error")
 
 
 @pytest.mark.parametrize(("opening", "closing"), ["[]", ('{"a":', "}")])
 @pytest.mark.parametrize("key", WITH_BODY, ids=" ".join)
-def test_deep_body_is_refused_at_any_depth(send, key, opening, closing):
+def test_nested_body_is_rejected_at_any_depth(send, key, opening, closing):
     field = next(iter(fields(key)))
     for depth in DEPTHS:
         body = f'{{"{field}": {opening * depth}1{closing * depth}}}'
-        refused(send(*key, body), 400, "validation_error", "parse_error")
-    assert refused(send(*key, body), 400, "parse_error")["detail"].endswith("nested too deeply.")
+        assert_problem(send(*key, body), 400, "validation_error", "parse_error")
+    assert assert_problem(send(*key, body), 400, "parse_error")["detail"].endswith(
+        "nested too deeply."
+    )
 
 
 @pytest.mark.parametrize("value", ['"a\\u0000b"', "{}", "[[]]", "[1e999]", '"\\u0000"'])
 @pytest.mark.parametrize(
-    ("method", "path", "field"), [each[:3] for each in EVERY_FIELD], ids=lambda part: part
+    ("method", "path", "field"), [case[:3] for case in EVERY_FIELD], ids=lambda part: part
 )
-def test_field_that_cannot_be_is_pointed_at(send, method, path, field, value):
-    told = refused(send(method, path, f'{{"{field}": {value}}}'), 400, "validation_error")
-    assert any(error["pointer"].startswith(f"/{field}") for error in told["errors"])
+def test_error_points_at_an_invalid_field(send, method, path, field, value):
+    data = assert_problem(send(method, path, f'{{"{field}": {value}}}'), 400, "validation_error")
+    assert any(error["pointer"].startswith(f"/{field}") for error in data["errors"])
 
 
 @pytest.mark.parametrize("value", ["1e999", "-1e999", "9" * 4_000, "-" + "9" * 40, "1e400"])
 @pytest.mark.parametrize(
     ("method", "path", "field"),
-    [each[:3] for each in EVERY_FIELD if each[3].get("type") == "integer"]
-    + [each[:3] for each in EVERY_FIELD if each[3].get("format") == "decimal"],
+    [case[:3] for case in EVERY_FIELD if case[3].get("type") == "integer"]
+    + [case[:3] for case in EVERY_FIELD if case[3].get("format") == "decimal"],
     ids=lambda part: part,
 )
-def test_number_out_of_any_range_is_pointed_at(send, method, path, field, value):
-    told = refused(send(method, path, f'{{"{field}": {value}}}'), 400, "validation_error")
-    assert any(error["pointer"] == f"/{field}" for error in told["errors"])
+def test_error_points_at_a_number_out_of_range(send, method, path, field, value):
+    data = assert_problem(send(method, path, f'{{"{field}": {value}}}'), 400, "validation_error")
+    assert any(error["pointer"] == f"/{field}" for error in data["errors"])
 
 
 @pytest.mark.parametrize("member", ["product", "quantity"])
@@ -140,17 +142,17 @@ def test_number_out_of_any_range_is_pointed_at(send, method, path, field, value)
     "value", ["0", "-0", "-1", "1e999", "1.5", "9" * 30, "9" * 4_000, '"\\u0000"']
 )
 @pytest.mark.parametrize("path", ["/api/orders/", "/api/orders/quote/"])
-def test_line_that_cannot_be_is_pointed_at(send, path, member, value):
-    line = {"product": "1", "quantity": "1", member: value}
-    body = ", ".join(f'"{name}": {text}' for name, text in line.items())
-    told = refused(send("POST", path, f'{{"items": [{{{body}}}]}}'), 400, "validation_error")
-    assert told["errors"][0]["pointer"] == f"/items/0/{member}"
+def test_error_points_at_an_invalid_item(send, path, member, value):
+    item = {"product": "1", "quantity": "1", member: value}
+    body = ", ".join(f'"{name}": {text}' for name, text in item.items())
+    data = assert_problem(send("POST", path, f'{{"items": [{{{body}}}]}}'), 400, "validation_error")
+    assert data["errors"][0]["pointer"] == f"/items/0/{member}"
 
 
 @pytest.mark.parametrize("key", WITH_BODY, ids=" ".join)
 def test_body_over_the_limit_is_too_large(send, settings, key):
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000
-    refused(send(*key, b'{"a": "%s"}' % (b"x" * 1_000)), 413, "request_too_large")
+    assert_problem(send(*key, b'{"a": "%s"}' % (b"x" * 1_000)), 413, "request_too_large")
 
 
 @pytest.mark.parametrize(
@@ -164,8 +166,8 @@ def test_body_over_the_limit_is_too_large(send, settings, key):
 )
 def test_body_of_another_type_is_unsupported(send, content_type):
     for key in WITH_BODY:
-        answer = send(*key, b"--x\r\n{}", content_type=content_type)
-        refused(answer, 415, "unsupported_media_type")
+        response = send(*key, b"--x\r\n{}", content_type=content_type)
+        assert_problem(response, 415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize("content_type", ["", "application/json"])
@@ -174,11 +176,11 @@ def test_body_of_another_type_is_unsupported(send, content_type):
     [key for key in WITH_BODY if operations()[key]["requestBody"].get("required")],
     ids=" ".join,
 )
-def test_empty_body_lacks_fields(send, key, content_type):
-    told = refused(
+def test_empty_body_lacks_required_fields(send, key, content_type):
+    data = assert_problem(
         send(*key, b"", content_type=content_type), 400, "validation_error", "parse_error"
     )
-    assert told["code"] == "parse_error" or told["errors"][0]["code"] == "required"
+    assert data["code"] == "parse_error" or data["errors"][0]["code"] == "required"
 
 
 @pytest.mark.parametrize("key", GETS, ids=" ".join)
@@ -194,9 +196,9 @@ def test_body_of_a_get_is_not_read(send, key):
 @pytest.mark.parametrize(
     ("path", "parameter"), [*EVERY_PARAMETER, ("/api/customers/me/", "nonsense"), ("/api/", "a")]
 )
-def test_nul_in_a_query_is_named(send, path, parameter, query):
-    told = refused(send("GET", path, query=query.format(parameter)), 400, "bad_request")
-    (error,) = told["errors"]
+def test_error_names_the_parameter_with_a_null_character(send, path, parameter, query):
+    data = assert_problem(send("GET", path, query=query.format(parameter)), 400, "bad_request")
+    (error,) = data["errors"]
     assert error["parameter"].rstrip("\0") == parameter
     assert error["code"] == "null_characters_not_allowed"
 
@@ -205,21 +207,21 @@ def test_nul_in_a_query_is_named(send, path, parameter, query):
     "value", ["9" * 30, "9" * 5_000, "-1e999", "NaN", "0x1", "%FF", "%ED%A0%80", "[]"]
 )
 @pytest.mark.parametrize(
-    ("path", "parameter"), [each for each in EVERY_PARAMETER if each[1] != "search"]
+    ("path", "parameter"), [case for case in EVERY_PARAMETER if case[1] != "search"]
 )
-def test_parameter_that_cannot_be_is_named(send, path, parameter, value):
-    told = refused(send("GET", path, query=f"{parameter}={value}"), 400, "validation_error")
-    assert {error["parameter"] for error in told["errors"]} == {parameter}
+def test_error_names_an_invalid_parameter(send, path, parameter, value):
+    data = assert_problem(send("GET", path, query=f"{parameter}={value}"), 400, "validation_error")
+    assert {error["parameter"] for error in data["errors"]} == {parameter}
 
 
 @pytest.mark.parametrize("query", ["&".join(["a=1"] * 1_002), "a" * 9_000, "&=&;%", "%", "%zz=%f"])
 @pytest.mark.parametrize("key", GETS, ids=" ".join)
-def test_odd_query_is_no_failure(send, key, query):
-    answer = send(*key, query=query)
+def test_odd_query_is_not_a_server_error(send, key, query):
+    response = send(*key, query=query)
     if query.count("&") > 1_000:
-        refused(answer, 400, "bad_request")
+        assert_problem(response, 400, "bad_request")
     else:
-        assert answer.status_code == 200
+        assert response.status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -231,10 +233,10 @@ def test_odd_query_is_no_failure(send, key, query):
     ids=lambda pk: pk[:20],
 )
 @pytest.mark.parametrize("key", WITH_ID, ids=" ".join)
-def test_id_that_none_can_have_is_not_found(send, key, pk):
+def test_impossible_id_is_not_found(send, key, pk):
     method, path = key
     body = b'{"delta": 1, "reason": "delivery", "name": "M", "sku": "M", "price": "1.00"}'
-    refused(send(method, path.replace("{id}", pk), body), 404, "not_found")
+    assert_problem(send(method, path.replace("{id}", pk), body), 404, "not_found")
 
 
 # --- Methods --------------------------------------------------------------------------------------
@@ -249,22 +251,22 @@ ROUTES = sorted(
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_method_that_nobody_knows_is_not_allowed(as_clerk, method):
+def test_unknown_method_is_not_allowed(as_clerk, method):
     for route in ROUTES:
-        answer = as_clerk.generic(method, f"/{route}")
+        response = as_clerk.generic(method, f"/{route}")
         if route == "api/1":
-            refused(answer, 404, "not_found")
+            assert_problem(response, 404, "not_found")
         elif route.startswith("api/"):
-            refused(answer, 405, "method_not_allowed")
-            assert "GET" in answer["Allow"] or "POST" in answer["Allow"]
+            assert_problem(response, 405, "method_not_allowed")
+            assert "GET" in response["Allow"] or "POST" in response["Allow"]
 
 
 @pytest.mark.parametrize("method", [*METHODS, "PUT", "PATCH", "DELETE"])
-def test_pages_are_got_and_posted_only(in_the_admin, method):
+def test_pages_allow_only_get_and_post(in_the_admin, method):
     for route in ROUTES:
         if not route.startswith("api/"):
-            answer = in_the_admin.generic(method, f"/{route}")
-            assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD, OPTIONS, POST")
+            response = in_the_admin.generic(method, f"/{route}")
+            assert (response.status_code, response["Allow"]) == (405, "GET, HEAD, OPTIONS, POST")
 
 
 # --- Headers --------------------------------------------------------------------------------------
@@ -273,26 +275,26 @@ def test_pages_are_got_and_posted_only(in_the_admin, method):
 @pytest.mark.parametrize(
     "cookie", ['sessionid="abc\\000defghij"', 'a="\\000"', 'csrftoken="\\000"']
 )
-def test_nul_in_a_cookie_is_named(send, cookie):
+def test_error_names_a_cookie_with_a_null_character(send, cookie):
     for key in operations():
-        told = refused(send(*key, Cookie=cookie), 400, "bad_request")
-        assert told["errors"][0]["header"] == "Cookie"
+        data = assert_problem(send(*key, Cookie=cookie), 400, "bad_request")
+        assert data["errors"][0]["header"] == "Cookie"
 
 
 @pytest.mark.parametrize("path", ["/", "/admin/", "/admin/login/", "/admin/orders/order/", "/nope"])
 @pytest.mark.parametrize(
-    "request_with",
+    "environ",
     [
         {"HTTP_COOKIE": 'sessionid="abc\\000defghij"'},
         {"QUERY_STRING": "q=%00"},
         {"QUERY_STRING": "%00"},
     ],
 )
-def test_nul_in_a_request_to_the_pages_is_refused(in_the_admin, path, request_with):
-    assert in_the_admin.get(path, **request_with).status_code == 400
+def test_null_character_in_a_request_for_a_page_is_rejected(in_the_admin, path, environ):
+    assert in_the_admin.get(path, **environ).status_code == 400
 
 
-def test_nul_in_a_path_to_the_pages_is_not_found(in_the_admin):
+def test_null_character_in_the_path_of_a_page_is_not_found(in_the_admin):
     for path in (
         "/%00",
         "/static/%00.css",
@@ -302,12 +304,12 @@ def test_nul_in_a_path_to_the_pages_is_not_found(in_the_admin):
         assert in_the_admin.get(path).status_code == 404
 
 
-def test_nul_in_a_form_of_the_admin_is_refused(in_the_admin, alice, product):
+def test_null_character_in_an_admin_form_is_rejected(in_the_admin, alice, product):
     order = factories.place(alice, {product: 1})
-    move = f"/admin/orders/order/{order.pk}/move/confirm/"
-    assert in_the_admin.post(move, {"note": "a\0b"}).status_code == 400
-    chosen = {"action": "delete_selected", "_selected_action": "\0"}
-    assert in_the_admin.post("/admin/authtoken/tokenproxy/", chosen).status_code == 400
+    url = f"/admin/orders/order/{order.pk}/move/confirm/"
+    assert in_the_admin.post(url, {"note": "a\0b"}).status_code == 400
+    data = {"action": "delete_selected", "_selected_action": "\0"}
+    assert in_the_admin.post("/admin/authtoken/tokenproxy/", data).status_code == 400
     order.refresh_from_db()
     assert order.status == "placed"
 
@@ -327,10 +329,10 @@ def test_nul_in_a_form_of_the_admin_is_refused(in_the_admin, alice, product):
     ],
     ids=lambda credentials: repr(credentials[:12]),
 )
-def test_basic_log_in_that_cannot_be_is_refused(send, credentials):
+def test_invalid_basic_credentials_are_rejected(send, credentials):
     header = f"Basic {base64.b64encode(credentials).decode()}"
-    for key in FOR_SOME:
-        refused(send(*key, Authorization=header), 401, "authentication_failed")
+    for key in WITH_LOG_IN:
+        assert_problem(send(*key, Authorization=header), 401, "authentication_failed")
 
 
 @pytest.mark.parametrize(
@@ -338,17 +340,17 @@ def test_basic_log_in_that_cannot_be_is_refused(send, credentials):
     ["Token " + "x" * 9_000, "Token é", "Basic é", "Basic " + "=" * 99, "Basic A"],
     ids=lambda header: header[:12],
 )
-def test_authorization_that_is_none_is_refused(send, header):
-    for key in FOR_SOME:
-        refused(send(*key, Authorization=header), 401, "authentication_failed")
+def test_invalid_authorization_is_rejected(send, header):
+    for key in WITH_LOG_IN:
+        assert_problem(send(*key, Authorization=header), 401, "authentication_failed")
 
 
 @pytest.mark.parametrize(
     "accept", ["", "text/html", "image/png", "nonsense", "a/b/c", "x" * 5_000, "é"]
 )
-def test_accept_that_leaves_nothing_is_not_acceptable(send, accept):
+def test_unsupported_accept_is_not_acceptable(send, accept):
     for key in operations():
-        refused(send(*key, Accept=accept), 406, "not_acceptable")
+        assert_problem(send(*key, Accept=accept), 406, "not_acceptable")
 
 
 @pytest.mark.parametrize(
@@ -366,9 +368,9 @@ def test_accept_that_leaves_nothing_is_not_acceptable(send, accept):
         *("x" * 5_000, "..", "testserver/", "testserver\\", "testserver,testserver"),
     ],
 )
-def test_host_that_is_not_served_is_a_bad_request(send, host):
+def test_unknown_host_is_a_bad_request(send, host):
     for key in operations():
-        refused(send(*key, Host=host), 400, "bad_request")
+        assert_problem(send(*key, Host=host), 400, "bad_request")
 
 
 @pytest.mark.parametrize(
@@ -390,6 +392,6 @@ def test_host_that_is_not_served_is_a_bad_request(send, host):
         ("X-Request-ID", "x" * 8_000),
     ],
 )
-def test_header_that_means_nothing_here_changes_nothing(send, name, value):
+def test_irrelevant_header_is_ignored(send, name, value):
     for key in GETS:
         assert send(*key, **{name: value}).status_code == 200

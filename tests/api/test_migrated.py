@@ -1,4 +1,4 @@
-"""Columns get other types while the shop is open, and PostgreSQL rejects what it had prepared."""
+"""Column types change while the shop runs, and PostgreSQL rejects its prepared statements."""
 
 import psycopg
 import pytest
@@ -10,7 +10,7 @@ from tests.servers import database_url
 
 @pytest.fixture
 def change(transactional_db):
-    """Alters a column, as a migration does in another process; back in the end."""
+    """Alter a column, as a migration in another process does; it is undone after the test."""
     if connection.vendor != "postgresql":
         pytest.skip("SQLite looks at each statement anew")
     undo = []
@@ -18,8 +18,8 @@ def change(transactional_db):
     def change(column, old, new):
         undo.append((column, new, old))
         table, name = column.split(".")
-        with psycopg.connect(database_url(), autocommit=True) as other:
-            other.execute(f"ALTER TABLE {table} ALTER COLUMN {name} TYPE {new}")
+        with psycopg.connect(database_url(), autocommit=True) as other_connection:
+            other_connection.execute(f"ALTER TABLE {table} ALTER COLUMN {name} TYPE {new}")
 
     yield change
     change(*undo[0])
@@ -39,17 +39,20 @@ def change(transactional_db):
 def test_column_of_another_type_costs_at_most_one_503(change, api, alice, clerk, first, column):
     order = {"items": [{"product": factories.products.make().pk, "quantity": 1}]}
     calls = [
-        lambda: api.of(alice).get("/api/products/?in_stock=true"),
-        lambda: api.of(alice).get("/api/orders/"),
-        lambda: api.of(clerk).get("/api/customers/"),
-        lambda: api.of(alice).post("/api/orders/", order),
+        lambda: api.as_user(alice).get("/api/products/?in_stock=true"),
+        lambda: api.as_user(alice).get("/api/orders/"),
+        lambda: api.as_user(clerk).get("/api/customers/"),
+        lambda: api.as_user(alice).post("/api/orders/", order),
     ]
     for _ in range(3):
         assert [call().status_code for call in calls] == [200, 200, 200, 201]
     change(*column)
-    ordered = calls if first == "read" else calls[::-1]
-    answers = [call() for call in ordered]
-    again = [answer for answer in answers if answer.status_code not in (200, 201)]
-    assert len(again) <= 1
-    assert [(answer.status_code, answer["Retry-After"]) for answer in again] in ([], [(503, "1")])
-    assert {call().status_code for call in ordered} == {200, 201}
+    ordered_calls = calls if first == "read" else calls[::-1]
+    responses = [call() for call in ordered_calls]
+    failures = [response for response in responses if response.status_code not in (200, 201)]
+    assert len(failures) <= 1
+    assert [(response.status_code, response["Retry-After"]) for response in failures] in (
+        [],
+        [(503, "1")],
+    )
+    assert {call().status_code for call in ordered_calls} == {200, 201}

@@ -1,7 +1,7 @@
-"""Who may do what: one table of every route outside of the admin, read across.
+"""Who may do what: one table of every route outside the admin.
 
-Columns: anonymous, alice (whose account and order are asked for), bob (another customer), staff
-(superusers too), and those whose token opens nothing: expired, or of a deactivated account.
+Columns: anonymous, alice (who owns the account and the order), bob (another customer), staff
+(including superusers), and users with an invalid token: expired, or of a deactivated account.
 """
 
 from datetime import timedelta
@@ -92,18 +92,18 @@ def deactivated(db):
 def expired(db, settings):
     customer = factories.customers.make(is_staff=True)
     settings.TOKEN_TTL = timedelta(days=30)
-    made = timezone.now() - timedelta(days=31)
+    created = timezone.now() - timedelta(days=31)
     Token.objects.create(user=customer)
-    Token.objects.filter(user=customer).update(created=made)
+    Token.objects.filter(user=customer).update(created=created)
     return customer
 
 
 @pytest.fixture
-def shop(alice, bob, clerk, product):
+def ids(alice, bob, clerk, product):
     for customer in (alice, bob, clerk):
         customer.change_password(factories.PASSWORD)
-    ordered = factories.products.make()
-    orders = [factories.place(alice, {ordered: 1}) for _ in range(3)]
+    ordered_product = factories.products.make()
+    orders = [factories.place(alice, {ordered_product: 1}) for _ in range(3)]
     for order in orders[1:]:
         order.confirm(by=clerk)
     orders[2].ship(by=clerk)
@@ -125,12 +125,12 @@ def shop(alice, bob, clerk, product):
         for role, column in ROLES.items()
     ],
 )
-def test_role_gets_what_the_table_says(method, path, body, role, status, shop, api, request):
-    client = api if role == "anonymous" else api.of(request.getfixturevalue(role))
+def test_role_gets_what_the_table_says(method, path, body, role, status, ids, api, request):
+    client = api if role == "anonymous" else api.as_user(request.getfixturevalue(role))
     if body == "{an order}":
-        body = {"items": [{"product": shop["product"], "quantity": 1}]}
-    answer = getattr(client, method.lower())(path.format(**shop), body)
-    assert answer.status_code == status
+        body = {"items": [{"product": ids["product"], "quantity": 1}]}
+    response = getattr(client, method.lower())(path.format(**ids), body)
+    assert response.status_code == status
 
 
 def routes(patterns, prefix=""):
@@ -143,8 +143,8 @@ def routes(patterns, prefix=""):
 
 
 def test_table_has_every_route():
-    numbers = dict.fromkeys(("alice", "product", "retired", "order", "confirmed", "shipped"), 1)
-    in_table = {resolve(path.format(**numbers)).route for _, path, _, _ in TABLE}
-    # Those of the admin have a table of their own, in tests/admin.
-    others = {route for route in routes(get_resolver().url_patterns) if route[:6] != "admin/"}
-    assert in_table == others
+    ids = dict.fromkeys(("alice", "product", "retired", "order", "confirmed", "shipped"), 1)
+    in_table = {resolve(path.format(**ids)).route for _, path, _, _ in TABLE}
+    # The admin's routes have their own table, in tests/admin.
+    public = {route for route in routes(get_resolver().url_patterns) if route[:6] != "admin/"}
+    assert in_table == public

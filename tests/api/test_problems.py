@@ -10,16 +10,16 @@ from shopply.api.problem_types import PROBLEM_TYPES
 from tests import factories
 
 
-def problem(answer):
-    assert answer["Content-Type"] == "application/problem+json"
-    document = json.loads(answer.content)
-    assert document["status"] == answer.status_code
-    assert document["request_id"] == answer["X-Request-ID"]
+def problem(response):
+    assert response["Content-Type"] == "application/problem+json"
+    document = json.loads(response.content)
+    assert document["status"] == response.status_code
+    assert document["request_id"] == response["X-Request-ID"]
     assert document["type"].endswith(f"/api/problems/{document['code']}/")
     return document
 
 
-def failing(execute, sql, params, many, context):
+def fail_with_secret(execute, sql, params, many, context):
     raise RuntimeError("secret/path.py: SELECT secret FROM secrets")
 
 
@@ -31,18 +31,18 @@ def test_unknown_path(api, settings):
 
 
 def test_unknown_path_outside_of_the_api_is_a_page(api):
-    answer = api.get("/nothing/here/")
-    assert (answer.status_code, answer["Content-Type"][:9]) == (404, "text/html")
+    response = api.get("/nothing/here/")
+    assert (response.status_code, response["Content-Type"][:9]) == (404, "text/html")
 
 
 @pytest.mark.parametrize("debug", [False, True])
-def test_failure_tells_the_client_nothing_and_the_log_all(api, settings, caplog, debug):
+def test_failure_is_logged_and_hidden_from_the_client(api, settings, caplog, debug):
     settings.DEBUG = debug
     api.raise_request_exception = False
-    with connection.execute_wrapper(failing):
-        answer = api.get("/api/products/")
-    assert problem(answer)["code"] == "internal_error"
-    assert b"secret" not in answer.content
+    with connection.execute_wrapper(fail_with_secret):
+        response = api.get("/api/products/")
+    assert problem(response)["code"] == "internal_error"
+    assert b"secret" not in response.content
     assert "secret/path.py" in caplog.text
 
 
@@ -62,34 +62,34 @@ def broken_middleware(get_response):
     return middleware
 
 
-def test_host_that_is_not_served(api):
-    answer = api.get("/api/products/", headers={"Host": "evil.example"})
-    assert problem(answer)["code"] == "bad_request"
-    assert b"evil" not in answer.content
+def test_unknown_host(api):
+    response = api.get("/api/products/", headers={"Host": "evil.example"})
+    assert problem(response)["code"] == "bad_request"
+    assert b"evil" not in response.content
 
 
-def test_method_that_is_not_answered(as_clerk):
-    answer = as_clerk.delete("/api/products/")
-    assert problem(answer)["code"] == "method_not_allowed"
-    assert answer["Allow"] == "GET, POST, HEAD, OPTIONS"
+def test_method_that_is_not_allowed(as_clerk):
+    response = as_clerk.delete("/api/products/")
+    assert problem(response)["code"] == "method_not_allowed"
+    assert response["Allow"] == "GET, POST, HEAD, OPTIONS"
 
 
-def test_answer_that_cannot_be_given(api):
-    answer = api.get("/api/products/", headers={"Accept": "application/xml"})
-    assert problem(answer)["code"] == "not_acceptable"
+def test_media_type_that_is_not_available(api):
+    response = api.get("/api/products/", headers={"Accept": "application/xml"})
+    assert problem(response)["code"] == "not_acceptable"
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded"])
 def test_body_that_is_not_json(api, media_type):
-    answer = api.post("/api/customers/", b"username=dora", content_type=media_type)
-    assert problem(answer)["code"] == "unsupported_media_type"
+    response = api.post("/api/customers/", b"username=dora", content_type=media_type)
+    assert problem(response)["code"] == "unsupported_media_type"
 
 
 def test_body_that_is_too_large(api, settings):
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000
-    answer = api.post("/api/customers/", {"username": "x" * 1_000})
-    assert problem(answer)["code"] == "request_too_large"
-    assert "1,000 bytes" in answer.json()["detail"]
+    response = api.post("/api/customers/", {"username": "x" * 1_000})
+    assert problem(response)["code"] == "request_too_large"
+    assert "1,000 bytes" in response.json()["detail"]
 
 
 def test_pointer_escapes_what_rfc_6901_says():
@@ -102,23 +102,23 @@ def test_several_errors_are_counted_in_the_detail(api):
 
 
 @pytest.mark.parametrize("code", PROBLEM_TYPES)
-def test_every_type_is_a_page_that_says_what_to_do(api, code):
+def test_every_problem_type_has_a_page(api, code):
     page = api.get(f"/api/problems/{code}/").content.decode()
     assert f"<code>{code}</code>, status {PROBLEM_TYPES[code].status}" in page
     assert code in api.get("/api/problems/").content.decode()
 
 
 @pytest.mark.parametrize("path", ["/api/problems/", "/api/problems/not_found/"])
-def test_pages_are_only_read(path):
+def test_pages_are_read_only(path):
     strict = Client(enforce_csrf_checks=True)
     assert problem(strict.post(path))["code"] == "method_not_allowed"
 
 
 @pytest.mark.parametrize("path", ["/api/schema/", "/api/docs/"])
-def test_problems_of_the_documentation_are_json_as_well(api, path):
+def test_problems_of_the_documentation_are_json_too(api, path):
     assert problem(api.post(path))["code"] == "method_not_allowed"
-    refused = api.get(path, headers={"Accept": "image/png"})
-    assert problem(refused)["code"] == "not_acceptable"
+    response = api.get(path, headers={"Accept": "image/png"})
+    assert problem(response)["code"] == "not_acceptable"
 
 
 @pytest.mark.parametrize(
@@ -130,11 +130,11 @@ def test_problems_of_the_documentation_are_json_as_well(api, path):
         "application/json;charset=utf-8",
     ],
 )
-def test_declared_charset_is_of_no_consequence(shop, media_type):
-    answer = shop.client().call(
+def test_declared_charset_is_ignored(shop, media_type):
+    response = shop.client().call(
         "POST", "/api/customers/?a=b", {"username": ""}, Content_Type=media_type
     )
-    assert (answer.status, answer.body["code"]) == (400, "validation_error")
+    assert (response.status, response.body["code"]) == (400, "validation_error")
 
 
 def test_unknown_type_is_not_found(api):
@@ -149,19 +149,19 @@ def test_unknown_type_is_not_found(api):
         ("/api/customers/me/", "GET, PATCH, DELETE, HEAD, OPTIONS"),
     ],
 )
-def test_options_tells_the_methods_and_nothing_else(as_clerk, path, methods):
-    answer = as_clerk.options(path)
-    assert (answer.status_code, answer["Allow"], answer.content) == (200, methods, b"")
+def test_options_returns_the_methods_and_nothing_else(as_clerk, path, methods):
+    response = as_clerk.options(path)
+    assert (response.status_code, response["Allow"], response.content) == (200, methods, b"")
 
 
 @pytest.mark.parametrize("path", ["/api/products/", "/api/customers/", "/api/"])
 def test_head_is_get_without_a_body(api, path):
     factories.products.make()
-    answer = api.head(path)
-    assert (answer.status_code, answer.content) == (200, b"")
+    response = api.head(path)
+    assert (response.status_code, response.content) == (200, b"")
 
 
-class Broken(Exception):
+class DriverError(Exception):
     def __init__(self, sqlstate):
         self.sqlstate = sqlstate
 
@@ -169,23 +169,23 @@ class Broken(Exception):
 @pytest.mark.parametrize(
     ("error", "sqlstate"),
     [
-        (db.InternalError, "25006"),  # the primary was demoted: it takes no writes any more
+        (db.InternalError, "25006"),  # the primary was demoted and is now read-only
         (db.OperationalError, "57014"),  # statement_timeout
         (db.OperationalError, "55P03"),  # lock_timeout
     ],
 )
-def test_database_that_does_not_serve_is_a_503(api, error, sqlstate):
+def test_unavailable_database_is_a_503(api, error, sqlstate):
     def fail(execute, sql, params, many, context):
-        raise error("cannot execute INSERT in a read-only transaction") from Broken(sqlstate)
+        raise error("cannot execute INSERT in a read-only transaction") from DriverError(sqlstate)
 
     with connection.execute_wrapper(fail):
-        answer = api.get("/api/products/")
-    assert problem(answer)["code"] == "service_unavailable"
-    assert answer["Retry-After"] == "1"
+        response = api.get("/api/products/")
+    assert problem(response)["code"] == "service_unavailable"
+    assert response["Retry-After"] == "1"
 
 
-def test_write_that_met_another_is_logged_without_the_row(api, alice, caplog):
-    """As with a double click on register: the message of PostgreSQL ends with the row's values."""
+def test_conflicting_write_is_logged_without_the_row(api, alice, caplog):
+    """For example a double click on register: PostgreSQL's message ends with the row's values."""
 
     def fail(execute, sql, params, many, context):
         if sql.startswith("INSERT"):
@@ -195,8 +195,8 @@ def test_write_that_met_another_is_logged_without_the_row(api, alice, caplog):
             raise db.IntegrityError(detail)
         return execute(sql, params, many, context)
 
-    form = {"username": "eve", "email": "eve@x.example", "password": factories.PASSWORD}
+    data = {"username": "eve", "email": "eve@x.example", "password": factories.PASSWORD}
     with connection.execute_wrapper(fail):
-        assert api.post("/api/customers/", form).json()["code"] == "conflict"
+        assert api.post("/api/customers/", data).json()["code"] == "conflict"
     assert "customer_email_any_case" in caplog.text
     assert "EVE@X" not in caplog.text

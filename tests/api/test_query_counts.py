@@ -1,4 +1,4 @@
-"""No list costs more queries for having more rows."""
+"""The number of queries of a list does not grow with its rows."""
 
 import pytest
 from django.db import connection
@@ -8,12 +8,12 @@ from tests import factories
 
 
 def add_rows(customer):
-    """One more of everything: a customer with a token, a product, an order of three lines."""
-    for each in (customer, factories.customers.make()):
-        factories.place(each, dict.fromkeys(factories.products.make(_quantity=3), 1))
+    """Add an order of three new products for this customer, and one for a new customer."""
+    for owner in (customer, factories.customers.make()):
+        factories.place(owner, dict.fromkeys(factories.products.make(_quantity=3), 1))
 
 
-def queries_of(client, path):
+def count_queries(client, path):
     with CaptureQueriesContext(connection) as queries:
         assert client.get(path).status_code == 200
     return len(queries)
@@ -41,19 +41,19 @@ def test_list_costs_as_many_queries_for_ten_times_the_rows(path, as_clerk, clerk
         client.force_login(clerk)
         as_clerk = client
     add_rows(clerk)
-    queries_of(as_clerk, path)  # fills what is cached for the process
-    add_rows(clerk)  # of the catalogue, what is cached holds until then
-    few = queries_of(as_clerk, path)
+    count_queries(as_clerk, path)  # fills the caches of the process
+    add_rows(clerk)  # invalidates the cached catalogue
+    expected = count_queries(as_clerk, path)
     for _ in range(9):
         add_rows(clerk)
-        api.of(factories.customers.make())
-    assert queries_of(as_clerk, path) == few
+        api.as_user(factories.customers.make())
+    assert count_queries(as_clerk, path) == expected
 
 
-def test_order_page_of_the_admin_costs_as_many_queries_for_many_lines(in_the_admin, alice):
+def test_order_page_of_the_admin_costs_as_many_queries_for_many_items(in_the_admin, alice):
     counts = []
     for size in (1, 1, 30):
         products = factories.products.make(_quantity=size)
         order = factories.place(alice, dict.fromkeys(products, 1))
-        counts.append(queries_of(in_the_admin, f"/admin/orders/order/{order.pk}/change/"))
+        counts.append(count_queries(in_the_admin, f"/admin/orders/order/{order.pk}/change/"))
     assert counts[1] == counts[2]

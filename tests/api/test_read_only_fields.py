@@ -1,4 +1,4 @@
-"""Fields that are not the caller's to set: written to, in every operation that takes a body."""
+"""Clients cannot set read-only fields: each test writes to all of those of one operation."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests import factories
 from tests.api.test_documented_answers import GOOD
 from tests.contract import document, operations
 
-# What no document lists, but a row has.
+# Fields that rows have and the OpenAPI document does not list.
 HIDDEN = {
     "customers": (
         "is_superuser",
@@ -23,7 +23,7 @@ HIDDEN = {
     "orders": ("idempotency_key", "fingerprint", "unit_price", "line_total", "customer_id"),
     "obtain-token": ("user", "key"),
 }
-# Of each name one value that it never has by itself.
+# A value for each name that it never has otherwise.
 ODD = {
     "id": 987654321,
     "pk": 987654321,
@@ -60,53 +60,57 @@ ODD = {
 }
 
 
-def schema_at(content):
+def get_properties(content):
     schema = content["application/json"]["schema"]
     if "$ref" in schema:
         schema = document()["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
     return schema.get("properties", {})
 
 
-def not_to_be_set():
-    """Every operation with a body, with what its answer and its rows have and its body has not."""
+def read_only_cases():
+    """Yield each operation with a body, and the fields that only its response or its rows have."""
     for (method, path), operation in operations().items():
-        if "requestBody" not in operation or path.endswith("/close/"):  # which changes the rows
+        if "requestBody" not in operation or path.endswith("/close/"):  # closing changes the rows
             continue
-        asked = schema_at(operation["requestBody"]["content"])
-        told = {}
+        request_fields = get_properties(operation["requestBody"]["content"])
+        response_fields = {}
         for status in ("200", "201"):
-            told |= schema_at(operation["responses"].get(status, {}).get("content", EMPTY))
-        fields = {*told, *HIDDEN.get(path.split("/")[2], ()), "pk"} - set(asked)
+            response_fields |= get_properties(
+                operation["responses"].get(status, {}).get("content", EMPTY)
+            )
+        fields = {*response_fields, *HIDDEN.get(path.split("/")[2], ()), "pk"} - set(request_fields)
         yield pytest.param(method, path, sorted(fields), id=f"{method} {path}")
 
 
 EMPTY = {"application/json": {"schema": {}}}
 
 
-@pytest.mark.parametrize(("method", "path", "fields"), list(not_to_be_set()))
+@pytest.mark.parametrize(("method", "path", "fields"), list(read_only_cases()))
 def test_read_only_fields_change_nothing(method, path, fields, api, alice, clerk):
     alice.change_password(factories.PASSWORD)
-    who, body = GOOD[method, path]
-    client = api if who == "anyone" else api.of({"alice": alice, "clerk": clerk}[who])
+    role, body = GOOD[method, path]
+    client = api if role == "anyone" else api.as_user({"alice": alice, "clerk": clerk}[role])
     product = factories.products.make(quantity_in_stock=50)
     order = factories.place(alice, {product: 1})
-    for move in {"ship": ["confirm"], "deliver": ["confirm", "ship"]}.get(path.split("/")[-2], []):
-        getattr(order, move)(by=clerk)
-    number = order.pk if "orders" in path else product.pk
+    for transition in {"ship": ["confirm"], "deliver": ["confirm", "ship"]}.get(
+        path.split("/")[-2], []
+    ):
+        getattr(order, transition)(by=clerk)
+    pk = order.pk if "orders" in path else product.pk
     if "items" in body:
         body = {"items": [{"product": product.pk, "quantity": 1} | odd("unit_price", "line_total")]}
-    answer = getattr(client, method.lower())(path.replace("{id}", str(number)), body | odd(*fields))
-    assert answer.status_code < 300, answer.json()
-    told = answer.json() if answer.content else {}
+    response = getattr(client, method.lower())(path.replace("{id}", str(pk)), body | odd(*fields))
+    assert response.status_code < 300, response.json()
+    data = response.json() if response.content else {}
     for field in fields:
-        assert told.get(field, ...) != ODD[field], field
+        assert data.get(field, ...) != ODD[field], field
     models = (Customer, Product, StockAdjustment, Order)
     rows = str([list(model.objects.values_list()) for model in models])
     for word in (
         "987654321",
         "datetime(2001",
         "'root'",
-        "'XTS'",  # quoted, as a password's hash may well have these letters
+        "'XTS'",  # quoted, since a password hash may contain these letters
         "'refund",
         "of the body",
         "'Eve'",

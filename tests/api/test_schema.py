@@ -1,4 +1,4 @@
-"""The OpenAPI document as the server gives it out."""
+"""The OpenAPI document as the server returns it."""
 
 import json
 
@@ -11,7 +11,7 @@ JSON = "application/vnd.oai.openapi+json"
 
 
 @pytest.fixture(autouse=True)
-def unrendered():
+def clear_schema_cache():
     views.render_schema.cache_clear()
 
 
@@ -20,15 +20,15 @@ def unrendered():
     [("*/*", yaml.safe_load), ("application/yaml", yaml.safe_load), (JSON, json.loads)],
 )
 def test_document_is_the_same_in_each_format(client, accept, load):
-    answer = client.get("/api/schema/", headers={"Accept": accept})
-    assert answer.status_code == 200
+    response = client.get("/api/schema/", headers={"Accept": accept})
+    assert response.status_code == 200
     assert (
-        load(answer.content)["paths"].keys()
+        load(response.content)["paths"].keys()
         == views.SchemaGenerator().get_schema(request=None, public=True)["paths"].keys()
     )
 
 
-def test_document_is_made_once(client, monkeypatch):
+def test_document_is_generated_once(client, monkeypatch):
     calls = []
     get_schema = views.SchemaGenerator.get_schema
     monkeypatch.setattr(
@@ -36,5 +36,5 @@ def test_document_is_made_once(client, monkeypatch):
         "get_schema",
         lambda *args, **kwargs: calls.append(1) or get_schema(*args, **kwargs),
     )
-    answers = [client.get(f"/api/schema/?nothing={number}").content for number in range(3)]
-    assert len(calls) == len(set(answers)) == 1
+    documents = [client.get(f"/api/schema/?nothing={number}").content for number in range(3)]
+    assert len(calls) == len(set(documents)) == 1

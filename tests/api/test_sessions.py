@@ -1,4 +1,4 @@
-"""The admin's session opens nothing under /api/, so nobody's page can use it there."""
+"""The admin's session does not authenticate under /api/, so no other site can ride on it there."""
 
 import pytest
 
@@ -11,7 +11,7 @@ CLOSED = sorted(operations().keys() - set(OPEN))
 
 @pytest.fixture
 def in_the_admin(clerk):
-    """A browser in which a superuser is logged in, with Django's check of forgery on."""
+    """A browser with a superuser logged in to the admin, and with Django's CSRF checks on."""
     clerk.is_superuser = True
     clerk.save()
     browser = ContractClient(enforce_csrf_checks=True)
@@ -33,34 +33,34 @@ def call(clerk):
     return call
 
 
-def told(answer):
-    body = answer.json()
-    if answer.status_code >= 400:
+def outcome(response):
+    body = response.json()
+    if response.status_code >= 400:
         del body["request_id"]
-    return answer.status_code, body
+    return response.status_code, body
 
 
 @pytest.mark.parametrize("key", CLOSED, ids=" ".join)
-def test_session_is_no_log_in(in_the_admin, call, key):
-    answer = call(in_the_admin, *key)
-    assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")
+def test_session_does_not_authenticate(in_the_admin, call, key):
+    response = call(in_the_admin, *key)
+    assert (response.status_code, response.json()["code"]) == (401, "not_authenticated")
 
 
 @pytest.mark.parametrize("key", OPEN, ids=" ".join)
 def test_session_shows_nothing_more_where_no_log_in_is_needed(in_the_admin, api, call, key):
-    assert told(call(in_the_admin, *key)) == told(call(api, *key))
+    assert outcome(call(in_the_admin, *key)) == outcome(call(api, *key))
 
 
 def test_token_works_beside_a_session_without_a_csrf_token(in_the_admin, alice, api, product):
-    in_the_admin.credentials(**api.of(alice)._credentials)
+    in_the_admin.credentials(**api.as_user(alice)._credentials)
     body = {"items": [{"product": product.pk, "quantity": 1}]}
-    placed = in_the_admin.post("/api/orders/", body)
-    assert placed.status_code == 201
-    assert placed.json()["customer"] == alice.pk
+    response = in_the_admin.post("/api/orders/", body)
+    assert response.status_code == 201
+    assert response.json()["customer"] == alice.pk
 
 
 def test_api_neither_reads_nor_sets_a_cookie(in_the_admin):
-    answer = in_the_admin.get("/api/products/")
-    assert not answer.cookies
-    assert "Cookie" not in answer["Vary"]
-    assert not hasattr(answer.wsgi_request, "session")
+    response = in_the_admin.get("/api/products/")
+    assert not response.cookies
+    assert "Cookie" not in response["Vary"]
+    assert not hasattr(response.wsgi_request, "session")

@@ -1,4 +1,4 @@
-"""How often callers may ask."""
+"""Rate limits, and the limit on slow requests."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,13 +16,13 @@ from tests import factories
 from tests.servers import Server
 
 ORDER = "/api/orders/"
-# Seconds: no window of that length ends while the tests run.
+# Seconds: no window of this length ends while the tests run.
 LONG = 1_000_000_000
 
 
 @pytest.fixture
 def rates(settings):
-    """`rates(customer=(3, 60))` sets some of them for this test, which begins to count anew."""
+    """`rates(customer=(3, 60))` sets some rates for this test, which starts with no counts."""
     cache.clear()
 
     def set_rates(**changes):
@@ -31,27 +31,27 @@ def rates(settings):
     return set_rates
 
 
-def statuses(ask, times):
-    return [ask().status_code for _ in range(times)]
+def statuses(send, count):
+    return [send().status_code for _ in range(count)]
 
 
-def test_anonymous_callers_are_limited_by_address(api, rates):
+def test_anonymous_clients_are_limited_by_address(api, rates):
     rates(anonymous=(3, LONG))
     assert statuses(lambda: api.get("/api/products/"), 5) == [200, 200, 200, 429, 429]
-    refusal = api.get("/api/products/")
-    assert refusal.json()["code"] == "throttled"
-    assert 1 <= int(refusal["Retry-After"]) <= LONG
+    response = api.get("/api/products/")
+    assert response.json()["code"] == "throttled"
+    assert 1 <= int(response["Retry-After"]) <= LONG
     assert api.get("/api/products/", REMOTE_ADDR="10.0.0.9").status_code == 200
 
 
-def test_customers_are_limited_each_by_themselves(as_alice, as_bob, api, rates):
+def test_customers_have_separate_limits(as_alice, as_bob, api, rates):
     rates(customer=(3, LONG))
     assert statuses(lambda: as_alice.get("/api/customers/me/"), 4) == [200, 200, 200, 429]
     assert as_bob.get("/api/customers/me/").status_code == 200
     assert api.get("/api/products/").status_code == 200
 
 
-def test_orders_have_a_limit_of_their_own(as_alice, rates, product):
+def test_orders_have_their_own_limit(as_alice, rates, product):
     rates(order=(2, LONG))
     order = {"items": [{"product": product.pk, "quantity": 1}]}
     assert statuses(lambda: as_alice.post(ORDER, order), 3) == [201, 201, 429]
@@ -60,11 +60,11 @@ def test_orders_have_a_limit_of_their_own(as_alice, rates, product):
 
 
 def register(client, number):
-    form = {"username": f"dora{number}", "email": f"dora{number}@example.com"}
-    return client.post("/api/customers/", form | {"password": factories.PASSWORD}).status_code
+    data = {"username": f"dora{number}", "email": f"dora{number}@example.com"}
+    return client.post("/api/customers/", data | {"password": factories.PASSWORD}).status_code
 
 
-def test_registration_is_limited_by_address_also_for_who_is_logged_in(api, as_alice, as_bob, rates):
+def test_registration_is_limited_by_address_also_for_customers(api, as_alice, as_bob, rates):
     rates(account=(2, LONG))
     clients = (api, as_alice, as_bob)
     assert [register(client, number) for number, client in enumerate(clients)] == [201, 201, 429]
@@ -73,12 +73,12 @@ def test_registration_is_limited_by_address_also_for_who_is_logged_in(api, as_al
 def test_failed_log_ins_are_limited_by_address_too(api, as_alice, rates):
     rates(anonymous=(3, LONG))
     stranger = {"headers": {"Authorization": "Token 0123456789"}}
-    ask = lambda: api.get("/api/products/", **stranger)  # noqa: E731
-    assert statuses(ask, 5) == [401, 401, 401, 429, 429]
+    send = lambda: api.get("/api/products/", **stranger)  # noqa: E731
+    assert statuses(send, 5) == [401, 401, 401, 429, 429]
     assert as_alice.get("/api/products/").status_code == 200
 
 
-def test_addresses_of_others_cannot_be_listed_by_changing_ones_own(as_alice, bob, rates):
+def test_email_addresses_cannot_be_enumerated_by_changing_ones_own(as_alice, bob, rates):
     rates(account=(2, LONG))
     guess = lambda: as_alice.patch("/api/customers/me/", {"email": bob.email})  # noqa: E731
     assert statuses(guess, 3) == [400, 400, 429]
@@ -107,7 +107,7 @@ def test_limit_ends_with_its_window(api, rates, monkeypatch):
     assert api.get("/api/products/").status_code == 200
 
 
-def test_counting_requests_asks_the_database_nothing(api, rates):
+def test_counting_requests_makes_no_queries(api, rates):
     rates(anonymous=(600, LONG))
     with CaptureQueriesContext(connection) as queries:
         assert statuses(lambda: api.get("/api/problems/none/"), 3) == [404] * 3
@@ -120,7 +120,7 @@ def test_no_rate_is_no_limit(api, rates):
     assert statuses(lambda: api.get("/api/products/"), 20) == [200] * 20
 
 
-def test_caller_over_the_limit_stays_there_while_many_others_call(rates):
+def test_client_over_the_limit_stays_limited_while_many_others_call(rates):
     cache.clear()
     limit = FixedWindowLimit("anonymous", 1, LONG)
     key = limit.key("10.0.0.1")
@@ -138,15 +138,15 @@ def test_password_changes_share_the_limit_of_registrations(api, as_alice, alice,
 
 
 def allowed_requests(**server_options):
-    """How many of 300 requests of one address a new server allows, at 100 a day."""
+    """Return how many of 300 requests from one address a new server allows, at 100 a day."""
     server = Server(ANONYMOUS_RATE="100/1d", **server_options).start()
     try:
-        with ThreadPoolExecutor(8) as callers:
-            ask = partial(server.client().call, "GET", "/api/products/")
-            answers = list(callers.map(lambda _: ask(), range(300)))
+        with ThreadPoolExecutor(8) as pool:
+            send = partial(server.client().call, "GET", "/api/products/")
+            responses = list(pool.map(lambda _: send(), range(300)))
     finally:
         server.stop()
-    return [answer.status for answer in answers].count(200)
+    return [response.status for response in responses].count(200)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -165,35 +165,35 @@ def test_without_redis_each_process_counts_for_itself(workers):
 
 
 @pytest.fixture
-def under_way(settings, monkeypatch):
-    """`under_way(2)`: so many slow requests of the test client's address, in other threads."""
+def slow_requests(settings, monkeypatch):
+    """`slow_requests(2)` adds two slow requests of the test client's address, in other threads."""
     settings.BLOCKING_THREADS = 4
-    fresh = throttles.RequestsInProgress()
-    monkeypatch.setattr(throttles, "requests_in_progress", fresh)
+    in_progress = throttles.RequestsInProgress()
+    monkeypatch.setattr(throttles, "requests_in_progress", in_progress)
 
     def set_count(count, seconds=throttles.SLOW_REQUEST + 0.1):
         caller = ("anonymous", "127.0.0.1")
-        fresh.begun[caller] = {-n: time.monotonic() - seconds for n in range(count)}
+        in_progress.begun[caller] = {-n: time.monotonic() - seconds for n in range(count)}
 
     return set_count
 
 
-def test_caller_with_slow_requests_in_all_threads_but_one_gets_no_other(api, alice, under_way):
-    under_way(2)
+def test_client_with_slow_requests_in_all_threads_but_one_is_throttled(api, alice, slow_requests):
+    slow_requests(2)
     assert api.get("/api/products/").status_code == 200
-    under_way(3)
-    refusal = api.get("/api/products/")
-    assert (refusal.status_code, refusal["Retry-After"]) == (429, "1")
+    slow_requests(3)
+    response = api.get("/api/products/")
+    assert (response.status_code, response["Retry-After"]) == (429, "1")
     assert api.get("/api/products/", REMOTE_ADDR="10.0.0.9").status_code == 200
-    assert api.of(alice).get("/api/customers/me/").status_code == 200
+    assert api.as_user(alice).get("/api/customers/me/").status_code == 200
 
 
-def test_quick_requests_are_never_too_many(api, under_way):
-    under_way(50, seconds=0)
+def test_quick_requests_are_not_throttled(api, slow_requests):
+    slow_requests(50, seconds=0)
     assert api.get("/api/products/").status_code == 200
 
 
-def test_request_that_is_answered_is_no_longer_under_way(api, under_way):
+def test_finished_request_is_no_longer_in_progress(api, slow_requests):
     for path in ("/api/products/", "/api/products/?page=x", "/api/orders/"):
         api.get(path)
     assert not throttles.requests_in_progress.begun
@@ -202,8 +202,8 @@ def test_request_that_is_answered_is_no_longer_under_way(api, under_way):
 # --- Without the cache ----------------------------------------------------------------------------
 
 
-class Gone:
-    """A cache that loses each key as soon as it is there, or does not answer."""
+class UnavailableCache:
+    """A cache that loses each key at once, or raises an error."""
 
     def __init__(self, error=None):
         self.error, self.calls = error, 0
@@ -216,20 +216,20 @@ class Gone:
         return False
 
 
-def test_key_that_is_lost_between_two_calls_is_no_failure(monkeypatch):
-    monkeypatch.setattr(rate_limits, "cache", Gone())
+def test_key_lost_between_two_calls_is_not_an_error(monkeypatch):
+    monkeypatch.setattr(rate_limits, "cache", UnavailableCache())
     assert FixedWindowLimit("test", 1, 60).increment("key") == 1
 
 
-def test_cache_that_does_not_answer_is_left_alone_for_a_while(monkeypatch):
-    gone = Gone(RedisError())
-    monkeypatch.setattr(rate_limits, "cache", gone)
+def test_unavailable_cache_is_not_called_for_a_while(monkeypatch):
+    unavailable = UnavailableCache(RedisError())
+    monkeypatch.setattr(rate_limits, "cache", unavailable)
     monkeypatch.setattr(FixedWindowLimit, "paused_until", 0)
     for _ in range(5):
         with pytest.raises(rate_limits.CacheAway):
             FixedWindowLimit("test", 1, 60).increment("key")
-    assert gone.calls == 1
+    assert unavailable.calls == 1
     monkeypatch.setattr(FixedWindowLimit, "paused_until", time.monotonic())
     with pytest.raises(rate_limits.CacheAway):
         FixedWindowLimit("test", 1, 60).increment("key")
-    assert gone.calls == 2
+    assert unavailable.calls == 2

@@ -9,7 +9,7 @@ from tests import factories
 
 @pytest.fixture
 def in_the_admin_as_staff(client, clerk):
-    """A browser of staff that may change customers, but is no superuser."""
+    """A browser logged in as staff with permission to change customers, not as a superuser."""
     clerk.user_permissions.set(Permission.objects.filter(content_type__app_label="customers"))
     client.force_login(clerk)
     return client
@@ -24,7 +24,7 @@ def test_customers_are_found_by_name_city_and_email(in_the_admin, alice, bob):
     )
 
 
-def test_list_tells_the_day_that_a_customer_joined(in_the_admin, alice):
+def test_list_shows_the_date_that_a_customer_joined(in_the_admin, alice):
     alice.date_joined = datetime(2026, 3, 5, 17, 40, tzinfo=UTC)
     alice.save()
     page = in_the_admin.get("/admin/customers/customer/?q=alice").content.decode()
@@ -35,14 +35,14 @@ def test_address_is_changed_on_the_customers_page(in_the_admin, alice):
     page = f"/admin/customers/customer/{alice.pk}/change/"
     form = in_the_admin.get(page).context["adminform"].form
     values = {field: value for field, value in form.initial.items() if value is not None}
-    answer = in_the_admin.post(page, values | {"city": "Ribe", "is_active": "on"})
-    assert answer.status_code == 302, answer.context["errors"]
+    response = in_the_admin.post(page, values | {"city": "Ribe", "is_active": "on"})
+    assert response.status_code == 302, response.context["errors"]
     alice.refresh_from_db()
     assert alice.city == "Ribe"
 
 
 def test_customer_is_added_with_a_password(in_the_admin):
-    answer = in_the_admin.post(
+    response = in_the_admin.post(
         "/admin/customers/customer/add/",
         {
             "username": "dora",
@@ -52,12 +52,12 @@ def test_customer_is_added_with_a_password(in_the_admin):
             "password2": factories.PASSWORD,
         },
     )
-    assert answer.status_code == 302
+    assert response.status_code == 302
     assert Customer.objects.get(username="dora").check_password(factories.PASSWORD)
 
 
 def test_user_name_in_other_case_is_refused_in_the_form(in_the_admin, alice):
-    answer = in_the_admin.post(
+    response = in_the_admin.post(
         "/admin/customers/customer/add/",
         {
             "username": "ALICE",
@@ -66,11 +66,11 @@ def test_user_name_in_other_case_is_refused_in_the_form(in_the_admin, alice):
             "password2": factories.PASSWORD,
         },
     )
-    assert answer.status_code == 200
-    assert "This user name is taken." in answer.content.decode()
+    assert response.status_code == 200
+    assert "This user name is taken." in response.content.decode()
 
 
-def test_staff_give_themselves_no_powers(in_the_admin_as_staff, clerk):
+def test_staff_cannot_grant_themselves_privileges(in_the_admin_as_staff, clerk):
     page = f"/admin/customers/customer/{clerk.pk}/change/"
     assert in_the_admin_as_staff.get(page).status_code == 200
     in_the_admin_as_staff.post(page, {"username": "clerk", "is_active": "on", "is_superuser": "on"})
@@ -78,13 +78,13 @@ def test_staff_give_themselves_no_powers(in_the_admin_as_staff, clerk):
     assert not clerk.is_superuser
 
 
-def test_staff_do_not_set_a_superusers_password(in_the_admin_as_staff):
+def test_staff_cannot_set_the_password_of_a_superuser(in_the_admin_as_staff):
     root = factories.customers.make(is_superuser=True, is_staff=True)
     page = f"/admin/customers/customer/{root.pk}/password/"
     assert in_the_admin_as_staff.get(page).status_code == 403
 
 
-def test_staff_touch_no_account_of_other_staff(in_the_admin_as_staff, alice):
+def test_staff_cannot_manage_accounts_of_other_staff(in_the_admin_as_staff, alice):
     other = factories.customers.make(is_staff=True)
     page = f"/admin/customers/customer/{other.pk}"
     assert in_the_admin_as_staff.get(f"{page}/password/").status_code == 403
@@ -110,27 +110,27 @@ def test_staff_touch_no_account_of_other_staff(in_the_admin_as_staff, alice):
         "products/stockadjustment/?actor__password__startswith=a",
     ],
 )
-def test_lists_are_filtered_by_what_they_offer_only(in_the_admin, query):
+def test_list_rejects_filters_that_it_does_not_offer(in_the_admin, query):
     assert in_the_admin.get(f"/admin/{query}").status_code == 400
 
 
 def change(browser, customer, **changes):
-    """Fill in a customer's page as it is but for `changes`, and save it."""
+    """Save the customer's page with its current values, updated with `changes`."""
     page = f"/admin/customers/customer/{customer.pk}/change/"
     initial = browser.get(page).context["adminform"].form.initial
     values = {field: value for field, value in initial.items() if value} | changes
-    answer = browser.post(page, {field: value for field, value in values.items() if value})
-    assert answer.status_code == 302, answer.context["errors"]
+    response = browser.post(page, {field: value for field, value in values.items() if value})
+    assert response.status_code == 302, response.context["errors"]
 
 
 def test_token_outlives_a_change_of_address(in_the_admin, api, alice):
-    as_alice = api.of(alice)
+    as_alice = api.as_user(alice)
     change(in_the_admin, alice, city="Ribe")
     assert as_alice.get("/api/customers/me/").data["city"] == "Ribe"
 
 
 def test_deactivating_revokes_the_token(in_the_admin, api, alice):
-    as_alice = api.of(alice)
+    as_alice = api.as_user(alice)
     change(in_the_admin, alice, is_active=False)
     change(in_the_admin, alice, is_active="on")
     assert as_alice.get("/api/customers/me/").status_code == 401
@@ -143,8 +143,8 @@ def test_deactivating_revokes_the_token(in_the_admin, api, alice):
         {"usable_password": "false", "unset-password": ""},
     ],
 )
-def test_new_password_or_none_revokes_the_token(in_the_admin, api, alice, form):
-    as_alice = api.of(alice)
+def test_setting_or_disabling_the_password_revokes_the_token(in_the_admin, api, alice, form):
+    as_alice = api.as_user(alice)
     page = f"/admin/customers/customer/{alice.pk}/password/"
     form = form | {"password2": form.get("password1", "")}
     assert in_the_admin.post(page, form).status_code == 302

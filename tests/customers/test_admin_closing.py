@@ -20,23 +20,23 @@ def in_the_admin_as_staff(client, clerk):
     return client
 
 
-def test_export_is_what_the_customer_would_get(in_the_admin_as_staff, as_alice, alice, product):
+def test_export_is_the_same_as_the_customers_own(in_the_admin_as_staff, as_alice, alice, product):
     factories.place(alice, {product: 2})
-    answer = in_the_admin_as_staff.get(f"{CUSTOMERS}/{alice.pk}/export/")
-    assert answer["Content-Disposition"] == f'attachment; filename="customer-{alice.pk}.json"'
-    export = json.loads(answer.getvalue())
+    response = in_the_admin_as_staff.get(f"{CUSTOMERS}/{alice.pk}/export/")
+    assert response["Content-Disposition"] == f'attachment; filename="customer-{alice.pk}.json"'
+    export = json.loads(response.getvalue())
     assert export == as_alice.get("/api/customers/me/export/").json()
     assert export["orders"][0]["items"][0]["quantity"] == 2
 
 
-def test_page_of_a_customer_leads_to_export_and_closing(in_the_admin_as_staff, alice):
+def test_page_of_a_customer_links_to_export_and_closing(in_the_admin_as_staff, alice):
     page = in_the_admin_as_staff.get(f"{CUSTOMERS}/{alice.pk}/change/").content.decode()
     for name in ("export", "close"):
         assert f'href="{CUSTOMERS}/{alice.pk}/{name}/"' in page
     assert f"{CUSTOMERS}/{alice.pk}/delete/" not in page
 
 
-def test_closing_is_asked_for_first(in_the_admin_as_staff, alice):
+def test_closing_requires_a_confirmation(in_the_admin_as_staff, alice):
     page = in_the_admin_as_staff.get(f"{CUSTOMERS}/{alice.pk}/close/").content.decode()
     assert "It cannot be undone." in page
     assert "csrfmiddlewaretoken" in page
@@ -47,7 +47,7 @@ def test_closing_is_asked_for_first(in_the_admin_as_staff, alice):
 def test_closing_erases_the_person_and_keeps_the_orders(
     in_the_admin_as_staff, api, alice, product, clerk
 ):
-    as_alice = api.of(alice)
+    as_alice = api.as_user(alice)
     order = factories.place(alice, {product: 1})
     order.cancel(by=alice)
     page = in_the_admin_as_staff.post(f"{CUSTOMERS}/{alice.pk}/close/", follow=True)
@@ -84,14 +84,14 @@ def test_closing_and_export_need_the_permission_to_change(client, clerk, alice, 
     assert client.post(f"{CUSTOMERS}/{alice.pk}/close/").status_code == 403
 
 
-def test_nobody_deletes_an_account(in_the_admin, alice):
+def test_accounts_cannot_be_deleted(in_the_admin, alice):
     assert in_the_admin.post(f"{CUSTOMERS}/{alice.pk}/delete/", {"post": "yes"}).status_code == 403
     form = {"action": "delete_selected", "_selected_action": alice.pk, "post": "yes"}
     in_the_admin.post(f"{CUSTOMERS}/", form)
     assert Customer.objects.filter(pk=alice.pk).exists()
 
 
-def test_closed_account_is_shown_and_no_longer_changed(in_the_admin, alice):
+def test_closed_account_is_shown_and_cannot_be_changed(in_the_admin, alice):
     alice.close()
     page = in_the_admin.get(f"{CUSTOMERS}/{alice.pk}/change/").content.decode()
     assert f"closed {alice.pk}" in page
@@ -113,8 +113,8 @@ def test_last_superuser_who_can_log_in_is_not_closed(client, db):
     factories.customers.make(is_staff=True, is_superuser=True, is_active=False)
     client.force_login(root)
     page = f"{CUSTOMERS}/{root.pk}/close/"
-    for answer in (client.get(page), client.post(page)):
-        assert "is the last superuser who can log in" in answer.content.decode()
+    for response in (client.get(page), client.post(page)):
+        assert "is the last superuser who can log in" in response.content.decode()
     root.refresh_from_db()
     assert root.is_superuser
     factories.customers.make(is_staff=True, is_superuser=True)
@@ -123,19 +123,19 @@ def test_last_superuser_who_can_log_in_is_not_closed(client, db):
     assert not Customer.objects.get(pk=root.pk).is_active
 
 
-def in_a_thread(call, *args):
-    """The thread that calls, and the list that its answer will be in."""
-    answers = []
+def start_thread(call, *args):
+    """Start `call` in a thread; return the thread and the list that receives the result."""
+    results = []
 
     def run():
         try:
-            answers.append(call(*args))
+            results.append(call(*args))
         finally:
             connection.close()
 
     thread = threading.Thread(target=run)
     thread.start()
-    return thread, answers
+    return thread, results
 
 
 @pytest.mark.django_db(transaction=True)
@@ -145,7 +145,7 @@ def test_two_superusers_who_close_each_other_leave_one(client):
     for browser, root in zip(browsers, roots, strict=True):
         browser.force_login(root)
     threads = [
-        in_a_thread(browser.post, f"{CUSTOMERS}/{root.pk}/close/")[0]
+        start_thread(browser.post, f"{CUSTOMERS}/{root.pk}/close/")[0]
         for browser, root in zip(browsers, reversed(roots), strict=True)
     ]
     for thread in threads:
@@ -164,9 +164,9 @@ def test_two_superusers_who_close_each_other_leave_one(client):
 def test_change_that_waited_for_a_closing_is_refused(in_the_admin, alice, page, form):
     with transaction.atomic():
         alice.close()
-        thread, answers = in_a_thread(in_the_admin.post, f"{CUSTOMERS}/{alice.pk}/{page}/", form)
+        thread, results = start_thread(in_the_admin.post, f"{CUSTOMERS}/{alice.pk}/{page}/", form)
         time.sleep(0.5)
     thread.join()
-    assert [answer.status_code for answer in answers] == [403]
+    assert [response.status_code for response in results] == [403]
     alice.refresh_from_db()
     assert (alice.username, alice.is_active) == (f"closed {alice.pk}", False)

@@ -17,40 +17,40 @@ def clerk(clerk):
     return clerk
 
 
-def admin(client, password):
+def log_in_to_admin(client, password):
     return client.post("/admin/login/", {"username": "clerk", "password": password})
 
 
-def token(client, password):
-    form = {"username": "clerk", "password": password}
-    return client.post("/api/obtain-token/", form, content_type="application/json")
+def obtain_token(client, password):
+    data = {"username": "clerk", "password": password}
+    return client.post("/api/obtain-token/", data, content_type="application/json")
 
 
-def basic(client, password):
+def log_in_with_basic(client, password):
     credentials = base64.b64encode(f"clerk:{password}".encode()).decode()
     return client.get("/api/customers/me/", headers={"Authorization": f"Basic {credentials}"})
 
 
-@pytest.mark.parametrize("last", [admin, token, basic])
-def test_failures_at_all_doors_count_together(client, clerk, last):
-    for door, status in ((admin, 200), (token, 400), (basic, 401)):
-        assert door(client, "wrong").status_code == status
-    answer = last(client, factories.PASSWORD)
-    assert answer.status_code == 429
-    assert 0 < int(answer["Retry-After"]) <= 1_000_000_000
+@pytest.mark.parametrize("last_log_in", [log_in_to_admin, obtain_token, log_in_with_basic])
+def test_failures_of_all_log_ins_are_counted_together(client, clerk, last_log_in):
+    for log_in, status in ((log_in_to_admin, 200), (obtain_token, 400), (log_in_with_basic, 401)):
+        assert log_in(client, "wrong").status_code == status
+    response = last_log_in(client, factories.PASSWORD)
+    assert response.status_code == 429
+    assert 0 < int(response["Retry-After"]) <= 1_000_000_000
 
 
-def test_locked_log_in_says_how_long_to_wait(client, clerk):
+def test_locked_log_in_shows_how_long_to_wait(client, clerk):
     for _ in range(3):
-        assert "Please enter the correct" in admin(client, "wrong").content.decode()
-    answer = admin(client, factories.PASSWORD)
-    assert f"try again in {answer['Retry-After']} seconds." in answer.content.decode()
+        assert "Please enter the correct" in log_in_to_admin(client, "wrong").content.decode()
+    response = log_in_to_admin(client, factories.PASSWORD)
+    assert f"try again in {response['Retry-After']} seconds." in response.content.decode()
     assert "_auth_user_id" not in client.session
 
 
 def test_right_password_is_not_counted(client, clerk):
     for _ in range(5):
-        assert admin(client, factories.PASSWORD).status_code == 302
+        assert log_in_to_admin(client, factories.PASSWORD).status_code == 302
 
 
 PASSWORD_CHANGE = "/admin/password_change/"
@@ -62,7 +62,7 @@ def change(client, old):
     return client.post(PASSWORD_CHANGE, form)
 
 
-def test_own_password_is_changed_and_the_session_goes_on(client, clerk):
+def test_changing_the_own_password_keeps_the_session(client, clerk):
     client.force_login(clerk)
     assert change(client, factories.PASSWORD).status_code == 302
     clerk.refresh_from_db()
@@ -70,7 +70,7 @@ def test_own_password_is_changed_and_the_session_goes_on(client, clerk):
     assert client.get("/admin/").status_code == 200
 
 
-def test_old_password_is_not_guessed_by_changing_it(client, clerk):
+def test_failed_password_changes_are_limited(client, clerk):
     client.force_login(clerk)
     for _ in range(3):
         assert "incorrectly" in change(client, "wrong").content.decode()
@@ -79,8 +79,8 @@ def test_old_password_is_not_guessed_by_changing_it(client, clerk):
     assert clerk.check_password(factories.PASSWORD)
 
 
-def test_password_change_writes_nothing_back_but_the_password(client, clerk):
-    """Hashing takes long enough for the rest of the row to change."""
+def test_password_change_writes_only_the_password(client, clerk):
+    """Other fields of the row can change while the password is hashed."""
     client.force_login(clerk)
 
     def demote_first(execute, sql, params, many, context):

@@ -11,12 +11,12 @@ def test_deploy_check_names_every_published_log_in(demo_shop):
     assert all(f"'{name}'" in str(errors) for name in PUBLISHED_LOGINS)
 
 
-def test_check_deploy_fails_on_them(demo_shop):
+def test_check_deploy_fails_on_published_log_ins(demo_shop):
     with pytest.raises(SystemCheckError, match="customers.E001"):
         call_command("check", deploy=True)
 
 
-def test_account_with_another_password_or_shut_is_fine(demo_shop, django_user_model):
+def test_account_that_is_closed_or_has_another_password_passes(demo_shop, django_user_model):
     django_user_model.objects.get(username="admin").change_password("my-bee-loud-glade")
     django_user_model.objects.get(username="lena").close()
     assert ["'tomas'" in error.msg for error in check_demo_passwords(None)] == [True]

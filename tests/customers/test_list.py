@@ -3,15 +3,15 @@ from urllib.parse import urlsplit
 from tests import factories
 
 
-def names(answer):
-    return [customer["username"] for customer in answer.json()]
+def names(response):
+    return [customer["username"] for customer in response.json()]
 
 
-def test_staff_see_everyone(as_clerk, alice, bob, clerk):
+def test_staff_see_all_customers(as_clerk, alice, bob, clerk):
     assert sorted(names(as_clerk.get("/api/customers/"))) == ["alice", "bob", "clerk"]
 
 
-def test_customer_sees_one_row_their_own(as_alice, bob):
+def test_customer_sees_only_their_own_row(as_alice, bob):
     assert names(as_alice.get("/api/customers/")) == ["alice"]
 
 
@@ -23,13 +23,13 @@ def test_staff_follow_the_link_header_through_all_pages(as_clerk):
     factories.customers.make(_quantity=6)
     path, seen = "/api/customers/?items_per_page=3", []
     while path:
-        answer = as_clerk.get(path)
-        assert len(answer.json()) <= 3
-        seen += names(answer)
-        links = dict(reversed(link.split("; rel=")) for link in answer["Link"].split(", "))
+        response = as_clerk.get(path)
+        assert len(response.json()) <= 3
+        seen += names(response)
+        links = dict(reversed(link.split("; rel=")) for link in response["Link"].split(", "))
         assert {'"first"', '"last"'} <= links.keys()
-        following = links.get('"next"')
-        path = following and "/api/customers/?" + urlsplit(following.strip("<>")).query
+        next_link = links.get('"next"')
+        path = next_link and "/api/customers/?" + urlsplit(next_link.strip("<>")).query
     assert len(seen) == len(set(seen)) == 7
 
 
@@ -39,5 +39,5 @@ def test_page_holds_at_most_100(as_clerk):
     assert len(as_clerk.get("/api/customers/?items_per_page=500").json()) == 100
 
 
-def test_passwords_are_nowhere_in_it(as_clerk, alice):
+def test_list_contains_no_passwords(as_clerk, alice):
     assert all("password" not in row for row in as_clerk.get("/api/customers/").json())

@@ -22,32 +22,32 @@ LONG = 1_000_000_000  # seconds: no window of that length ends while the tests r
 
 
 class CountingHasher(MD5PasswordHasher):
-    """Counts what production would take a fifth of a second of the processor for."""
+    """Count the hashes, each of which takes a fifth of a second of CPU time in production."""
 
     algorithm = "counting"
-    hashed = 0
+    count = 0
 
     def encode(self, password, salt):
-        type(self).hashed += 1
+        type(self).count += 1
         return super().encode(password, salt)
 
 
 @pytest.fixture
-def hashed(settings):
-    """How many passwords were hashed so far."""
+def count_hashes(settings):
+    """A function that returns how many passwords have been hashed."""
     settings.PASSWORD_HASHERS = [f"{__name__}.CountingHasher", *settings.PASSWORD_HASHERS]
-    return lambda: CountingHasher.hashed
+    return lambda: CountingHasher.count
 
 
 @pytest.fixture
-def alice(hashed, alice):
+def alice(count_hashes, alice):
     alice.change_password(factories.PASSWORD)
     return alice
 
 
 @pytest.fixture
 def limits(settings):
-    """Three failures for an account, eight for an address."""
+    """Allow three failures per account, and eight per address."""
     settings.RATES = settings.RATES | {"log_in_account": (3, LONG), "log_in_address": (8, LONG)}
 
 
@@ -56,23 +56,23 @@ def obtain(api, username, password, **extra):
 
 
 def basic(api, username, password, **extra):
-    pair = base64.b64encode(f"{username}:{password}".encode()).decode()
-    return api.get("/api/products/", headers={"Authorization": f"Basic {pair}"}, **extra)
+    credentials = base64.b64encode(f"{username}:{password}".encode()).decode()
+    return api.get("/api/products/", headers={"Authorization": f"Basic {credentials}"}, **extra)
 
 
-def test_fourth_wrong_password_is_refused_before_it_is_hashed(api, alice, limits, hashed):
+def test_fourth_wrong_password_is_refused_before_it_is_hashed(api, alice, limits, count_hashes):
     for _ in range(3):
         assert obtain(api, "alice", WRONG).status_code == 400
-    before = hashed()
-    refusal = obtain(api, "alice", WRONG)
-    assert refusal.status_code == 429
-    assert refusal.json()["code"] == "too_many_failures"
-    assert 1 <= int(refusal["Retry-After"]) <= LONG
+    before = count_hashes()
+    response = obtain(api, "alice", WRONG)
+    assert response.status_code == 429
+    assert response.json()["code"] == "too_many_failures"
+    assert 1 <= int(response["Retry-After"]) <= LONG
     assert obtain(api, "alice", factories.PASSWORD).status_code == 429  # right or wrong
-    assert hashed() == before
+    assert count_hashes() == before
 
 
-def test_doors_count_together(api, alice, limits, client):
+def test_failures_of_all_log_ins_are_counted_together(api, alice, limits, client):
     assert obtain(api, "alice", WRONG).status_code == 400
     assert basic(api, "ALICE", WRONG).status_code == 401
     client.post("/admin/login/", {"username": "Alice", "password": WRONG})
@@ -81,7 +81,7 @@ def test_doors_count_together(api, alice, limits, client):
 
 
 @pytest.mark.parametrize("name", ["alice", "ALICE", "Alice"])
-def test_case_of_the_user_name_matters_at_no_door(name, api, alice, client):
+def test_user_name_is_case_insensitive_in_every_log_in(name, api, alice, client):
     alice.is_staff = True
     alice.save()
     assert obtain(api, name, factories.PASSWORD).status_code == 200
@@ -90,14 +90,14 @@ def test_case_of_the_user_name_matters_at_no_door(name, api, alice, client):
     assert client.post("/admin/login/", form).status_code == 302
 
 
-def test_password_change_is_no_way_to_guess_either(api, alice, limits, as_alice):
+def test_failed_password_changes_are_limited(api, alice, limits, as_alice):
     body = {"current_password": WRONG, "new_password": "my-bee-loud-glade"}
     for _ in range(3):
         assert as_alice.post("/api/customers/me/password/", body).status_code == 400
     assert as_alice.post("/api/customers/me/password/", body).status_code == 429
 
 
-def test_other_accounts_and_tokens_go_on_meanwhile(api, alice, bob, limits, as_alice):
+def test_other_accounts_and_tokens_are_not_limited(api, alice, bob, limits, as_alice):
     bob.change_password(factories.PASSWORD)
     for _ in range(4):
         obtain(api, "alice", WRONG)
@@ -105,7 +105,7 @@ def test_other_accounts_and_tokens_go_on_meanwhile(api, alice, bob, limits, as_a
     assert as_alice.get("/api/customers/me/").status_code == 200
 
 
-def test_address_is_refused_for_all_accounts_but_others_are_not(api, alice, limits):
+def test_limit_of_an_address_covers_all_accounts_but_no_other_address(api, alice, limits):
     for number in range(8):
         assert obtain(api, f"name{number}", WRONG).status_code == 400
     assert obtain(api, "alice", factories.PASSWORD).status_code == 429
@@ -118,7 +118,7 @@ def test_refused_address_does_not_count_against_accounts(api, alice, limits):
     assert obtain(api, "alice", factories.PASSWORD, REMOTE_ADDR="10.0.0.7").status_code == 200
 
 
-def test_right_password_is_no_failure(api, alice, limits, hashed):
+def test_right_password_is_not_counted_as_a_failure(api, alice, limits, count_hashes):
     for _ in range(20):
         verified_passwords.expiry.clear()
         assert obtain(api, "alice", factories.PASSWORD).status_code == 200
@@ -134,8 +134,8 @@ OWNER, STRANGERS = "10.1.0.1", [f"10.2.0.{number}" for number in range(1, 9)]
 
 
 @pytest.fixture
-def attacked(api, alice, settings):
-    """The owner was logged in to the account; then strangers from everywhere fail to."""
+def attack_statuses(api, alice, settings):
+    """Log the owner in, then fail from many addresses; return the statuses of the failures."""
     settings.RATES = settings.RATES | {"log_in_account": (3, LONG), "log_in_everywhere": (10, LONG)}
     assert obtain(api, "alice", factories.PASSWORD, REMOTE_ADDR=OWNER).status_code == 200
     verified_passwords.expiry.clear()
@@ -146,17 +146,17 @@ def attacked(api, alice, settings):
     ]
 
 
-def test_strangers_are_limited_together(attacked):
-    assert attacked.count(400) == 10
+def test_strangers_are_limited_together(attack_statuses):
+    assert attack_statuses.count(400) == 10
 
 
-def test_owner_gets_in_from_a_known_network_whatever_strangers_do(api, alice, attacked):
-    new = {"REMOTE_ADDR": "10.3.0.1"}
-    assert obtain(api, "alice", factories.PASSWORD, **new).status_code == 429
+def test_owner_gets_in_from_a_known_network_whatever_strangers_do(api, alice, attack_statuses):
+    new_address = {"REMOTE_ADDR": "10.3.0.1"}
+    assert obtain(api, "alice", factories.PASSWORD, **new_address).status_code == 429
     assert obtain(api, "alice", factories.PASSWORD, REMOTE_ADDR=OWNER).status_code == 200
 
 
-def test_network_is_known_for_90_days_whenever_they_begin(api, alice, settings, monkeypatch):
+def test_network_stays_known_for_90_days_from_any_moment(api, alice, settings, monkeypatch):
     settings.RATES = settings.RATES | {"log_in_everywhere": (1, LONG)}
     window = 90 * 86_400
     last_second = (time.time() // window + 1) * window - 1
@@ -170,16 +170,16 @@ def test_network_is_known_for_90_days_whenever_they_begin(api, alice, settings, 
         assert obtain(api, "alice", factories.PASSWORD, REMOTE_ADDR=OWNER).status_code == 200
 
 
-def test_owner_changes_the_password_with_a_token_whatever_strangers_do(as_alice, attacked):
+def test_owner_can_change_the_password_with_a_token_during_an_attack(as_alice, attack_statuses):
     body = {"current_password": factories.PASSWORD, "new_password": "my-bee-loud-glade"}
-    for _ in range(4):  # the thief of a token, elsewhere
+    for _ in range(4):  # a stolen token, used from another address
         wrong = body | {"current_password": WRONG}
         as_alice.post("/api/customers/me/password/", wrong, REMOTE_ADDR=STRANGERS[0])
-    changed = as_alice.post("/api/customers/me/password/", body, REMOTE_ADDR="10.3.0.1")
-    assert changed.status_code == 204
+    response = as_alice.post("/api/customers/me/password/", body, REMOTE_ADDR="10.3.0.1")
+    assert response.status_code == 204
 
 
-def test_account_is_counted_for_each_network_by_itself(api, alice, limits):
+def test_failures_of_an_account_are_counted_per_network(api, alice, limits):
     for _ in range(4):
         obtain(api, "alice", WRONG, REMOTE_ADDR=STRANGERS[0])
     assert obtain(api, "alice", factories.PASSWORD, REMOTE_ADDR=STRANGERS[0]).status_code == 429
@@ -190,12 +190,12 @@ def test_failures_are_forgotten_when_the_window_ends(api, alice, limits, monkeyp
     now = time.time()
     monkeypatch.setattr("time.time", lambda: now)
     for _ in range(4):
-        refusal = obtain(api, "alice", WRONG)
-    monkeypatch.setattr("time.time", lambda: now + int(refusal["Retry-After"]))
+        response = obtain(api, "alice", WRONG)
+    monkeypatch.setattr("time.time", lambda: now + int(response["Retry-After"]))
     assert obtain(api, "alice", factories.PASSWORD).status_code == 200
 
 
-def test_old_counts_are_cleaned_up(api, alice, limits):
+def test_expired_counters_are_deleted(api, alice, limits):
     Counter.objects.create(key="old", count=3, expires=time.time() - 1)
     for number in range(200):
         obtain(api, f"name{number}", WRONG, REMOTE_ADDR=f"10.0.0.{number}")
@@ -204,41 +204,41 @@ def test_old_counts_are_cleaned_up(api, alice, limits):
     assert not Counter.objects.filter(key="old").exists()
 
 
-def test_store_does_not_tell_whom_it_counts(api, alice, limits):
+def test_keys_of_counters_do_not_reveal_names(api, alice, limits):
     obtain(api, "alice", WRONG)
     assert {len(key) for key in Counter.objects.values_list("key", flat=True)} == {64}
 
 
-def test_known_and_unknown_and_closed_names_cost_one_hash_each(api, alice, bob, hashed):
+def test_known_and_unknown_and_closed_names_cost_one_hash_each(api, alice, bob, count_hashes):
     bob.close()
     costs = []
     for name in ("alice", "nobody", bob.username):
-        before = hashed()
+        before = count_hashes()
         obtain(api, name, WRONG)
-        costs.append(hashed() - before)
+        costs.append(count_hashes() - before)
     assert costs == [1, 1, 1]
 
 
 def test_unknown_name_is_refused_like_a_known_one(api, alice, limits):
-    answers = [[obtain(api, name, WRONG) for _ in range(5)] for name in ("alice", "nobody")]
-    known, unknown = ([answer.status_code for answer in each] for each in answers)
+    responses = [[obtain(api, name, WRONG) for _ in range(5)] for name in ("alice", "nobody")]
+    known, unknown = ([response.status_code for response in attempts] for attempts in responses)
     assert known == unknown == [400, 400, 400, 429, 429]
 
 
-def test_basic_hashes_once_and_not_with_every_request(api, alice, hashed):
+def test_basic_hashes_once_for_many_requests(api, alice, count_hashes):
     basic(api, "alice", factories.PASSWORD)
-    before = hashed()
+    before = count_hashes()
     for _ in range(10):
         assert basic(api, "alice", factories.PASSWORD).status_code == 200
-    assert hashed() == before
+    assert count_hashes() == before
 
 
-def test_others_are_not_spared_for_a_password_that_is_remembered(api, alice, limits):
+def test_remembered_password_does_not_lift_the_limit_of_other_addresses(api, alice, limits):
     assert basic(api, "alice", factories.PASSWORD).status_code == 200
-    elsewhere = {"REMOTE_ADDR": "10.0.0.7"}
+    other_address = {"REMOTE_ADDR": "10.0.0.7"}
     for _ in range(3):
-        assert basic(api, "alice", WRONG, **elsewhere).status_code == 401
-    assert basic(api, "alice", factories.PASSWORD, **elsewhere).status_code == 429
+        assert basic(api, "alice", WRONG, **other_address).status_code == 401
+    assert basic(api, "alice", factories.PASSWORD, **other_address).status_code == 429
     assert basic(api, "alice", factories.PASSWORD).status_code == 200
 
 
@@ -255,22 +255,22 @@ def test_remembered_password_ends_with_the_account(api, alice):
     assert basic(api, "alice", factories.PASSWORD).status_code == 401
 
 
-def test_password_is_remembered_for_five_minutes(api, alice, hashed, monkeypatch):
+def test_password_is_remembered_for_five_minutes(api, alice, count_hashes, monkeypatch):
     basic(api, "alice", factories.PASSWORD)
-    before, later = hashed(), time.monotonic() + verified_passwords.SECONDS
+    before, later = count_hashes(), time.monotonic() + verified_passwords.SECONDS
     monkeypatch.setattr("time.monotonic", lambda: later)
     assert basic(api, "alice", factories.PASSWORD).status_code == 200
-    assert hashed() == before + 1
+    assert count_hashes() == before + 1
 
 
-def test_wrong_password_is_never_remembered(api, alice, hashed):
-    before = hashed()
+def test_wrong_password_is_never_remembered(api, alice, count_hashes):
+    before = count_hashes()
     for _ in range(5):
         assert basic(api, "alice", WRONG).status_code == 401
-    assert hashed() == before + 5
+    assert count_hashes() == before + 5
 
 
-def test_memory_of_passwords_has_an_end_with_many_threads_too(alice):
+def test_password_cache_size_is_bounded_with_many_threads(alice):
     passwords = VerifiedPasswordCache()
     passwords.MAX_SIZE = 10
     with ThreadPoolExecutor(8) as threads:
@@ -279,26 +279,26 @@ def test_memory_of_passwords_has_an_end_with_many_threads_too(alice):
     assert 1 <= len(passwords.expiry) <= 10
 
 
-def test_client_behind_a_proxy_is_counted_by_its_own_address(api, alice, limits, settings):
+def test_client_behind_a_proxy_is_counted_by_its_address(api, alice, limits, settings):
     settings.REST_FRAMEWORK = settings.REST_FRAMEWORK | {"NUM_PROXIES": 1}
     for number in range(9):
-        forged = f"10.9.9.{number}, 10.0.0.1"  # the last is what our proxy wrote
+        forged = f"10.9.9.{number}, 10.0.0.1"  # the last address is the one our proxy added
         obtain(api, f"name{number}", WRONG, HTTP_X_FORWARDED_FOR=forged)
-    told = {"HTTP_X_FORWARDED_FOR": "10.0.0.1"}
-    assert obtain(api, "alice", factories.PASSWORD, **told).status_code == 429
-    told = {"HTTP_X_FORWARDED_FOR": "10.0.0.1, 10.0.0.2"}
-    assert obtain(api, "alice", factories.PASSWORD, **told).status_code == 200
+    extra = {"HTTP_X_FORWARDED_FOR": "10.0.0.1"}
+    assert obtain(api, "alice", factories.PASSWORD, **extra).status_code == 429
+    extra = {"HTTP_X_FORWARDED_FOR": "10.0.0.1, 10.0.0.2"}
+    assert obtain(api, "alice", factories.PASSWORD, **extra).status_code == 200
 
 
-def test_forwarded_address_is_not_believed_without_a_proxy(api, alice, limits):
+def test_forwarded_address_is_ignored_without_a_proxy(api, alice, limits):
     for number in range(9):
         obtain(api, f"name{number}", WRONG, HTTP_X_FORWARDED_FOR=f"10.0.0.{number}")
-    told = {"HTTP_X_FORWARDED_FOR": "10.0.0.99"}
-    assert obtain(api, "alice", factories.PASSWORD, **told).status_code == 429
+    extra = {"HTTP_X_FORWARDED_FOR": "10.0.0.99"}
+    assert obtain(api, "alice", factories.PASSWORD, **extra).status_code == 429
 
 
 @pytest.mark.parametrize(
-    ("address", "counted"),
+    ("address", "expected"),
     [
         ("192.0.2.7", "192.0.2.7"),
         ("2001:db8:1:2:aaaa::1", "2001:db8:1:2::/64"),
@@ -308,12 +308,12 @@ def test_forwarded_address_is_not_believed_without_a_proxy(api, alice, limits):
         ("unknown", "unknown"),
     ],
 )
-def test_caller_has_an_ipv4_address_or_64_bits_of_ipv6(address, counted):
-    assert network(address) == counted
+def test_network_is_an_ipv4_address_or_64_bits_of_ipv6(address, expected):
+    assert network(address) == expected
 
 
 @pytest.mark.parametrize(
-    ("sent", "address"),
+    ("value", "address"),
     [
         ("192.0.2.7:4711", "192.0.2.7"),
         ("[2001:db8::7]:4711", "2001:db8::7"),
@@ -321,40 +321,42 @@ def test_caller_has_an_ipv4_address_or_64_bits_of_ipv6(address, counted):
         ("2001:db8::7", "2001:db8::7"),
     ],
 )
-def test_port_behind_an_address_is_not_part_of_it(api, settings, sent, address):
+def test_port_is_stripped_from_the_forwarded_address(api, settings, value, address):
     settings.REST_FRAMEWORK = settings.REST_FRAMEWORK | {"NUM_PROXIES": 1}
-    answer = api.get("/healthz", HTTP_X_FORWARDED_FOR=f"10.0.0.1, {sent}")
-    assert answer.wsgi_request.META["REMOTE_ADDR"] == address
+    response = api.get("/healthz", HTTP_X_FORWARDED_FOR=f"10.0.0.1, {value}")
+    assert response.wsgi_request.META["REMOTE_ADDR"] == address
 
 
 @pytest.mark.parametrize("tail", ["\0", "\0\0\0", "\0x"])
-def test_right_password_with_nulls_behind_it_is_wrong(api, alice, tail, monkeypatch):
-    hashed = []
+def test_right_password_followed_by_nulls_is_wrong(api, alice, tail, monkeypatch):
+    passwords = []
     monkeypatch.setattr(
-        Customer, "check_password", lambda self, password: hashed.append(password) or True
+        Customer,
+        "check_password",
+        lambda self, password: passwords.append(password) or True,
     )
-    pair = base64.b64encode(f"alice:{factories.PASSWORD}{tail}".encode()).decode()
-    answer = api.get("/api/customers/me/", headers={"Authorization": f"Basic {pair}"})
-    assert answer.status_code == 401
+    credentials = base64.b64encode(f"alice:{factories.PASSWORD}{tail}".encode()).decode()
+    response = api.get("/api/customers/me/", headers={"Authorization": f"Basic {credentials}"})
+    assert response.status_code == 401
     form = {"username": "alice", "password": f"{factories.PASSWORD}{tail}"}
     assert api.post("/api/obtain-token/", form).status_code == 400
     assert authenticate(None, **form) is None
-    assert not hashed
+    assert not passwords
 
 
 def test_password_is_refused_unhashed_while_other_threads_hash(api, client, alice):
     form = {"username": "alice", "password": factories.PASSWORD}
     with ExitStack() as stack:
         for _ in range(settings.BLOCKING_THREADS - 1):
-            stack.enter_context(hashing.take())
-        answer = api.post("/api/obtain-token/", form)
-        assert (answer.status_code, answer["Retry-After"]) == (503, "1")
+            stack.enter_context(hashing.acquire())
+        response = api.post("/api/obtain-token/", form)
+        assert (response.status_code, response["Retry-After"]) == (503, "1")
         page = client.post("/admin/login/", form)
         assert (page.status_code, page["Retry-After"]) == (503, "1")
         new = {"username": "dora", "email": "dora@example.com", "password": factories.PASSWORD}
         assert api.post("/api/customers/", new).status_code == 503
         change = {"current_password": factories.PASSWORD, "new_password": "my-bee-loud-glade"}
-        assert api.of(alice).post("/api/customers/me/password/", change).status_code == 503
+        assert api.as_user(alice).post("/api/customers/me/password/", change).status_code == 503
     assert not Counter.objects.exists()
 
 
@@ -363,32 +365,32 @@ def test_password_is_refused_unhashed_while_other_threads_hash(api, client, alic
 
 @pytest.fixture(params=["database", "cache"])
 def store(request):
-    """The environment of a server that counts in the database, or in a cache."""
+    """The environment of a server that counts failures in the database, or in a cache."""
     return {"CACHE_URL": request.getfixturevalue("redis_url")} if request.param == "cache" else {}
 
 
 @pytest.mark.parametrize("workers", [1, 8])
 @pytest.mark.django_db(transaction=True)
-def test_however_many_processes_and_callers_no_more_fail_than_may(workers, store, alice):
+def test_limit_holds_across_processes_and_clients(workers, store, alice):
     server = Server(
         workers=workers, LOG_IN_ACCOUNT_RATE="10/1d", LOG_IN_ADDRESS_RATE="1000/1d", **store
     )
     server.start()
     try:
-        pair = base64.b64encode(f"alice:{WRONG}".encode()).decode()
+        credentials = base64.b64encode(f"alice:{WRONG}".encode()).decode()
 
         def guess(_):
-            while True:  # a 503 asks to come back: enough others hash just now
+            while True:  # retry after a 503: too many threads are hashing
                 call = server.client().call
-                answer = call("GET", "/api/products/", Authorization=f"Basic {pair}")
-                if answer.status != 503:
-                    return answer
+                response = call("GET", "/api/products/", Authorization=f"Basic {credentials}")
+                if response.status != 503:
+                    return response
 
         with ThreadPoolExecutor(16) as callers:
-            answers = list(callers.map(guess, range(100)))
+            responses = list(callers.map(guess, range(100)))
     finally:
         server.stop()
-    codes = [answer.body["code"] for answer in answers]
+    codes = [response.body["code"] for response in responses]
     assert codes.count("authentication_failed") == 10
     assert codes.count("too_many_failures") == 90
     if not store:
@@ -396,15 +398,15 @@ def test_however_many_processes_and_callers_no_more_fail_than_may(workers, store
 
 
 @pytest.mark.django_db(transaction=True)
-def test_without_the_cache_log_ins_are_counted_in_the_database_and_requests_not(alice, tmp_path):
-    away = {"CACHE_URL": "redis://127.0.0.1:1/0", "ANONYMOUS_RATE": "2/1d"}
-    away["LOG_IN_ACCOUNT_RATE"] = "2/1d"
+def test_without_the_cache_only_log_ins_are_counted_in_the_database(alice, tmp_path):
+    env = {"CACHE_URL": "redis://127.0.0.1:1/0", "ANONYMOUS_RATE": "2/1d"}
+    env["LOG_IN_ACCOUNT_RATE"] = "2/1d"
     with (tmp_path / "err").open("wb") as err:
-        server = Server(workers=1, log=err, **away).start()
+        server = Server(workers=1, log=err, **env).start()
         try:
             form = {"username": "alice", "password": WRONG}
-            refused = [server.client().call("POST", "/api/obtain-token", form) for _ in range(3)]
-            assert [each.status for each in refused] == [400, 400, 429]
+            responses = [server.client().call("POST", "/api/obtain-token", form) for _ in range(3)]
+            assert [response.status for response in responses] == [400, 400, 429]
             statuses = [server.client().call("GET", "/api/products/").status for _ in range(5)]
             assert statuses == [200] * 5
             assert server.client(alice).call("GET", "/api/customers/me/").status == 200

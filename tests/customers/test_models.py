@@ -13,7 +13,7 @@ from tests import factories
         ("email", "ALICE@example.com", "customer_email_any_case"),
     ],
 )
-def test_database_refuses_a_second_spelling_in_other_case(db, field, value, constraint):
+def test_database_refuses_a_duplicate_in_other_case(db, field, value, constraint):
     factories.customers.make(username="alice", email="alice@example.com")
     bob = factories.customers.make()
     with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
@@ -33,15 +33,15 @@ def test_createsuperuser_needs_no_address(db):
 def make_superuser(db, monkeypatch):
     def make_superuser(password):
         monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", password)
-        told = {"username": "harbourmaster", "email": "hm@example.com"}
-        call_command("createsuperuser", interactive=False, **told)
+        options = {"username": "harbourmaster", "email": "hm@example.com"}
+        call_command("createsuperuser", interactive=False, **options)
 
     return make_superuser
 
 
 @pytest.mark.parametrize("password", ["short", "7250183946", factories.PASSWORD])
-def test_superuser_is_made_without_prompts(make_superuser, api, password):
+def test_superuser_is_created_without_prompts(make_superuser, api, password):
     make_superuser(password)
-    told = {"username": "harbourmaster", "password": password}
-    assert api.post("/api/obtain-token", told).status_code == 200
+    credentials = {"username": "harbourmaster", "password": password}
+    assert api.post("/api/obtain-token", credentials).status_code == 200
     assert Customer.objects.get().is_superuser

@@ -20,8 +20,8 @@ def log_in(api, username="alice", password=factories.PASSWORD, path="/api/obtain
 @pytest.mark.parametrize("path", ["/api/obtain-token", "/api/obtain-token/"])
 def test_token_opens_the_api(api, alice, path):
     token = log_in(api, path=path).json()["token"]
-    answer = api.get("/api/customers/me/", headers={"Authorization": f"Token {token}"})
-    assert answer.json()["username"] == "alice"
+    response = api.get("/api/customers/me/", headers={"Authorization": f"Token {token}"})
+    assert response.json()["username"] == "alice"
 
 
 def test_token_is_the_same_each_time(api, alice):
@@ -35,19 +35,19 @@ def test_case_of_the_user_name_does_not_matter(api, alice):
 @pytest.mark.parametrize(
     ("username", "password"), [("alice", "a-guess-at-it"), ("nobody", factories.PASSWORD)]
 )
-def test_wrong_name_and_wrong_password_are_told_alike(api, alice, username, password):
-    answer = log_in(api, username, password)
-    assert answer.status_code == 400
-    assert [(e["pointer"], e["code"]) for e in answer.json()["errors"]] == [("", "authorization")]
+def test_wrong_name_and_wrong_password_return_the_same_error(api, alice, username, password):
+    response = log_in(api, username, password)
+    assert response.status_code == 400
+    assert [(e["pointer"], e["code"]) for e in response.json()["errors"]] == [("", "authorization")]
 
 
-def test_endless_user_name_is_a_wrong_one(api, alice):
+def test_very_long_user_name_is_refused(api, alice):
     assert log_in(api, "a" * 60_000).status_code == 400
 
 
-def test_number_is_no_user_name(api, alice):
-    answer = log_in(api, 7)
-    assert [(e["pointer"], e["code"]) for e in answer.json()["errors"]] == [
+def test_number_is_not_a_valid_user_name(api, alice):
+    response = log_in(api, 7)
+    assert [(e["pointer"], e["code"]) for e in response.json()["errors"]] == [
         ("/username", "invalid")
     ]
 
@@ -58,27 +58,27 @@ def test_closed_account_gets_no_token(api, alice):
     assert log_in(api).status_code == 400
 
 
-def test_stale_token_in_the_header_is_no_obstacle(api, alice):
+def test_stale_token_in_the_header_is_ignored(api, alice):
     api.credentials(HTTP_AUTHORIZATION="Token stale")
     assert log_in(api).status_code == 200
 
 
-def test_drf_create_token_makes_one_that_works(api, alice, capsys):
+def test_drf_create_token_creates_a_valid_token(api, alice, capsys):
     call_command("drf_create_token", "alice")
     key = Token.objects.get(user=alice).key
     assert key in capsys.readouterr().out
-    answer = api.get("/api/customers/me/", headers={"Authorization": f"Token {key}"})
-    assert answer.status_code == 200
+    response = api.get("/api/customers/me/", headers={"Authorization": f"Token {key}"})
+    assert response.status_code == 200
 
 
-def basic(username, password):
+def basic_header(username, password):
     return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
 
 
-def test_basic_works_as_well(api, alice):
-    header = basic("alice", factories.PASSWORD)
-    answer = api.get("/api/customers/me/", headers={"Authorization": header})
-    assert answer.json()["username"] == "alice"
+def test_basic_authentication_works(api, alice):
+    header = basic_header("alice", factories.PASSWORD)
+    response = api.get("/api/customers/me/", headers={"Authorization": header})
+    assert response.json()["username"] == "alice"
 
 
 @pytest.mark.parametrize(
@@ -92,12 +92,12 @@ def test_basic_works_as_well(api, alice):
         "Basic",
         "Basic !!!",
         "Basic " + base64.b64encode(b"no colon").decode(),
-        basic("alice", "a-guess-at-it"),
-        basic("al\0ice", factories.PASSWORD),
+        basic_header("alice", "a-guess-at-it"),
+        basic_header("al\0ice", factories.PASSWORD),
     ],
 )
-def test_bad_header_is_refused_and_asked_for_a_token(api, alice, header):
-    answer = api.get("/api/products/", headers={"Authorization": header})
-    assert answer.status_code == 401
-    assert answer.json()["code"] == "authentication_failed"
-    assert answer["WWW-Authenticate"].startswith("Token")
+def test_bad_header_returns_401_with_a_token_challenge(api, alice, header):
+    response = api.get("/api/products/", headers={"Authorization": header})
+    assert response.status_code == 401
+    assert response.json()["code"] == "authentication_failed"
+    assert response["WWW-Authenticate"].startswith("Token")

@@ -35,8 +35,8 @@ def test_new_password_replaces_the_old_one(as_alice, alice):
 def test_refused_change_names_the_field_and_keeps_the_password(
     as_alice, alice, current, new, pointer, code
 ):
-    answer = change(as_alice, current, new)
-    assert answer.status_code == 400
-    assert [(e["pointer"], e["code"]) for e in answer.json()["errors"]] == [(pointer, code)]
+    response = change(as_alice, current, new)
+    assert response.status_code == 400
+    assert [(e["pointer"], e["code"]) for e in response.json()["errors"]] == [(pointer, code)]
     alice.refresh_from_db()
     assert alice.check_password(factories.PASSWORD)

@@ -1,4 +1,4 @@
-"""What the shop holds of a person: told whole on export, erased when the account is closed."""
+"""Personal data: exported in full, and erased when the account is closed."""
 
 import json
 import threading
@@ -8,7 +8,7 @@ import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Group, Permission
 from django.db import connection
-from django.test import Client as Browser
+from django.test import Client
 
 from customers.models import AccountClosed, Customer
 from customers.privacy import ExportStream, exporting
@@ -17,8 +17,8 @@ from orders.models import Order
 from tests import factories
 from tests.contract import ContractClient
 
-# Words of alice, as tests.factories makes her.
-TELLING = ("alice", "example.com", "'Ada'", "Brandt", "Kattesundet", "Aarhus", "+45 5550")
+# Personal data of alice, from tests.factories and the fixture below.
+PERSONAL_WORDS = ("alice", "example.com", "'Ada'", "Brandt", "Kattesundet", "Aarhus", "+45 5550")
 EXPORT = "/api/customers/me/export/"
 ME = "/api/customers/me/"
 PASSWORDS = ("password1", "password2")  # fields of a form
@@ -39,7 +39,7 @@ def close(client):
 
 
 def order_in(state, alice, clerk):
-    """An order of alice's that went all the way to the state, with a note on the way."""
+    """An order of alice's in this state, with a note on each of its transitions."""
     order = factories.place(alice, {factories.products.make(): 2}, key=f"alice's {state}")
     path = {
         "placed": [],
@@ -48,33 +48,33 @@ def order_in(state, alice, clerk):
         "delivered": ["confirm", "ship", "deliver"],
         "cancelled": ["cancel"],
     }[state]
-    for move in path:
-        getattr(order, move)(by=clerk, note="Ring twice, says Ada Brandt.")
+    for transition in path:
+        getattr(order, transition)(by=clerk, note="Ring twice, says Ada Brandt.")
     return order
 
 
-def everything():
-    """All rows of all tables that may hold a word of a person, as one text."""
+def dump_database():
+    """Return all rows of all tables as one text."""
     with connection.cursor() as cursor:
         rows = []
         for table in connection.introspection.table_names(cursor):
-            cursor.execute(f'SELECT * FROM "{table}"')  # noqa: S608  of our own tables
+            cursor.execute(f'SELECT * FROM "{table}"')  # noqa: S608  our own tables
             rows += [f"{table}: {row}" for row in cursor.fetchall()]
     return "\n".join(rows)
 
 
-def test_closed_account_leaves_no_word_of_the_person(as_alice, alice, clerk, bob):
+def test_closed_account_leaves_no_personal_data(as_alice, alice, clerk, bob):
     states = ("delivered", "cancelled")
     orders = [order_in(state, alice, clerk) for state in states]
-    assert all(word in everything() for word in TELLING)
+    assert all(word in dump_database() for word in PERSONAL_WORDS)
     bob.groups.clear()
     Group.objects.all().delete()
     assert close(as_alice).status_code == 204
-    left = everything()
-    for word in TELLING:
-        told = [line for line in left.splitlines() if word in line]
-        # Only bob, who is another, shares some of her words.
-        assert all("'bob'" in line or "clerk" in line for line in told), word
+    dump = dump_database()
+    for word in PERSONAL_WORDS:
+        lines = [line for line in dump.splitlines() if word in line]
+        # bob and the clerk are other people, who share some of these words.
+        assert all("'bob'" in line or "clerk" in line for line in lines), word
     for order, state in zip(orders, states, strict=True):
         order = Order.objects.prefetch_related("items", "events").get(pk=order.pk)
         assert (order.status, order.customer_id) == (state, alice.pk)
@@ -83,13 +83,13 @@ def test_closed_account_leaves_no_word_of_the_person(as_alice, alice, clerk, bob
         assert order.idempotency_key is None
 
 
-def test_closed_account_opens_nothing_and_holds_no_powers(as_clerk, clerk):
+def test_closed_account_has_no_access_and_no_privileges(as_clerk, clerk):
     clerk.is_superuser = True
     clerk.change_password(factories.PASSWORD)
     clerk.save()
     clerk.user_permissions.set(Permission.objects.all()[:3])
     factories.customers.make(is_superuser=True)
-    as_clerk = ContractClient().of(clerk)
+    as_clerk = ContractClient().as_user(clerk)
     assert close(as_clerk).status_code == 204
     assert as_clerk.get(ME).status_code == 401
     clerk.refresh_from_db()
@@ -103,24 +103,24 @@ def test_last_superuser_is_not_closed(api, clerk):
     clerk.change_password(factories.PASSWORD)
     Customer.objects.filter(pk=clerk.pk).update(is_superuser=True)
     factories.customers.make(is_superuser=True, is_active=False)
-    refusal = close(api.of(clerk))
-    assert (refusal.status_code, refusal.json()["code"]) == (409, "last_superuser")
-    assert api.of(clerk).get(ME).json()["username"] == "clerk"
+    response = close(api.as_user(clerk))
+    assert (response.status_code, response.json()["code"]) == (409, "last_superuser")
+    assert api.as_user(clerk).get(ME).json()["username"] == "clerk"
 
 
-def test_password_set_while_the_account_is_closed_brings_nothing_back(alice):
-    """To hash it takes a while; the row may be another one then."""
-    meanwhile = Customer.objects.get(pk=alice.pk)
+def test_password_set_while_the_account_is_closed_is_refused(alice):
+    """The row may change while the password is hashed."""
+    stale_alice = Customer.objects.get(pk=alice.pk)
     alice.close()
     with pytest.raises(AccountClosed):
-        meanwhile.change_password("my-bee-loud-glade")
+        stale_alice.change_password("my-bee-loud-glade")
     alice.refresh_from_db()
     assert (alice.username, alice.email) == (f"closed {alice.pk}", "")
     assert not alice.has_usable_password()
 
 
 @pytest.mark.parametrize(
-    ("state", "moves"),
+    ("state", "transitions"),
     [
         ("placed", ["confirm", "ship", "deliver"]),
         ("confirmed", ["ship", "deliver"]),
@@ -129,12 +129,12 @@ def test_password_set_while_the_account_is_closed_brings_nothing_back(alice):
         ("confirmed", ["cancel"]),
     ],
 )
-def test_parcel_under_way_keeps_its_address_until_it_is_there(state, moves, alice, clerk):
+def test_open_order_keeps_its_address_until_it_is_closed(state, transitions, alice, clerk):
     order = order_in(state, alice, clerk)
     alice.close()
-    *on_the_way, last = moves
-    for move in on_the_way:
-        getattr(order, move)(by=clerk)
+    *on_the_way, last = transitions
+    for transition in on_the_way:
+        getattr(order, transition)(by=clerk)
     order.refresh_from_db()
     assert order.shipping_address["street_1"] == "Kattesundet 4"
     getattr(order, last)(by=clerk, note="Left with Ada Brandt's neighbour.")
@@ -164,7 +164,7 @@ def test_order_of_a_deactivated_account_keeps_its_address(alice, clerk):
     assert order.shipping_address["city"] == "Aarhus"
 
 
-def test_copies_kept_by_modified_after_learn_of_the_erasure(as_clerk, alice, clerk):
+def test_erasure_updates_modified_of_the_orders(as_clerk, alice, clerk):
     order = order_in("delivered", alice, clerk)
     before = order.modified
     alice.close()
@@ -175,7 +175,7 @@ def test_copies_kept_by_modified_after_learn_of_the_erasure(as_clerk, alice, cle
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("first", ["close", "deliver"])
 def test_delivery_and_closing_at_once_leave_no_address(first, alice, clerk):
-    """Whichever comes first, in whatever order their statements interleave."""
+    """Whichever starts first, and however their statements interleave."""
     for _ in range(10):
         customer = factories.customers.make()
         order = order_in("shipped", customer, clerk)
@@ -201,17 +201,19 @@ def test_delivery_and_closing_at_once_leave_no_address(first, alice, clerk):
         assert order.shipping_address["city"] == ""
 
 
-def test_export_tells_all_there_is(as_alice, alice, clerk):
+def test_export_contains_all_data_of_the_customer(as_alice, alice, clerk):
     order = order_in("delivered", alice, clerk)
-    told = as_alice.get(EXPORT).json()
-    assert told["account"]["username"] == "alice"
-    assert told["account"]["contact_number"] == "+45 5550"
-    assert told["account"]["groups"] == ["Friends of alice"]
-    assert told["token"]["expires"] is None
-    assert [each["id"] for each in told["orders"]] == [order.pk]
-    assert told["orders"][0]["events"][1]["note"] == "Ring twice, says Ada Brandt."
-    assert told["idempotency_keys"] == [{"order": order.pk, "idempotency_key": "alice's delivered"}]
-    assert told["admin_log"][0]["object_repr"] == "alice"
+    export = as_alice.get(EXPORT).json()
+    assert export["account"]["username"] == "alice"
+    assert export["account"]["contact_number"] == "+45 5550"
+    assert export["account"]["groups"] == ["Friends of alice"]
+    assert export["token"]["expires"] is None
+    assert [entry["id"] for entry in export["orders"]] == [order.pk]
+    assert export["orders"][0]["events"][1]["note"] == "Ring twice, says Ada Brandt."
+    assert export["idempotency_keys"] == [
+        {"order": order.pk, "idempotency_key": "alice's delivered"}
+    ]
+    assert export["admin_log"][0]["object_repr"] == "alice"
 
 
 def test_export_without_a_token_is_json_too(alice, in_the_admin):
@@ -220,31 +222,31 @@ def test_export_without_a_token_is_json_too(alice, in_the_admin):
     assert json.loads(page.getvalue())["token"] is None
 
 
-def test_export_tells_nobody_elses(as_bob, bob, alice, clerk):
+def test_export_contains_no_data_of_other_customers(as_bob, bob, alice, clerk):
     order_in("delivered", alice, clerk)
     text = as_bob.get(EXPORT).content.decode()
     assert "alice" not in text
     assert as_bob.get(EXPORT).json()["orders"] == []
 
 
-def test_export_of_staff_tells_what_they_did_for_others(as_clerk, alice, clerk):
+def test_export_of_staff_contains_their_work_on_orders_and_stock(as_clerk, alice, clerk):
     order = order_in("shipped", alice, clerk)
     adjustment = factories.products.make().adjust_stock(5, reason="delivery", by=clerk)
-    told = as_clerk.get(EXPORT).json()
-    assert [event["order"] for event in told["order_events"]] == [order.pk, order.pk]
-    assert [each["id"] for each in told["stock_adjustments"]] == [adjustment.pk]
-    assert told["orders"] == []
+    export = as_clerk.get(EXPORT).json()
+    assert [event["order"] for event in export["order_events"]] == [order.pk, order.pk]
+    assert [entry["id"] for entry in export["stock_adjustments"]] == [adjustment.pk]
+    assert export["orders"] == []
 
 
-def test_export_holds_no_secret(as_alice, alice):
+def test_export_contains_no_secrets(as_alice, alice):
     text = as_alice.get(EXPORT).content.decode()
     assert alice.auth_token.key not in text
     assert alice.password not in text
 
 
-def test_every_table_that_points_at_a_customer_is_thought_of():
-    """A new one fails here until it is exported and erased too."""
-    told = {
+def test_every_model_that_refers_to_a_customer_is_exported():
+    """A new relation fails here until it is exported and erased too."""
+    sections = {
         "Token": "token",
         "LogEntry": "admin_log",
         "Order": "orders",
@@ -253,11 +255,11 @@ def test_every_table_that_points_at_a_customer_is_thought_of():
         "Customer_groups": "account",
         "Customer_user_permissions": "account",
     }
-    relations = Customer._meta.get_fields(include_hidden=True)
-    pointing = {
-        each.related_model.__name__ for each in relations if each.one_to_many or each.one_to_one
+    fields = Customer._meta.get_fields(include_hidden=True)
+    related_models = {
+        field.related_model.__name__ for field in fields if field.one_to_many or field.one_to_one
     }
-    assert pointing - {"Customer"} == set(told)
+    assert related_models - {"Customer"} == set(sections)
 
 
 def test_every_field_of_a_customer_is_exported(alice):
@@ -268,48 +270,48 @@ def test_every_field_of_a_customer_is_exported(alice):
 def test_export_is_refused_while_other_threads_export(as_alice, alice, in_the_admin, settings):
     with ExitStack() as stack:
         for _ in range(settings.BLOCKING_THREADS - 1):
-            stack.enter_context(exporting.take())
-        answer = as_alice.get(EXPORT)
-        assert (answer.status_code, answer["Retry-After"]) == (503, "1")
+            stack.enter_context(exporting.acquire())
+        response = as_alice.get(EXPORT)
+        assert (response.status_code, response["Retry-After"]) == (503, "1")
         page = in_the_admin.get(f"/admin/customers/customer/{alice.pk}/export/", follow=True)
         assert "The server is busy" in page.content.decode()
     assert as_alice.get(EXPORT).status_code == 200
 
 
-def test_export_that_nobody_reads_gives_its_slot_back(alice, settings):
+def test_unread_export_releases_its_slot(alice, settings):
     for _ in range(settings.BLOCKING_THREADS):
         ExportStream(alice).close()
 
 
-def test_admin_log_does_not_name_staff_who_left(client, clerk, alice):
-    """Neither where they are changed, nor where they change others."""
+def test_admin_log_does_not_name_staff_with_closed_accounts(client, clerk, alice):
+    """Neither in entries about their account, nor in entries about what they changed."""
     Customer.objects.filter(pk=clerk.pk).update(
         is_superuser=True, first_name="Ottilie", last_name="Wintergreen"
     )
-    chief, browser = factories.customers.make(is_staff=True, is_superuser=True), Browser()
+    chief, chief_client = factories.customers.make(is_staff=True, is_superuser=True), Client()
     client.force_login(clerk)
-    browser.force_login(chief)
+    chief_client.force_login(chief)
     AccessToken.revoke(clerk)
     pages = (
         (client, f"customers/customer/{alice.pk}/close/", {}),
         (client, "auth/group/add/", {"name": "Managers"}),
-        (browser, "customers/accesstoken/add/", {"user": clerk.pk}),
-        (browser, f"customers/accesstoken/{clerk.pk}/delete/", {"post": "yes"}),
+        (chief_client, "customers/accesstoken/add/", {"user": clerk.pk}),
+        (chief_client, f"customers/accesstoken/{clerk.pk}/delete/", {"post": "yes"}),
         (
-            browser,
+            chief_client,
             f"customers/customer/{clerk.pk}/password/",
             dict.fromkeys(PASSWORDS, "my-bee-loud-glade"),
         ),
-        (browser, f"customers/customer/{clerk.pk}/close/", {}),
+        (chief_client, f"customers/customer/{clerk.pk}/close/", {}),
     )
-    for who, path, form in pages:
-        assert who.post(f"/admin/{path}", form).status_code == 302, path
+    for browser, path, form in pages:
+        assert browser.post(f"/admin/{path}", form).status_code == 302, path
     assert {clerk, chief} <= {entry.user for entry in LogEntry.objects.all()}
-    browser.get("/admin/")  # shows what was done, once
-    shown = "".join(
-        browser.get(path).content.decode()
+    chief_client.get("/admin/")  # shows the success messages, once
+    pages_text = "".join(
+        chief_client.get(path).content.decode()
         for path in ("/admin/", f"/admin/customers/customer/{clerk.pk}/history/")
     )
-    for text in (shown, str([*LogEntry.objects.values()])):
+    for text in (pages_text, str([*LogEntry.objects.values()])):
         for word in ("clerk", "Ottilie", "Wintergreen"):
             assert text.count(word) == 0, text[text.find(word) - 200 :][:400]

@@ -4,7 +4,7 @@ from django.db import connection
 from customers.models import Customer
 from tests import factories
 
-FORM = {
+DATA = {
     "username": "mira",
     "password": factories.PASSWORD,
     "email": "mira@example.com",
@@ -20,28 +20,28 @@ FORM = {
 }
 
 
-def errors(answer):
-    return {error["pointer"]: error["code"] for error in answer.json()["errors"]}
+def errors(response):
+    return {error["pointer"]: error["code"] for error in response.json()["errors"]}
 
 
-def test_anonymous_caller_opens_an_account_and_logs_in(api):
-    answer = api.post("/api/customers/", FORM)
-    assert answer.status_code == 201
-    sent = {field: value for field, value in FORM.items() if field != "password"}
-    assert answer.json() == answer.json() | sent | {"is_staff": False}
-    log_in = {"username": "mira", "password": factories.PASSWORD}
-    assert api.post("/api/obtain-token/", log_in).status_code == 200
+def test_anonymous_client_registers_and_logs_in(api):
+    response = api.post("/api/customers/", DATA)
+    assert response.status_code == 201
+    fields = {field: value for field, value in DATA.items() if field != "password"}
+    assert response.json() == response.json() | fields | {"is_staff": False}
+    credentials = {"username": "mira", "password": factories.PASSWORD}
+    assert api.post("/api/obtain-token/", credentials).status_code == 200
 
 
-def test_password_is_stored_hashed_and_never_answered(api):
-    answer = api.post("/api/customers/", FORM)
-    assert factories.PASSWORD not in answer.content.decode()
+def test_password_is_stored_hashed_and_never_returned(api):
+    response = api.post("/api/customers/", DATA)
+    assert factories.PASSWORD not in response.content.decode()
     assert factories.PASSWORD not in Customer.objects.get().password
 
 
 @pytest.mark.parametrize("field", ["is_staff", "is_superuser", "is_active"])
-def test_nobody_registers_with_powers(api, field):
-    api.post("/api/customers/", FORM | {field: field != "is_active", "groups": [1], "id": 77})
+def test_registration_grants_no_privileges(api, field):
+    api.post("/api/customers/", DATA | {field: field != "is_active", "groups": [1], "id": 77})
     mira = Customer.objects.get()
     assert (mira.is_staff, mira.is_superuser, mira.is_active) == (False, False, True)
     assert mira.pk != 77
@@ -50,12 +50,12 @@ def test_nobody_registers_with_powers(api, field):
 @pytest.mark.parametrize("name", ["mira", "MIRA", "Mira"])
 def test_user_name_is_taken_whatever_its_case(api, name):
     factories.customers.make(username="mira")
-    assert errors(api.post("/api/customers/", FORM | {"username": name})) == {"/username": "unique"}
+    assert errors(api.post("/api/customers/", DATA | {"username": name})) == {"/username": "unique"}
 
 
 def test_email_address_is_taken_whatever_its_case(api):
     factories.customers.make(email="Mira@Example.com")
-    assert errors(api.post("/api/customers/", FORM)) == {"/email": "unique"}
+    assert errors(api.post("/api/customers/", DATA)) == {"/email": "unique"}
 
 
 @pytest.mark.parametrize(
@@ -86,9 +86,9 @@ def test_email_address_is_taken_whatever_its_case(api):
     ],
 )
 def test_bad_field_is_named(api, changes, expected):
-    answer = api.post("/api/customers/", FORM | changes)
-    assert answer.status_code == 400
-    assert errors(answer) == expected
+    response = api.post("/api/customers/", DATA | changes)
+    assert response.status_code == 400
+    assert errors(response) == expected
     assert not Customer.objects.exists()
 
 
@@ -100,7 +100,7 @@ def test_all_missing_fields_are_named_at_once(api):
     }
 
 
-def test_weak_password_is_named_beside_what_else_is_wrong(api):
+def test_weak_password_is_reported_with_the_other_errors(api):
     factories.customers.make(email="mira@example.com")
     for changes, expected in (
         ({"password": "short-one"}, {"/email": "unique", "/password": "password_too_short"}),
@@ -112,24 +112,24 @@ def test_weak_password_is_named_beside_what_else_is_wrong(api):
             {"email": None, "username": "halvard.lind", "password": "halvard.lind"},
             {"/email": "null", "/password": "password_too_similar"},
         ),
-        # What is refused itself is not compared with: it may be of any length.
+        # An invalid field is not compared with the password: it may be of any length.
         (
             {"username": "halvard lind", "password": "halvard lind"},
             {"/email": "unique", "/username": "invalid"},
         ),
     ):
-        assert errors(api.post("/api/customers/", FORM | changes)) == expected
+        assert errors(api.post("/api/customers/", DATA | changes)) == expected
     assert errors(api.post("/api/customers/", {"password": "short-one"})) == {
         "/username": "required",
         "/email": "required",
         "/password": "password_too_short",
     }
-    for body in ([], [FORM], "mira", None):
+    for body in ([], [DATA], "mira", None):
         assert api.post("/api/customers/", body).status_code == 400
 
 
 def test_name_taken_between_check_and_write_is_a_conflict(transactional_db, api):
-    """What a race does, at the very moment it does it: after the check, before the write."""
+    """Simulate a race: another account takes the name after the check and before the write."""
 
     def rival_first(execute, sql, params, many, context):
         if sql.startswith('INSERT INTO "customers_customer"') and not rivals:
@@ -139,7 +139,7 @@ def test_name_taken_between_check_and_write_is_a_conflict(transactional_db, api)
 
     rivals = []
     with connection.execute_wrapper(rival_first):
-        answer = api.post("/api/customers/", FORM)
-    assert answer.status_code == 409
-    assert answer.json()["code"] == "conflict"
+        response = api.post("/api/customers/", DATA)
+    assert response.status_code == 409
+    assert response.json()["code"] == "conflict"
     assert Customer.objects.get().username == "MIRA"

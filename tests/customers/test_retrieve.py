@@ -1,16 +1,16 @@
 def test_customer_reads_their_own_row(as_alice, alice):
-    answer = as_alice.get(f"/api/customers/{alice.pk}/").json()
-    assert (answer["username"], answer["city"]) == ("alice", "Aarhus")
+    data = as_alice.get(f"/api/customers/{alice.pk}/").json()
+    assert (data["username"], data["city"]) == ("alice", "Aarhus")
 
 
 def test_another_customer_is_not_found(as_bob, alice):
     assert as_bob.get(f"/api/customers/{alice.pk}/").status_code == 404
 
 
-def test_staff_read_anyone(as_clerk, alice):
+def test_staff_read_any_customer(as_clerk, alice):
     assert as_clerk.get(f"/api/customers/{alice.pk}/").json()["username"] == "alice"
 
 
-def test_there_is_no_writing_to_a_row_by_its_id(as_clerk, alice):
+def test_row_cannot_be_written_by_its_id(as_clerk, alice):
     for method in (as_clerk.put, as_clerk.patch, as_clerk.delete):
         assert method(f"/api/customers/{alice.pk}/", {"city": "Ribe"}).status_code == 405

@@ -1,4 +1,4 @@
-"""How long a token opens an account."""
+"""How long a token is valid, and what revokes it."""
 
 import threading
 from datetime import timedelta
@@ -24,59 +24,59 @@ def alice(alice):
 
 
 def obtain(api):
-    form = {"username": "alice", "password": factories.PASSWORD}
-    return api.post("/api/obtain-token/", form).json()["token"]
+    data = {"username": "alice", "password": factories.PASSWORD}
+    return api.post("/api/obtain-token/", data).json()["token"]
 
 
 def opens(api, key):
-    """Whether the token opens the account; the answer where it does not."""
-    answer = api.get("/api/customers/me/", headers={"Authorization": f"Token {key}"})
-    return answer.status_code == 200 or answer
+    """Return True if the token opens the account, or else the response."""
+    response = api.get("/api/customers/me/", headers={"Authorization": f"Token {key}"})
+    return response.status_code == 200 or response
 
 
-def made(ago):
-    Token.objects.update(created=timezone.now() - ago)
+def set_token_age(age):
+    Token.objects.update(created=timezone.now() - age)
 
 
-def test_token_lives_on_unless_the_shop_says_otherwise(api, alice):
+def test_token_does_not_expire_by_default(api, alice):
     key = obtain(api)
-    made(timedelta(days=10_000))
+    set_token_age(timedelta(days=10_000))
     assert opens(api, key) is True
 
 
-def test_token_lives_as_many_days_as_the_shop_says(api, alice, settings):
+def test_token_expires_after_the_ttl(api, alice, settings):
     settings.TOKEN_TTL = timedelta(days=30)
     key = obtain(api)
-    made(timedelta(days=29))
+    set_token_age(timedelta(days=29))
     assert opens(api, key) is True
     assert obtain(api) == key
-    made(timedelta(days=30))
-    refusal = opens(api, key)
-    assert refusal.status_code == 401
-    assert refusal.json()["code"] == "token_expired"
-    assert refusal["WWW-Authenticate"].startswith("Token")
+    set_token_age(timedelta(days=30))
+    response = opens(api, key)
+    assert response.status_code == 401
+    assert response.json()["code"] == "token_expired"
+    assert response["WWW-Authenticate"].startswith("Token")
 
 
 def test_expired_token_is_replaced_on_the_next_log_in(api, alice, settings):
     settings.TOKEN_TTL = timedelta(days=30)
     key = obtain(api)
-    made(timedelta(days=31))
+    set_token_age(timedelta(days=31))
     assert obtain(api) != key
     assert opens(api, obtain(api)) is True
     assert Token.objects.count() == 1
 
 
-def test_revoked_token_opens_nothing_and_the_next_is_another(api, alice):
+def test_revoked_token_is_rejected_and_a_new_one_is_issued(api, alice):
     key = obtain(api)
-    answer = api.post("/api/revoke-token", headers={"Authorization": f"Token {key}"})
-    assert answer.status_code == 204
+    response = api.post("/api/revoke-token", headers={"Authorization": f"Token {key}"})
+    assert response.status_code == 204
     assert opens(api, key) is not True
     assert opens(api, obtain(api)) is True
 
 
 def change_over_the_api(api, alice):
     body = {"current_password": factories.PASSWORD, "new_password": NEW}
-    assert api.of(alice).post("/api/customers/me/password/", body).status_code == 204
+    assert api.as_user(alice).post("/api/customers/me/password/", body).status_code == 204
 
 
 def set_a_password(api, alice):
@@ -127,15 +127,15 @@ def test_token_survives_a_stronger_hash_of_the_same_password(api, alice, setting
     assert Customer.objects.get().password.startswith("pbkdf2_sha256$")
 
 
-def test_who_knew_the_old_password_gets_no_token_after_the_change(alice):
-    checked = Customer.objects.get(pk=alice.pk)  # and the password was right
+def test_old_password_gets_no_token_after_the_change(alice):
+    customer = Customer.objects.get(pk=alice.pk)  # read before the change, with the right password
     alice.change_password(NEW)
     with pytest.raises(StaleLogin):
-        AccessToken.issue(checked)
+        AccessToken.issue(customer)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_many_log_ins_at_once_all_get_the_one_token(alice):
+def test_concurrent_log_ins_get_the_same_token(alice):
     keys, start = [], threading.Barrier(8)
 
     def log_in():
@@ -152,16 +152,16 @@ def test_of_many_log_ins_at_once_all_get_the_one_token(alice):
     assert set(keys) == {Token.objects.get().key}
 
 
-def test_token_is_named_by_its_owner_and_not_by_its_key(alice):
+def test_str_of_a_token_names_its_owner_and_not_its_key(alice):
     token = AccessToken.issue(alice)
     assert str(token) == "Token of alice"
     assert token.key not in repr(token)
 
 
-def test_command_makes_a_token_that_works_in_place_of_an_expired_one(api, alice, settings, capsys):
+def test_command_replaces_an_expired_token(api, alice, settings, capsys):
     settings.TOKEN_TTL = timedelta(days=30)
     key = AccessToken.issue(alice).key
-    made(timedelta(days=31))
+    set_token_age(timedelta(days=31))
     call_command("drf_create_token", "alice")
     fresh = Token.objects.get().key
     assert fresh != key
@@ -172,7 +172,7 @@ def test_command_makes_a_token_that_works_in_place_of_an_expired_one(api, alice,
     assert Token.objects.get().key != fresh
 
 
-def test_command_makes_no_token_for_a_closed_account(alice):
+def test_command_creates_no_token_for_a_closed_account(alice):
     alice.is_active = False
     alice.save()
     with pytest.raises(CommandError, match="closed"):
@@ -181,9 +181,9 @@ def test_command_makes_no_token_for_a_closed_account(alice):
         call_command("drf_create_token", "nobody")
 
 
-def test_token_made_by_a_clock_that_was_ahead_does_not_outlive_the_others(api, alice, settings):
+def test_token_created_in_the_future_is_expired(api, alice, settings):
     settings.TOKEN_TTL = timedelta(days=30)
     key = obtain(api)
-    made(-timedelta(days=1))
+    set_token_age(-timedelta(days=1))
     assert opens(api, key).status_code == 401
     assert obtain(api) != key

@@ -1,7 +1,7 @@
 """Two copies of the shop behind nginx, as `deploy/compose.yaml` has them, on one database.
 
-The order book's tests of races and of idempotency keys run here too, with the copies as their shop.
-Run by `make deploy-check`, since it wants an nginx; `pytest tests/deploy/copies.py` runs it alone.
+The tests of races and of idempotency keys in tests/orders run here too, with the copies as their
+shop. `make deploy-check` runs this, as it needs nginx; `pytest tests/deploy/copies.py` works alone.
 """
 
 import os
@@ -26,14 +26,14 @@ from tests import factories
 from tests.contract import ContractClient
 from tests.deploy.shoppers import Shoppers
 
-# The tests themselves, for pytest to collect here too, and the fixtures of the races.
+# The tests, for pytest to collect here too, and their fixtures.
 from tests.orders.test_idempotency import *  # noqa: F403
 from tests.orders.test_races import *  # noqa: F403
 from tests.servers import Server, free_port
 
-# Neither goes by way of nginx: one asks the manager, and the keys of the other are not HTTP.
-del test_key_taken_between_check_and_write_gives_the_first_answer  # noqa: F821  the star has both
-del test_key_that_is_no_field_of_http_is_named  # noqa: F821
+# Neither goes through nginx: one calls the manager, and the keys of the other are invalid HTTP.
+del test_key_taken_between_check_and_write_returns_the_first_response  # noqa: F821  the star has both
+del test_key_that_is_no_http_field_value_is_named  # noqa: F821
 
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin")
 
@@ -44,8 +44,8 @@ class Copies:
     """Servers of two workers each, and nginx before them, configured as for compose."""
 
     def __init__(self, folder, copies=2, **options):
-        silent = {"out": subprocess.DEVNULL, "log": subprocess.DEVNULL}
-        options = {"NUM_PROXIES": "1", **silent, **options}
+        quiet = {"out": subprocess.DEVNULL, "log": subprocess.DEVNULL}
+        options = {"NUM_PROXIES": "1", **quiet, **options}
         self.servers = [Server(workers=2, **options) for _ in range(copies)]
         self.port = free_port()
         config = (settings.BASE_DIR / "deploy/nginx.conf").read_text(encoding="utf-8")
@@ -64,7 +64,7 @@ class Copies:
     def start(self):
         for server in self.servers:
             server.start()
-        # Started by root, its workers could not write to the folder of the test.
+        # If root starts nginx, its workers could not write to the test's folder.
         user = "user root;" if os.geteuid() == 0 else ""
         command = [NGINX, "-c", self.settings, "-g", f"daemon off; {user}"]
         self.process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
@@ -83,23 +83,25 @@ class Copies:
             with suppress(ProcessLookupError):
                 server.stop()
 
-    client = Server.client  # of nginx's port
+    client = Server.client  # connects to nginx's port
 
     def send(self, environ):
-        """What nginx answers to a request of Django's test client."""
+        """Send a request of Django's test client to nginx and return the response."""
         request = WSGIRequest(environ)
         with closing(HTTPConnection("127.0.0.1", self.port, timeout=60)) as peer:
             peer.request(request.method, request.get_full_path(), request.body, request.headers)
-            answer = peer.getresponse()
-            content = answer.read()
-        response = HttpResponse(content, status=answer.status, headers=dict(answer.headers))
+            upstream_response = peer.getresponse()
+            content = upstream_response.read()
+        response = HttpResponse(
+            content, status=upstream_response.status, headers=dict(upstream_response.headers)
+        )
         response.wsgi_request = request
         return response
 
 
 @pytest.fixture(scope="module")
 def running_shop(django_db_setup, tmp_path_factory):
-    """The copies, in place of the one server that these tests have in their own files."""
+    """The copies, in place of the single server that the imported tests use elsewhere."""
     copies = Copies(tmp_path_factory.mktemp("copies")).start()
     yield copies
     copies.stop()
@@ -112,7 +114,7 @@ def unguarded_shop(start):
 
 @pytest.fixture
 def api(running_shop, transactional_db):
-    """Django's test client, as everywhere, but what it asks goes to nginx."""
+    """Django's test client, with requests sent to nginx."""
 
     class Client(ContractClient):
         def __init__(self):
@@ -124,44 +126,44 @@ def api(running_shop, transactional_db):
 
 @pytest.fixture
 def start(transactional_db, tmp_path):
-    started = []
+    instances = []
 
     def start(**options):
-        started.append(Copies(tmp_path, **options).start())
-        return started[-1]
+        instances.append(Copies(tmp_path, **options).start())
+        return instances[-1]
 
     yield start
-    for copies in started:
+    for copies in instances:
         copies.stop()
 
 
-def test_copies_answer_in_turn(shop):
-    """And have done so in all the tests above that ran."""
+def test_requests_alternate_between_the_copies(shop):
+    """The log includes the requests of all tests that ran before."""
     for _ in range(10):
         shop.client().call("GET", "/healthz")
-    one, other = Counter(shop.log.read_text(encoding="ascii").split()).values()
-    assert min(one, other) > 0.4 * (one + other)
-    print(f"{one} requests were answered by one copy, {other} by the other")
+    first, second = Counter(shop.log.read_text(encoding="ascii").split()).values()
+    assert min(first, second) > 0.4 * (first + second)
+    print(f"{first} requests were answered by one copy, {second} by the other")
 
 
-def test_limit_is_one_for_both_copies_with_redis(start, alice, redis_url):
+def test_copies_share_one_limit_with_redis(start, alice, redis_url):
     copies = start(CUSTOMER_RATE="200/h", CACHE_URL=redis_url)
     client = copies.client(alice)
-    answers = [client.call("GET", "/api/customers/me/").status for _ in range(400)]
-    assert answers == [200] * 200 + [429] * 200
+    statuses = [client.call("GET", "/api/customers/me/").status for _ in range(400)]
+    assert statuses == [200] * 200 + [429] * 200
 
 
-def test_address_of_the_caller_is_believed_of_nginx_alone(start, redis_url):
+def test_client_address_is_trusted_from_nginx_only(start, redis_url):
     copies = start(ANONYMOUS_RATE="40/h", CACHE_URL=redis_url)
     client = copies.client()
-    answers = [
+    statuses = [
         client.call("GET", "/api/products/", X_Forwarded_For=f"192.0.2.{number}").status
         for number in range(120)
     ]
-    assert answers[-1] == 429
+    assert statuses[-1] == 429
 
 
-def test_copy_that_is_killed_loses_nothing_and_is_missed_for_less_than_a_second(shop):
+def test_killed_copy_loses_nothing_and_interrupts_service_for_less_than_a_second(shop):
     with Shoppers(shop) as shoppers:
         shoppers.go_on(100)
         shop.servers[0].kill()
@@ -179,27 +181,33 @@ def test_copy_that_is_killed_loses_nothing_and_is_missed_for_less_than_a_second(
 def test_rolling_restart_fails_no_request(shop):
     with Shoppers(shop) as shoppers:
         for server in shop.servers:
-            time.sleep(3)  # nginx leaves a copy that was away alone for two
+            time.sleep(3)  # nginx sends a copy that failed no requests for two seconds
             server.process.send_signal(signal.SIGTERM)  # to the master, as a platform sends it
             server.process.wait(timeout=30)
             server.start()
             server.client().call("GET", "/healthz")  # waits for a worker, as a platform does
         shoppers.go_on(100)
-    assert [re.sub(r"\s+", " ", str(each))[:300] for each in shoppers.failures] == []
+    assert [re.sub(r"\s+", " ", str(failure))[:300] for failure in shoppers.failures] == []
     assert Order.objects.count() == len(shoppers.acknowledged)
     print(f"{len(shoppers.acknowledged)} orders while both copies were restarted")
 
 
 HEAD = b"POST /api/obtain-token/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
 BODY = HEAD + b"Content-Length: 1000\r\n\r\n{"
-HALF_WAY = [b"", b"POST /api/or", HEAD, BODY, HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{"]
+PARTIAL_REQUESTS = [
+    b"",
+    b"POST /api/or",
+    HEAD,
+    BODY,
+    HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{",
+]
 
 
-def stop_half_way(stack, port, beginnings):
-    """Clients that send so much and no more, until the stack is left."""
-    for beginning in beginnings:
+def send_partial_requests(stack, port, requests):
+    """Connect clients that send part of a request and then wait; they close with the stack."""
+    for content in requests:
         peer = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
-        peer.sendall(beginning)
+        peer.sendall(content)
     time.sleep(0.5)
 
 
@@ -207,7 +215,7 @@ def test_200_clients_that_stop_half_way_delay_no_order(shop, alice):
     client, product = shop.client(alice), factories.products.make(quantity_in_stock=20)
     longest = 0
     with ExitStack() as stack:
-        stop_half_way(stack, shop.port, HALF_WAY * 40)
+        send_partial_requests(stack, shop.port, PARTIAL_REQUESTS * 40)
         for _ in range(20):
             began = time.monotonic()
             assert client.order({product.pk: 1}).status == 201
@@ -216,17 +224,17 @@ def test_200_clients_that_stop_half_way_delay_no_order(shop, alice):
     print(f"the longest of 20 orders took {longest:.2f} s beside 200 clients that stop half way")
 
 
-def test_without_nginx_they_do(shop, alice):
+def test_without_nginx_they_delay_requests(shop, alice):
     """The negative control."""
     server = shop.servers[0]
     with ExitStack() as stack:
-        stop_half_way(stack, server.port, [BODY] * 40)
+        send_partial_requests(stack, server.port, [BODY] * 40)
         with pytest.raises(TimeoutError):
             server.client(alice).call("GET", "/api/products/", timeout=2)
     assert server.client(alice).call("GET", "/api/products/").status == 200
 
 
-def test_name_of_a_header_with_underscores_goes_no_further_than_nginx(start, redis_url):
+def test_nginx_drops_header_names_with_underscores(start, redis_url):
     copies = start(ANONYMOUS_RATE="40/h", CACHE_URL=redis_url)
     statuses = []
     for number in range(41):

@@ -1,8 +1,8 @@
 """The image, built and run without a container engine, by the Dockerfile's own steps.
 
-`make deploy-check` runs this; the suite does not collect it, since it installs all packages. What
-is at / in the image is below a bare root here, a new one for each FROM, with a Python in it. Steps
-and containers are told nothing but what the Dockerfile says, and what a container is given.
+`make deploy-check` runs this; the suite does not collect it, since it installs all packages. The
+image's / is an empty folder here, a new one for each FROM, with a Python in it. Instructions and
+containers get only the environment that the Dockerfile sets; a container also gets its settings.
 """
 
 import json
@@ -29,13 +29,13 @@ from packaging.markers import Marker
 from tests.servers import free_port
 
 TOP = Path(settings.BASE_DIR)
-# How pip finds its index on this machine.
+# The settings with which pip finds its index on this machine.
 PIP = {name: value for name, value in os.environ.items() if name.startswith(("HOME", "PIP_"))}
 COMPOSE = yaml.safe_load((TOP / "deploy/compose.yaml").read_text(encoding="utf-8"))
 
 
-def stages():
-    """[(what FROM says, [(instruction, what it says)])]"""
+def read_stages():
+    """Yield (arguments of FROM, [(instruction, arguments)]) for each stage."""
     text = (TOP / "Dockerfile").read_text(encoding="utf-8")
     text = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE).replace("\\\n", "")
     lines = [line.split(maxsplit=1) for line in text.splitlines() if line]
@@ -45,38 +45,38 @@ def stages():
 
 
 def build_context():
-    """What git knows of, less what .dockerignore names."""
+    """Return the files that git knows, without those that .dockerignore excludes."""
 
     def files(*options):
         command = ["git", "ls-files", "-z", "--cached", "--others", *options]
         return set(subprocess.check_output(command, cwd=TOP, text=True).split("\0")[:-1])
 
-    kept = files("--exclude-standard") - files("--ignored", "--exclude-from=.dockerignore")
-    return {path for path in kept if (TOP / path).is_file()}
+    paths = files("--exclude-standard") - files("--ignored", "--exclude-from=.dockerignore")
+    return {path for path in paths if (TOP / path).is_file()}
 
 
 class Image:
     def __init__(self, folder):
         self.root = folder / "image"
-        built = {}
-        for source, steps in stages():
-            self.begin(source.removesuffix(" AS build"))
-            for instruction, said in steps:
-                self.step(instruction, said, built)
-            if source.endswith(" AS build"):  # aside, as the next stage has the same paths
-                built["build"] = self.root.rename(folder / "build")
+        stage_roots = {}
+        for source, steps in read_stages():
+            self.start_stage(source.removesuffix(" AS build"))
+            for instruction, arguments in steps:
+                self.run_instruction(instruction, arguments, stage_roots)
+            if source.endswith(" AS build"):  # moved aside, as the next stage has the same paths
+                stage_roots["build"] = self.root.rename(folder / "build")
         shutil.rmtree(folder / "build")
 
-    def begin(self, source):
-        """A root with a Python of its own: the one that runs this may be for its owner only."""
+    def start_stage(self, source):
+        """Create a root with its own Python: other users may not reach the one running this."""
         assert source == "python:3.11-slim"
-        base, given = self.root / "base", Path(sys.base_prefix)
+        base, prefix = self.root / "base", Path(sys.base_prefix)
         (self.root / "tmp").mkdir(parents=True)
         (base / "bin").mkdir(parents=True)
-        shutil.copy(given / "bin/python3.11", base / "bin/python")
-        unlike = shutil.ignore_patterns("*-packages", "test", "EXTERNALLY-MANAGED")
-        shutil.copytree(given / "lib/python3.11", base / "lib/python3.11", ignore=unlike)
-        for library in (given / "lib").glob("libpython3.11.so*"):
+        shutil.copy(prefix / "bin/python3.11", base / "bin/python")
+        ignore = shutil.ignore_patterns("*-packages", "test", "EXTERNALLY-MANAGED")
+        shutil.copytree(prefix / "lib/python3.11", base / "lib/python3.11", ignore=ignore)
+        for library in (prefix / "lib").glob("libpython3.11.so*"):
             shutil.copy(library, base / "lib")
         install = [sys.executable, "-m", "pip", "--python", base / "bin/python", "install"]
         subprocess.run([*install, "--quiet", "pip", "setuptools", "wheel"], check=True)
@@ -87,24 +87,26 @@ class Image:
             "TMPDIR": str(self.root / "tmp"),
         }
 
-    def here(self, path):
+    def host_path(self, path):
         return path.replace("/shop", f"{self.root}/shop")
 
-    def step(self, instruction, said, built):
+    def run_instruction(self, instruction, arguments, stage_roots):
         match instruction:
             case "WORKDIR":
-                self.directory = Path(self.here(said))
+                self.directory = Path(self.host_path(arguments))
                 self.directory.mkdir()
             case "ENV":
-                for name, value in (pair.split("=", 1) for pair in shlex.split(said)):
-                    value = self.here(value).replace("$PATH", self.environment["PATH"])
+                for name, value in (pair.split("=", 1) for pair in shlex.split(arguments)):
+                    value = self.host_path(value).replace("$PATH", self.environment["PATH"])
                     self.environment[name] = value
-            case "COPY" if said.startswith("--from="):
-                stage, source, target = said.removeprefix("--from=").split()
-                source = Path(self.here(source).replace(str(self.root), str(built[stage])))
-                shutil.copytree(source, self.here(target), symlinks=True, dirs_exist_ok=True)
+            case "COPY" if arguments.startswith("--from="):
+                stage, source, target = arguments.removeprefix("--from=").split()
+                source = Path(
+                    self.host_path(source).replace(str(self.root), str(stage_roots[stage]))
+                )
+                shutil.copytree(source, self.host_path(target), symlinks=True, dirs_exist_ok=True)
             case "COPY":
-                source, target = said.split()
+                source, target = arguments.split()
                 context = build_context()
                 for path in context if source == "." else {source}:
                     assert path in context, f".dockerignore keeps {path} out"
@@ -113,29 +115,29 @@ class Image:
                     shutil.copy2(TOP / path, copy)
             case "RUN":
                 environment = PIP | self.environment
-                run = {"env": environment, "cwd": self.directory}
-                subprocess.run(["/bin/sh", "-ec", self.here(said)], check=True, **run)
+                options = {"env": environment, "cwd": self.directory}
+                subprocess.run(["/bin/sh", "-ec", self.host_path(arguments)], check=True, **options)
             case "USER":
-                self.user, self.group = map(int, said.split(":"))
+                self.user, self.group = map(int, arguments.split(":"))
             case "VOLUME":
-                assert said == "/tmp"  # noqa: S108  the image's
+                assert arguments == "/tmp"  # noqa: S108  the image's
                 (self.root / "tmp").chmod(0o1777)
             case "HEALTHCHECK":
-                self.health = json.loads(said.partition("CMD ")[2])
+                self.health = json.loads(arguments.partition("CMD ")[2])
             case "CMD":
-                self.command = json.loads(said)
+                self.command = json.loads(arguments)
             case _:
                 assert instruction == "EXPOSE", f"{instruction} is not known here"
 
     def start(self, command, **environment):
-        """The command in a container, whose root file system is read-only."""
-        whom = {"user": self.user, "group": self.group, "extra_groups": []}
+        """Start the command in a container, whose root file system is read-only."""
+        credentials = {"user": self.user, "group": self.group, "extra_groups": []}
         return subprocess.Popen(
             command,
             cwd=self.directory,
             env=self.environment | environment,
             start_new_session=True,
-            **(whom if os.geteuid() == 0 else {}),
+            **(credentials if os.geteuid() == 0 else {}),
         )
 
     def files(self):
@@ -156,29 +158,31 @@ def image():
 
 
 @pytest.fixture(scope="module")
-def given(image):
-    """What a container of the shop is given: settings, and a database that is migrated."""
-    given = {
+def container_env(image):
+    """The environment of a container of the shop; its database is migrated."""
+    container_env = {
         "SECRET_KEY": "of a container for tests, which nobody but them can reach",
         "ALLOWED_HOSTS": "shop.example",
         "DATABASE_URL": f"sqlite:///{image.root / 'tmp'}/shop.sqlite3",
         "TRUST_X_FORWARDED_PROTO": "true",
         "PORT": str(free_port()),
     }
-    migrate = image.start(COMPOSE["services"]["migrate"]["command"], **given)
+    migrate = image.start(COMPOSE["services"]["migrate"]["command"], **container_env)
     assert migrate.wait(timeout=120) == 0
-    return given
+    return container_env
 
 
 @pytest.fixture
-def container(image, given):
+def container(image, container_env):
     """The process that the image's CMD starts, once it accepts connections."""
-    process = image.start(image.command, **given)
+    process = image.start(image.command, **container_env)
     try:
         deadline = time.monotonic() + 30
         while process.poll() is None and time.monotonic() < deadline:
             try:
-                socket.create_connection(("127.0.0.1", int(given["PORT"])), timeout=1).close()
+                socket.create_connection(
+                    ("127.0.0.1", int(container_env["PORT"])), timeout=1
+                ).close()
                 break
             except OSError:
                 time.sleep(0.05)
@@ -186,12 +190,12 @@ def container(image, given):
         yield process
     finally:
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # whatever became of the one that was started
+            os.killpg(process.pid, signal.SIGKILL)  # even if the process that was started has ended
         process.wait(timeout=30)
 
 
-def get(path, given, host="shop.example"):
-    peer = HTTPConnection("127.0.0.1", int(given["PORT"]), timeout=30)
+def get(path, container_env, host="shop.example"):
+    peer = HTTPConnection("127.0.0.1", int(container_env["PORT"]), timeout=30)
     try:
         peer.request("GET", path, headers={"Host": host, "X-Forwarded-Proto": "https"})
         response = peer.getresponse()
@@ -201,27 +205,30 @@ def get(path, given, host="shop.example"):
         peer.close()
 
 
-def test_what_is_installed_is_what_the_lock_says(image):
+def test_installed_packages_match_the_lock(image):
     packages = image.directory / ".venv/lib/python3.11/site-packages"
-    installed = {f"{each.name}=={each.version}" for each in distributions(path=[str(packages)])}
+    installed = {
+        f"{distribution.name}=={distribution.version}"
+        for distribution in distributions(path=[str(packages)])
+    }
     lock = json.loads((TOP / "Pipfile.lock").read_text(encoding="utf-8"))["default"]
-    meant = {
+    locked = {
         name + pin["version"]
         for name, pin in lock.items()
         if Marker(pin.get("markers", "python_version > '3'")).evaluate()
     }
-    assert {each.lower().replace("_", "-") for each in installed} == meant
+    assert {requirement.lower().replace("_", "-") for requirement in installed} == locked
 
 
-def test_nothing_that_installs_is_left(image):
+def test_no_installer_is_left(image):
     path = image.environment["PATH"].replace(":/usr/bin:/bin", "")  # as the base image has them
     assert [
         tool for tool in ("pip", "pipenv", "wheel", "gcc") if shutil.which(tool, path=path)
     ] == []
-    outcome = subprocess.run(
+    result = subprocess.run(
         [image.root / "base/bin/python", "-c", "import setuptools"], check=False
     )
-    assert outcome.returncode != 0
+    assert result.returncode != 0
 
 
 def test_static_files_are_hashed_and_compressed(image):
@@ -232,8 +239,8 @@ def test_static_files_are_hashed_and_compressed(image):
     assert (statics / f"{hashed}.gz").exists()
 
 
-def test_the_shop_is_served_by_a_user_who_is_not_root(image, given, container):
-    assert get("/api/products/", given) == 200
+def test_the_shop_is_served_by_a_user_who_is_not_root(image, container_env, container):
+    assert get("/api/products/", container_env) == 200
     workers = Path(f"/proc/{container.pid}/task/{container.pid}/children").read_text().split()
     assert workers
     for pid in (container.pid, *workers):
@@ -242,19 +249,19 @@ def test_the_shop_is_served_by_a_user_who_is_not_root(image, given, container):
         assert users == {str(image.user if os.geteuid() == 0 else os.geteuid())} != {"0"}
 
 
-def test_nothing_is_written_but_to_tmp(image, given, container):
+def test_nothing_is_written_but_to_tmp(image, container_env, container):
     before = image.files()
-    assert get("/api/products/", given) == 200
-    assert get("/admin/login/", given) == 200
+    assert get("/api/products/", container_env) == 200
+    assert get("/admin/login/", container_env) == 200
     assert image.files() == before
 
 
-def test_health_check_tells_life_from_death(image, given, container):
-    assert get("/healthz", given, host="10.0.0.7") == 200
-    assert image.start(image.health, **given).wait(timeout=30) == 0
+def test_health_check_passes_until_the_server_stops(image, container_env, container):
+    assert get("/healthz", container_env, host="10.0.0.7") == 200
+    assert image.start(image.health, **container_env).wait(timeout=30) == 0
     container.terminate()
     container.wait(timeout=30)
-    assert image.start(image.health, **given).wait(timeout=30) != 0
+    assert image.start(image.health, **container_env).wait(timeout=30) != 0
 
 
 def test_sigterm_reaches_the_server(container):

@@ -1,4 +1,4 @@
-"""A PostgreSQL dies, and its synchronous standby takes over from it, while orders come in.
+"""A PostgreSQL is killed while orders come in, and its synchronous standby takes over.
 
 Run by `make deploy-check`; `pytest tests/deploy/failover.py` runs it alone, with a DATABASE_URL of
 PostgreSQL.
@@ -21,7 +21,7 @@ from tests.servers import Server
 
 
 class Standby(Cluster):
-    """Repeats what another cluster writes, which answers only when it has reached here too."""
+    """A synchronous replica: the primary confirms a commit only once it has reached the standby."""
 
     def __init__(self, folder, primary):
         self.primary = primary
@@ -34,7 +34,7 @@ class Standby(Cluster):
         super().run(program, *arguments)
 
 
-def asked(sql):
+def run_sql(sql):
     with connection.cursor() as cursor:
         cursor.execute(sql)
         return cursor.fetchall() if cursor.description else None
@@ -50,9 +50,9 @@ def standby(cluster):
 
 
 def test_standby_takes_over_with_every_order(cluster, standby):
-    asked("ALTER SYSTEM SET synchronous_standby_names = '*'")
-    asked("SELECT pg_reload_conf()")
-    while asked("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") == [(0,)]:
+    run_sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
+    run_sql("SELECT pg_reload_conf()")
+    while run_sql("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") == [(0,)]:
         time.sleep(0.05)
     hosts = f"127.0.0.1:{cluster.port},127.0.0.1:{standby.port}"
     url = f"postgres://postgres@{hosts}/postgres?target_session_attrs=read-write"
@@ -76,6 +76,6 @@ def test_standby_takes_over_with_every_order(cluster, standby):
         server.stop()
     assert ids == set(shoppers.acknowledged)
     assert len(ids) == len(shoppers.acknowledged)
-    assert {re.sub("Response.*", "503", str(each)) for each in shoppers.failures} == {"503"}
+    assert {re.sub("Response.*", "503", str(failure)) for failure in shoppers.failures} == {"503"}
     assert shoppers.longest < 5
     print(f"{before} orders before, {after} after; {shoppers.longest:.2f} s without service")

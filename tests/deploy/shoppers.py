@@ -1,4 +1,4 @@
-"""Customers who order one after the other, whatever happens to the servers meanwhile."""
+"""Customers that keep placing orders, whatever happens to the servers meanwhile."""
 
 import threading
 import time
@@ -11,33 +11,35 @@ SHOPPERS = 8
 
 
 class Shoppers:
-    """They order from `shop.client(customer)`, each time with a key, while the block lasts.
+    """Customers that order with `shop.client(customer)` and an idempotency key during the block.
 
-    `acknowledged` has the ids of orders, `failures` what was no 201, `longest` the seconds that one
-    had to be sent again and again.
+    `acknowledged` lists the ids of the orders, `failures` the responses other than 201 and the
+    exceptions; `longest` is the longest time in seconds that an order had to be retried.
     """
 
     def __init__(self, shop):
         self.product = factories.products.make(quantity_in_stock=1_000_000)
-        self.clients = [shop.client(each) for each in factories.customers.make(_quantity=SHOPPERS)]
+        self.clients = [
+            shop.client(customer) for customer in factories.customers.make(_quantity=SHOPPERS)
+        ]
         self.done = threading.Event()
         self.acknowledged, self.failures, self.longest = [], [], 0
 
     def __enter__(self):
         self.pool = ThreadPoolExecutor(SHOPPERS)
-        self.work = [self.pool.submit(self.shop, client) for client in self.clients]
+        self.futures = [self.pool.submit(self.shop, client) for client in self.clients]
         return self
 
     def __exit__(self, *exc):
         self.done.set()
         self.pool.shutdown()
-        for each in self.work:
-            each.result()
+        for future in self.futures:
+            future.result()
 
     def go_on(self, orders):
-        """Return when so many more are acknowledged, however fast the machine."""
-        enough, deadline = len(self.acknowledged) + orders, time.monotonic() + 60
-        while len(self.acknowledged) < enough:
+        """Return once so many more orders are acknowledged."""
+        target, deadline = len(self.acknowledged) + orders, time.monotonic() + 60
+        while len(self.acknowledged) < target:
             assert time.monotonic() < deadline, f"{orders} orders do not come through in a minute"
             time.sleep(0.01)
 
@@ -48,18 +50,18 @@ class Shoppers:
             self.order(client, f"{id(client)}-{number}")
 
     def order(self, client, key):
-        """Once more after each failure, as a client with a key may."""
+        """Place an order, and retry it with its key after each failure."""
         failed_at = None
         while True:
             try:
-                answer = client.order({self.product.pk: 1}, Idempotency_Key=key)
-                failure = None if answer.status == 201 else answer
+                response = client.order({self.product.pk: 1}, Idempotency_Key=key)
+                failure = None if response.status == 201 else response
             except (OSError, HTTPException) as exc:
                 failure = exc
             if failure is None:
                 if failed_at:
                     self.longest = max(self.longest, time.monotonic() - failed_at)
-                self.acknowledged.append(answer.body["id"])
+                self.acknowledged.append(response.body["id"])
                 return
             self.failures.append(failure)
             failed_at = failed_at or time.monotonic()

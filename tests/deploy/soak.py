@@ -1,4 +1,4 @@
-"""The shop under four fifths of what it can carry, for SECONDS (`make soak`: ten minutes)."""
+"""The shop under four fifths of its maximum load, for SECONDS (`make soak`: ten minutes)."""
 
 import json
 import os
@@ -24,60 +24,60 @@ CLIENTS = 6
 
 
 class Load:
-    """Clients that each ask for something at random over a connection that is kept."""
+    """Clients that each send random requests over a persistent connection."""
 
     def __init__(self, server, tokens, products):
         self.server, self.tokens, self.products = server, tokens, products
-        self.answers, self.placed, self.faults = 0, 0, []
+        self.placed, self.faults = 0, []
 
-    def ask(self, peer, chance):
-        kind = chance.choices(("list", "product", "orders", "order"), (45, 30, 15, 10))[0]
-        headers = {"Authorization": f"Token {chance.choice(self.tokens)}"}
-        product = chance.choice(self.products)
+    def send_request(self, peer, rng):
+        operation = rng.choices(("list", "product", "orders", "order"), (45, 30, 15, 10))[0]
+        headers = {"Authorization": f"Token {rng.choice(self.tokens)}"}
+        product = rng.choice(self.products)
         method, path, body = "GET", "/api/products/", None
-        if kind == "product":
+        if operation == "product":
             path = f"/api/products/{product}/"
-        elif kind == "orders":
+        elif operation == "orders":
             path = "/api/orders/"
-        elif kind == "order":
+        elif operation == "order":
             method, path = "POST", "/api/orders/"
             body = json.dumps({"items": [{"product": product, "quantity": 1}]})
             headers["Content-Type"] = "application/json"
         peer.request(method, path, body, headers)
-        answer = peer.getresponse()
-        content = answer.read()
-        if answer.status != (201 if body else 200):
-            self.faults.append((method, path, answer.status, content[:200]))
+        response = peer.getresponse()
+        content = response.read()
+        if response.status != (201 if body else 200):
+            self.faults.append((method, path, response.status, content[:200]))
         return bool(body)
 
     def run(self, seconds, pause=0):
-        """Ask for so long, each client with so many seconds between the beginnings of two."""
+        """Send requests for so many seconds; each client starts one every `pause` seconds."""
         end = time.monotonic() + seconds
         counts = []
 
         def client(number):
-            chance, peer = random.Random(number), HTTPConnection("127.0.0.1", self.server.port)
-            due, asked, placed = time.monotonic() + pause * number / CLIENTS, 0, 0
+            rng, peer = random.Random(number), HTTPConnection("127.0.0.1", self.server.port)
+            due, requests, placed = time.monotonic() + pause * number / CLIENTS, 0, 0
             while time.monotonic() < end:
                 time.sleep(max(0, due - time.monotonic()))
-                placed += self.ask(peer, chance)
-                asked, due = asked + 1, due + pause
+                placed += self.send_request(peer, rng)
+                requests, due = requests + 1, due + pause
             peer.close()
-            counts.append((asked, placed))
+            counts.append((requests, placed))
 
         with ThreadPoolExecutor(CLIENTS) as pool:
-            for each in [pool.submit(client, number) for number in range(CLIENTS)]:
-                each.result()
+            for future in [pool.submit(client, number) for number in range(CLIENTS)]:
+                future.result()
         self.placed += sum(placed for _, placed in counts)
-        return sum(asked for asked, _ in counts) / seconds
+        return sum(requests for requests, _ in counts) / seconds
 
 
 def memory(server):
-    """Megabytes that the worker processes hold."""
+    """Return the memory of the worker processes in MB."""
     master = server.process.pid
     children = Path(f"/proc/{master}/task/{master}/children").read_text(encoding="ascii").split()
-    held = [Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1] for pid in children]
-    return sum(map(int, held)) * os.sysconf("SC_PAGE_SIZE") / 2**20
+    pages = [Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1] for pid in children]
+    return sum(map(int, pages)) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 @pytest.fixture
@@ -87,29 +87,29 @@ def server(transactional_db):
     server.stop()
 
 
-def test_memory_stays_flat_nothing_fails_and_books_balance(server):
+def test_memory_stays_flat_nothing_fails_and_the_stock_ledger_balances(server):
     products = [factories.products.make(quantity_in_stock=100_000).pk for _ in range(200)]
     customers = factories.customers.make(_quantity=20)
     tokens = [Token.objects.create(user=customer).key for customer in customers]
     load = Load(server, tokens, products)
-    most = load.run(5)
-    held, over = [], threading.Event()
+    max_rate = load.run(5)
+    samples, done = [], threading.Event()
 
     def watch():
-        while not over.wait(SECONDS / 60):
-            held.append(memory(server))
+        while not done.wait(SECONDS / 60):
+            samples.append(memory(server))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    rate = load.run(SECONDS, pause=CLIENTS / (0.8 * most))
-    over.set()
+    rate = load.run(SECONDS, pause=CLIENTS / (0.8 * max_rate))
+    done.set()
     watcher.join()
     assert load.faults == []
     assert Order.objects.count() == load.placed > 0
     assert not stock_ledger.find_discrepancies().exists()
-    early, late = median(held[10:20]), median(held[-10:])
+    early, late = median(samples[10:20]), median(samples[-10:])
     print(
-        f"{SECONDS} s at {rate:.0f} requests/s of {most:.0f}: {load.placed} orders, no failure;"
+        f"{SECONDS} s at {rate:.0f} requests/s of {max_rate:.0f}: {load.placed} orders, no failure;"
         f" two workers held {early:.0f} MB early on and {late:.0f} MB at the end"
     )
     assert late < 1.1 * early

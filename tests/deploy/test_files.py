@@ -16,7 +16,7 @@ def read(path):
     return (TOP / path).read_text(encoding="utf-8")
 
 
-def given():
+def variables_by_file():
     """{file: names of what it sets in the environment of the shop}"""
     compose = yaml.safe_load(read("deploy/compose.yaml"))["x-shop"]["environment"]
     beanstalk = yaml.safe_load(read(".ebextensions/shop.config"))["option_settings"]
@@ -33,7 +33,7 @@ def given():
 
 def test_every_variable_that_is_set_is_one_the_shop_reads():
     documented = set(re.findall(r"`([A-Z_]+)`", read("docs/settings.md")))
-    for file, names in given().items():
+    for file, names in variables_by_file().items():
         assert names, file
         assert names - documented - {"IMAGE"} == set(), file
 

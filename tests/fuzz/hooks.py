@@ -1,4 +1,4 @@
-"""What schemathesis cannot know of the shop: who is calling, what is there, what rules it has."""
+"""What schemathesis cannot know about the shop: the account, its data, its rules."""
 
 import itertools
 import json
@@ -21,17 +21,17 @@ from products.models import Product  # noqa: E402
 USERNAME = os.environ["FUZZ_AS"]
 PASSWORD = PUBLISHED_LOGINS[USERNAME]
 ADDRESS = {"street_1": "Elbchaussee 112", "city": "Hamburg", "country": "Germany"}
-AS_IT_WAS = Customer.objects.values().get(username=USERNAME) | ADDRESS
+ACCOUNT = Customer.objects.values().get(username=USERNAME) | ADDRESS
 NUMBERS = itertools.count()
 PRODUCTS = list(Product.objects.values_list("pk", flat=True))
 
-# Codes of the rules that no JSON schema can tell of.
+# Codes of rules that a JSON schema cannot express.
 BEYOND_SCHEMA = {
-    # What is there already, or is not.
+    # Depend on what exists.
     "unique",
     "does_not_exist",
     "unknown_cursor",
-    # A search: how its words are told apart is no matter of a pattern.
+    # A search: no pattern describes how its words are split.
     "too_many_words",
     "idempotency_key_reused",
     # Passwords.
@@ -40,26 +40,26 @@ BEYOND_SCHEMA = {
     "password_too_common",
     "password_too_similar",
     "password_entirely_numeric",
-    # Numbers: not the stock there is, not zero.
+    # Numbers: other than the current stock, and not zero.
     "not_overwritten",
     "zero",
-    # Moments that have a date in their own time zone, and none in UTC.
+    # Datetimes that are out of range once converted to UTC.
     "outside_the_calendar",
-    # It could be told, but as a pattern that every text would have to bear.
+    # A schema could express it, but every string would need a pattern.
     "null_characters_not_allowed",
 }
 
 
 @schemathesis.auth(refresh_interval=None)
-class AsItWas:
-    """Sends a token of the account, which is put back first as it was.
+class AccountAuth:
+    """Sends a token of the account, and restores the account first.
 
-    The fuzzer closes it and changes its password, as it does everything else.
+    The fuzzer closes it and changes its password among everything else.
     """
 
     def get(self, case, context):
-        Customer.objects.filter(pk=AS_IT_WAS["id"]).update(**AS_IT_WAS)
-        return Token.objects.get_or_create(user_id=AS_IT_WAS["id"])[0].key
+        Customer.objects.filter(pk=ACCOUNT["id"]).update(**ACCOUNT)
+        return Token.objects.get_or_create(user_id=ACCOUNT["id"])[0].key
 
     def set(self, case, token, context):
         case.headers["Authorization"] = f"Token {token}"
@@ -67,26 +67,26 @@ class AsItWas:
 
 @schemathesis.hook
 def filter_case(context, case):
-    """Drop addresses and bodies of over 64 KB, which are a 414 of granian's and a 413."""
-    body = len(json.dumps(case.body)) if isinstance(case.body, dict | list) else 0
-    return body < 60_000 and len(urlencode(case.query, doseq=True)) < 60_000
+    """Drop URLs and bodies of over 64 KB, which get a 414 from granian and a 413."""
+    size = len(json.dumps(case.body)) if isinstance(case.body, dict | list) else 0
+    return size < 60_000 and len(urlencode(case.query, doseq=True)) < 60_000
 
 
 @schemathesis.hook
 def map_case(context, case):
-    """Good data may be more than well formed: see `filled`."""
+    """Replace fields of valid cases by values that exist: see `valid_fields`."""
     if isinstance(case.body, dict):
-        case.body = whole(case.body)
+        case.body = normalize_integers(case.body)
         if case.meta.generation.mode.is_positive:
-            case.body |= filled(case.path, case.body)
+            case.body |= valid_fields(case.path, case.body)
             if "Idempotency-Key" in case.headers:
                 key = case.headers["Idempotency-Key"].replace('"', "")
                 case.headers["Idempotency-Key"] = f'"{key[:200]}{next(NUMBERS)}"'
     return case
 
 
-def filled(path, body):
-    """Fields with what is there, or is not: products, the right password, a new name."""
+def valid_fields(path, body):
+    """Return fields whose values must exist or be new: products, the password, a user name."""
     match path:
         case "/api/obtain-token/":
             return {"username": USERNAME, "password": PASSWORD}
@@ -101,23 +101,25 @@ def filled(path, body):
         case "/api/products/" if body.get("sku"):
             return {"sku": f"{body['sku'][:30]}{next(NUMBERS)}"}
         case "/api/orders/" | "/api/orders/quote/":
-            return {"items": [line | supply(line, len(body["items"])) for line in body["items"]]}
+            return {
+                "items": [item | available_item(item, len(body["items"])) for item in body["items"]]
+            }
     return {}
 
 
-def supply(line, lines):
-    """A product that exists, and no more than 10,000 pieces should all lines be of it."""
-    product = PRODUCTS[line["product"] % len(PRODUCTS)]
-    return {"product": product, "quantity": min(line["quantity"], 10_000 // lines)}
+def available_item(item, count):
+    """Return an item of an existing product, at most 10,000 pieces if all items are of it."""
+    product = PRODUCTS[item["product"] % len(PRODUCTS)]
+    return {"product": product, "quantity": min(item["quantity"], 10_000 // count)}
 
 
-def whole(value):
-    """To JSON Schema 2.0 is an integer; shopply wants it written as one."""
+def normalize_integers(value):
+    """Write whole floats as integers: JSON Schema accepts 2.0 as an integer, shopply does not."""
     match value:
         case dict():
-            return {key: whole(each) for key, each in value.items()}
+            return {key: normalize_integers(item) for key, item in value.items()}
         case list():
-            return [whole(each) for each in value]
+            return [normalize_integers(item) for item in value]
         case float() if value.is_integer():
             return int(value)
     return value
@@ -125,15 +127,15 @@ def whole(value):
 
 @schemathesis.hook
 def filter_failure(context, failure, case, response):
-    """Drop what only follows from rules that the schema cannot tell."""
+    """Drop failures that follow from rules which the schema cannot express."""
     if isinstance(failure, EnsureResourceAvailability):
-        # Whoever registers another does not see their account, unless they are staff.
-        return AS_IT_WAS["is_staff"] or case.path != "/api/customers/{id}/"
+        # A customer who registers another cannot see that account; staff can.
+        return ACCOUNT["is_staff"] or case.path != "/api/customers/{id}/"
     if isinstance(failure, RejectedPositiveData):
         errors = response.json().get("errors", [])
         return not errors or any(
             error["code"] not in BEYOND_SCHEMA
-            # The order comes to more than the shop can count.
+            # The order's total is too large.
             and (error["code"], error.get("pointer")) != ("max_value", "/items")
             for error in errors
         )

@@ -1,4 +1,4 @@
-"""schemathesis against the shop as production runs it, as a customer and as staff.
+"""Run schemathesis against the shop as in production, as a customer and as staff.
 
 `make fuzz` runs this; the suite does not collect it, since it takes minutes.
 """
@@ -14,12 +14,12 @@ from django.conf import settings
 from tests.servers import Server, database_url
 
 EXAMPLES = os.environ.get("EXAMPLES", "200")
-SEED = os.environ.get("SEED")  # schemathesis draws one and tells it
+SEED = os.environ.get("SEED")  # by default schemathesis draws one and prints it
 
 
 @pytest.fixture(autouse=True)
 def quick_passwords():
-    """None: the server knows no quick hash, and takes as long as in production."""
+    """Overrides the fixture with none: the server knows only the production hash."""
 
 
 @pytest.fixture
@@ -30,8 +30,8 @@ def server(transactional_db, demo_shop, tmp_path):
         server.stop()
 
 
-@pytest.mark.parametrize("who", ["lena", "admin"])
-def test_no_check_fails(who, server, tmp_path):
+@pytest.mark.parametrize("username", ["lena", "admin"])
+def test_no_check_fails(username, server, tmp_path):
     command = [
         *(Path(sys.executable).with_name("schemathesis"), "run", "--max-examples", EXAMPLES),
         *(["--seed", SEED] if SEED else []),
@@ -40,7 +40,7 @@ def test_no_check_fails(who, server, tmp_path):
     environment = os.environ | {
         "DATABASE_URL": database_url(),
         "PYTHONPATH": settings.BASE_DIR,
-        "FUZZ_AS": who,
+        "FUZZ_AS": username,
     }
     run = subprocess.run(command, cwd=Path(__file__).parent, env=environment)
-    assert run.returncode == 0, f"as {who}; the log of the server is {tmp_path}/server.log"
+    assert run.returncode == 0, f"as {username}; the log of the server is {tmp_path}/server.log"

@@ -14,13 +14,13 @@ def order(alice, product):
     return factories.place(alice, {product: 2})
 
 
-def test_order_is_shown_with_its_lines_and_address(in_the_admin, order, product):
+def test_order_is_shown_with_its_items_and_address(in_the_admin, order, product):
     page = in_the_admin.get(f"/admin/orders/order/{order.pk}/change/").content.decode()
     for word in (product.name, product.sku, "25.00", "Kattesundet 4", "alice"):
         assert word in page
 
 
-def test_list_has_the_total_with_its_currency(in_the_admin, alice, product):
+def test_list_shows_the_total_with_its_currency(in_the_admin, alice, product):
     for quantity in (3, 1, 2):
         factories.place(alice, {product: quantity})
     page = in_the_admin.get("/admin/orders/order/?o=5").content.decode()
@@ -28,7 +28,7 @@ def test_list_has_the_total_with_its_currency(in_the_admin, alice, product):
     assert totals == ["12.50 EUR", "25.00 EUR", "37.50 EUR"]
 
 
-def test_each_value_of_an_order_has_a_line_of_its_own(in_the_admin, order):
+def test_each_field_of_an_order_has_its_own_row(in_the_admin, order):
     page = in_the_admin.get(f"/admin/orders/order/{order.pk}/change/").content.decode()
     assert page.count('<div class="readonly">') == page.count('<div class="form-row field-') == 6
 
@@ -53,14 +53,14 @@ def test_order_is_read_only(in_the_admin, order):
         ),
     ],
 )
-def test_order_is_found(in_the_admin, alice, product, query):
+def test_search_finds_the_order(in_the_admin, alice, product, query):
     order = factories.place(alice, {product: 2, factories.products.make(name="Grand Moka"): 1})
     page = in_the_admin.get("/admin/orders/order/?" + query.format(pk=order.pk))
-    assert [each.pk for each in page.context["cl"].result_list] == [order.pk]
+    assert [result.pk for result in page.context["cl"].result_list] == [order.pk]
 
 
 @pytest.mark.parametrize("query", ["q=bob", "q=alice+bob", "q=0{pk}0", "q=\u00b2", "q=alice+tea"])
-def test_other_orders_are_not(in_the_admin, order, bob, query):
+def test_search_finds_no_other_orders(in_the_admin, order, bob, query):
     page = in_the_admin.get("/admin/orders/order/?" + query.format(pk=order.pk))
     assert not page.context["cl"].result_list
 
@@ -68,21 +68,21 @@ def test_other_orders_are_not(in_the_admin, order, bob, query):
 def test_address_is_escaped(in_the_admin, order):
     order.shipping_address["city"] = "<script>alert(1)</script>"
     order.save()
-    for page in ("", f"{order.pk}/change/"):
-        answer = in_the_admin.get(f"/admin/orders/order/{page}").content.decode()
-        assert "<script>alert" not in answer
-        assert "&lt;script&gt;alert" in answer
+    for path in ("", f"{order.pk}/change/"):
+        page = in_the_admin.get(f"/admin/orders/order/{path}").content.decode()
+        assert "<script>alert" not in page
+        assert "&lt;script&gt;alert" in page
 
 
 def buttons(page):
-    return [move for move in TRANSITIONS if f"/move/{move}/" in page.content.decode()]
+    return [name for name in TRANSITIONS if f"/move/{name}/" in page.content.decode()]
 
 
-def press(browser, order, move, **form):
-    return browser.post(f"/admin/orders/order/{order.pk}/move/{move}/", form, follow=True)
+def press(browser, order, name, **data):
+    return browser.post(f"/admin/orders/order/{order.pk}/move/{name}/", data, follow=True)
 
 
-def test_page_of_an_order_offers_the_legal_moves_only(in_the_admin, order):
+def test_order_page_offers_legal_transitions_only(in_the_admin, order):
     page = in_the_admin.get(f"/admin/orders/order/{order.pk}/change/")
     assert buttons(page) == ["confirm", "cancel"]
     page = press(in_the_admin, order, "confirm", note="Paid.")
@@ -92,13 +92,13 @@ def test_page_of_an_order_offers_the_legal_moves_only(in_the_admin, order):
     assert (event.note, event.by.is_superuser) == ("Paid.", True)
 
 
-def test_move_that_is_no_longer_legal_is_refused_with_the_reason(in_the_admin, order, alice):
+def test_transition_that_is_no_longer_legal_is_rejected_with_the_reason(in_the_admin, order, alice):
     order.cancel(by=alice)
     page = press(in_the_admin, order, "ship").content.decode()
     assert "An order that is cancelled cannot be shipped." in page
 
 
-def test_moves_are_not_links_and_need_the_permission(in_the_admin, client, clerk, order):
+def test_transitions_require_post_and_the_permission(in_the_admin, client, clerk, order):
     path = f"/admin/orders/order/{order.pk}/move/confirm/"
     assert in_the_admin.get(path).status_code == 405
     assert in_the_admin.post(path.replace("confirm", "delete")).status_code == 404
@@ -110,7 +110,7 @@ def test_moves_are_not_links_and_need_the_permission(in_the_admin, client, clerk
     assert client.post(path).status_code == 302
 
 
-def test_orders_are_moved_in_bulk_where_that_is_legal(in_the_admin, alice, product, order):
+def test_bulk_action_changes_orders_where_that_is_legal(in_the_admin, alice, product, order):
     others = [factories.place(alice, {product: 1}) for _ in range(2)]
     others[0].cancel(by=alice)
     form = {"action": "confirm", "_selected_action": [o.pk for o in (order, *others)]}
@@ -124,7 +124,7 @@ def test_orders_are_moved_in_bulk_where_that_is_legal(in_the_admin, alice, produ
     assert "1 order shipped." in page
 
 
-def test_records_have_no_history_beside_their_own(in_the_admin, order, product):
+def test_read_only_pages_have_no_link_to_the_admin_history(in_the_admin, order, product):
     product.adjust_stock(5, reason="delivery", by=None)
     for page in (
         f"orders/order/{order.pk}",
@@ -133,20 +133,20 @@ def test_records_have_no_history_beside_their_own(in_the_admin, order, product):
         assert "/history/" not in in_the_admin.get(f"/admin/{page}/change/").content.decode()
 
 
-def test_bulk_move_stops_in_time_and_says_that_there_are_more(
+def test_bulk_action_stops_at_its_size_and_shows_that_there_are_more(
     in_the_admin, alice, product, monkeypatch
 ):
     monkeypatch.setattr(admin, "BULK_SIZE", 2)
     for _ in range(5):
         factories.place(alice, {product: 1})
     form = {"action": "confirm", "select_across": "1", "_selected_action": Order.objects.first().pk}
-    for confirmed, told in ((2, True), (4, True), (5, False)):
+    for confirmed, incomplete in ((2, True), (4, True), (5, False)):
         page = in_the_admin.post("/admin/orders/order/", form, follow=True).content.decode()
         assert Order.objects.filter(status="confirmed").count() == confirmed
-        assert ("Not all orders were processed" in page) is told
+        assert ("Not all orders were processed" in page) is incomplete
 
 
-def test_bulk_move_stops_at_its_deadline(in_the_admin, alice, product, monkeypatch):
+def test_bulk_action_stops_at_its_deadline(in_the_admin, alice, product, monkeypatch):
     monkeypatch.setattr(admin, "BULK_TIMEOUT", -1)
     order = factories.place(alice, {product: 1})
     form = {"action": "confirm", "_selected_action": order.pk}
@@ -156,14 +156,14 @@ def test_bulk_move_stops_at_its_deadline(in_the_admin, alice, product, monkeypat
     assert order.status == "placed"
 
 
-def test_bulk_move_says_of_a_few_orders_why_they_cannot(in_the_admin, alice, product):
+def test_bulk_action_shows_the_reason_for_a_few_orders_only(in_the_admin, alice, product):
     orders = [factories.place(alice, {product: 1}) for _ in range(12)]
     form = {"action": "ship", "_selected_action": [order.pk for order in orders]}
     page = in_the_admin.post("/admin/orders/order/", form, follow=True)
     assert len(page.context["messages"]) == admin.MAX_MESSAGES
 
 
-def test_cancelling_in_bulk_puts_the_stock_back(in_the_admin, order, product):
+def test_cancelling_in_bulk_restocks(in_the_admin, order, product):
     form = {"action": "cancel", "_selected_action": [order.pk]}
     in_the_admin.post("/admin/orders/order/", form)
     product.refresh_from_db()

@@ -1,6 +1,6 @@
-"""Servers and databases killed under load, and customers who send their orders again by key.
+"""Servers and databases are killed under load; customers retry their orders with a key.
 
-With LONG in the environment 20 kills of the servers and 5 of PostgreSQL, otherwise 4 and 2.
+With LONG in the environment the servers are killed 20 times and PostgreSQL 5 times, else 4 and 2.
 """
 
 import os
@@ -23,11 +23,11 @@ from tests.servers import Client, Server
 
 LONG = "LONG" in os.environ
 THREADS = 6
-PATIENCE = 240  # seconds, for all the orders of a test
+TIMEOUT = 240  # seconds, for all orders of a test
 
 
-class Wish(NamedTuple):
-    """An order that a customer wants once."""
+class OrderRequest(NamedTuple):
+    """An order that a customer wants to place once."""
 
     customer: int
     client: Client
@@ -41,87 +41,89 @@ class Wish(NamedTuple):
 class Shoppers:
     """Threads that send each order until it is acknowledged.
 
-    Together they wish for all there is: what an order takes twice, another one will lack.
+    Together they order the entire stock: if an order took stock twice, another would run short.
     """
 
-    def __init__(self, server, wishes):
-        customers = [factories.customers.make() for _ in range(2)]  # who use the same keys
+    def __init__(self, server, count):
+        customers = [factories.customers.make() for _ in range(2)]  # both use the same keys
         clients = [server.client(customer) for customer in customers]
         products = [factories.products.make(quantity_in_stock=0) for _ in range(3)]
-        self.wishes = []
-        for n in range(wishes):
-            lines = random.sample(products, 3)
-            quantities = {product.pk: random.randint(1, 3) for product in lines}
-            self.wishes.append(Wish(customers[n % 2].pk, clients[n % 2], f"{n // 2}", quantities))
+        self.requests = []
+        for n in range(count):
+            ordered_products = random.sample(products, 3)
+            quantities = {product.pk: random.randint(1, 3) for product in ordered_products}
+            self.requests.append(
+                OrderRequest(customers[n % 2].pk, clients[n % 2], f"{n // 2}", quantities)
+            )
         for product in products:
-            wanted = sum(wish.quantities[product.pk] for wish in self.wishes)
-            product.adjust_stock(wanted, reason=Reason.DELIVERY, by=None)
-        self.unanswered = []
-        self.turned_away = threading.Event()
+            stock = sum(request.quantities[product.pk] for request in self.requests)
+            product.adjust_stock(stock, reason=Reason.DELIVERY, by=None)
+        self.failed_requests = []
+        self.unavailable = threading.Event()
 
-    def shop(self, crash, when):
-        """`[(wish, answer)]`; calls `crash` each time that the orders acknowledged are `when`."""
-        self.deadline = time.monotonic() + PATIENCE
+    def shop(self, crash, crash_points):
+        """Return `[(request, response)]`; call `crash` after the orders of `crash_points`."""
+        self.deadline = time.monotonic() + TIMEOUT
         acknowledged = []
         with ThreadPoolExecutor(THREADS) as pool:
-            orders = [pool.submit(self.order, wish) for wish in self.wishes]
+            futures = [pool.submit(self.order, request) for request in self.requests]
             try:
-                for order in as_completed(orders, timeout=PATIENCE):
-                    acknowledged.append(order.result())
-                    if len(acknowledged) in when:
-                        time.sleep(random.uniform(0, 0.02))  # any step of a request may be hit
+                for future in as_completed(futures, timeout=TIMEOUT):
+                    acknowledged.append(future.result())
+                    if len(acknowledged) in crash_points:
+                        time.sleep(random.uniform(0, 0.02))  # hits any step of a request
                         crash()
             finally:
-                self.deadline = 0  # for what still waits if this failed
+                self.deadline = 0  # stops the other threads if this fails
         return acknowledged
 
-    def order(self, wish):
+    def order(self, request):
         while time.monotonic() < self.deadline:
             try:
-                answer = wish.send()
+                response = request.send()
             except (OSError, HTTPException):
-                self.unanswered.append(wish)
+                self.failed_requests.append(request)
             else:
-                if answer.status == 201:
-                    return wish, answer
-                self.turned_away.set()
-                assert answer.status == 503, answer
-                assert answer.headers["Content-Type"] == "application/problem+json"
-                assert int(answer.headers["Retry-After"]) > 0
-                assert answer.body["code"] == "service_unavailable"
+                if response.status == 201:
+                    return request, response
+                self.unavailable.set()
+                assert response.status == 503, response
+                assert response.headers["Content-Type"] == "application/problem+json"
+                assert int(response.headers["Retry-After"]) > 0
+                assert response.body["code"] == "service_unavailable"
             time.sleep(0.1)
-        raise AssertionError(f"nobody acknowledged {wish}")
+        raise AssertionError(f"nobody acknowledged {request}")
 
 
-def moments(crashes):
-    """After how many orders to crash, at random, and how many orders to place in all."""
-    when = [*accumulate(random.randint(THREADS, 3 * THREADS) for _ in range(crashes))]
-    return when, when[-1] + 50 * THREADS  # a kill takes as long as a hundred orders
+def choose_crash_points(crashes):
+    """Return after how many orders to crash, at random, and how many orders to place."""
+    crash_points = [*accumulate(random.randint(THREADS, 3 * THREADS) for _ in range(crashes))]
+    return crash_points, crash_points[-1] + 50 * THREADS  # a kill takes as long as a hundred orders
 
 
-def assert_books_have_just(acknowledged):
+def assert_only_these_orders_exist(acknowledged):
     orders = {
         (order.customer_id, order.idempotency_key): order
         for order in Order.objects.prefetch_related("items", "events")
     }
     assert Order.objects.count() == len(orders) == len(acknowledged)
-    for wish, answer in acknowledged:
-        order = orders[wish.customer, wish.key]
-        assert order.pk == answer.body["id"]
+    for request, response in acknowledged:
+        order = orders[request.customer, request.key]
+        assert order.pk == response.body["id"]
         items = order.items.all()
-        assert {item.product_id: item.quantity for item in items} == wish.quantities
+        assert {item.product_id: item.quantity for item in items} == request.quantities
         assert sum(item.unit_price * item.quantity for item in items) == order.total_price
         assert [event.status for event in order.event_list] == ["placed"]
-        again = wish.send()
-        assert (again.status, again.body) == (201, answer.body)
-        assert again.headers["Idempotent-Replayed"] == "true"
+        replay = request.send()
+        assert (replay.status, replay.body) == (201, response.body)
+        assert replay.headers["Idempotent-Replayed"] == "true"
     assert Order.objects.count() == len(orders)
     assert not stock_ledger.find_discrepancies()
     assert not Product.objects.exclude(quantity_in_stock=0)
 
 
 @contextmanager
-def running(server):
+def run_server(server):
     try:
         yield server.start()
     finally:
@@ -129,32 +131,32 @@ def running(server):
             server.kill()
 
 
-def test_kill_of_all_server_processes_loses_and_doubles_no_order(transactional_db):
-    when, wishes = moments(crashes=20 if LONG else 4)
-    with running(Server(workers=2)) as server:
-        shoppers = Shoppers(server, wishes)
+def test_kill_of_all_server_processes_loses_and_duplicates_no_order(transactional_db):
+    crash_points, count = choose_crash_points(crashes=20 if LONG else 4)
+    with run_server(Server(workers=2)) as server:
+        shoppers = Shoppers(server, count)
 
         def crash():
             server.kill()
             server.start()
 
-        acknowledged = shoppers.shop(crash, when)
-        assert len(shoppers.unanswered) >= len(when), "the kills met no load"
-        assert_books_have_just(acknowledged)
+        acknowledged = shoppers.shop(crash, crash_points)
+        assert len(shoppers.failed_requests) >= len(crash_points), "the kills met no load"
+        assert_only_these_orders_exist(acknowledged)
 
 
-def test_kill_of_postgresql_loses_and_doubles_no_order(cluster):
-    when, wishes = moments(crashes=5 if LONG else 2)
-    with running(Server(workers=2)) as server:
-        shoppers = Shoppers(server, wishes)
-        connection.close()  # which the first kill would break
+def test_kill_of_postgresql_loses_and_duplicates_no_order(cluster):
+    crash_points, count = choose_crash_points(crashes=5 if LONG else 2)
+    with run_server(Server(workers=2)) as server:
+        shoppers = Shoppers(server, count)
+        connection.close()  # the first kill would break it
 
         def crash():
             cluster.kill()
-            shoppers.turned_away.clear()
-            told = shoppers.turned_away.wait(timeout=30)
+            shoppers.unavailable.clear()
+            was_unavailable = shoppers.unavailable.wait(timeout=30)
             cluster.start()
-            assert told, "nobody was told that the database is away"
+            assert was_unavailable, "nobody was told that the database is away"
 
-        acknowledged = shoppers.shop(crash, when)
-        assert_books_have_just(acknowledged)
+        acknowledged = shoppers.shop(crash, crash_points)
+        assert_only_these_orders_exist(acknowledged)

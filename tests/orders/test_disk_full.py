@@ -1,4 +1,4 @@
-"""The disk of SQLite's file is full: orders are refused, nothing is lost, and then it goes on."""
+"""SQLite's disk is full: orders are rejected, nothing is lost, and the shop recovers."""
 
 import os
 import sqlite3
@@ -17,7 +17,7 @@ FILLER = "filler"
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 8 MB of its own."""
+    """A separate file system of 8 MB."""
     if connection.vendor != "sqlite":
         pytest.skip("it is SQLite's file that is meant")
     disk = tmp_path / "disk"
@@ -41,8 +41,8 @@ def manage(url, *command):
     ).stdout
 
 
-def fill(disk):
-    """Leave no block free."""
+def fill_disk(disk):
+    """Fill the disk to the last block."""
     with (disk / FILLER).open("wb", buffering=0) as file:
         try:
             while True:
@@ -51,12 +51,12 @@ def fill(disk):
             return
 
 
-def test_full_disk_is_a_503_that_loses_nothing_and_passes(small_disk):
+def test_full_disk_returns_503_loses_nothing_and_recovers(small_disk):
     url = f"sqlite:///{small_disk}/shop.sqlite3"
     manage(url, "migrate", "--verbosity", "0")
     manage(url, "seed_shop", "--products", "20", "--customers", "2", "--orders", "10")
-    with closing(sqlite3.connect(small_disk / "shop.sqlite3")) as file:
-        ((token,),) = file.execute(
+    with closing(sqlite3.connect(small_disk / "shop.sqlite3")) as database:
+        ((token,),) = database.execute(
             "SELECT min(key) FROM authtoken_token JOIN customers_customer ON user_id = id"
             " WHERE NOT is_staff"
         )
@@ -66,25 +66,25 @@ def test_full_disk_is_a_503_that_loses_nothing_and_passes(small_disk):
         client.headers = {"Authorization": f"Token {token}"}
         products = client.call("GET", "/api/products/?in_stock=true").body["results"]
         quantities = {products[0]["id"]: 1}
-        placed = [client.order(quantities).body["id"]]
-        fill(small_disk)
-        refused = None
-        for number in range(2_000):  # what is left of the log of SQLite takes some more
-            answer = client.order(quantities, Idempotency_Key=f"key-{number}")
-            if answer.status != 201:
-                refused = answer
+        ids = [client.order(quantities).body["id"]]
+        fill_disk(small_disk)
+        error_response = None
+        for number in range(2_000):  # SQLite's log has room for some more
+            response = client.order(quantities, Idempotency_Key=f"key-{number}")
+            if response.status != 201:
+                error_response = response
                 break
-            placed.append(answer.body["id"])
-        assert refused.status == 503
-        assert refused.body["code"] == "service_unavailable"
+            ids.append(response.body["id"])
+        assert error_response.status == 503
+        assert error_response.body["code"] == "service_unavailable"
         assert client.call("GET", "/api/products/").status == 200
-        assert client.call("GET", f"/api/orders/{placed[-1]}/").status == 200
+        assert client.call("GET", f"/api/orders/{ids[-1]}/").status == 200
         (small_disk / FILLER).unlink()
-        again = client.order(quantities, Idempotency_Key=f"key-{number}")
-        assert again.status == 201
-        placed.append(again.body["id"])
-        history = client.call("GET", "/api/orders/?items_per_page=100").body["results"]
-        assert [order["id"] for order in history][: len(placed)] == placed[::-1][:100]
+        retry = client.order(quantities, Idempotency_Key=f"key-{number}")
+        assert retry.status == 201
+        ids.append(retry.body["id"])
+        orders = client.call("GET", "/api/orders/?items_per_page=100").body["results"]
+        assert [order["id"] for order in orders][: len(ids)] == ids[::-1][:100]
         manage(url, "verify_stock")
     finally:
         server.stop()

@@ -11,42 +11,42 @@ from tests import factories
 NOON = datetime.fromisoformat("2026-05-01T12:00:00+00:00")
 
 
-def ids(answer):
-    assert answer.status_code == 200, answer.json()
-    return [order["id"] for order in answer.json()["results"]]
+def ids(response):
+    assert response.status_code == 200, response.json()
+    return [order["id"] for order in response.json()["results"]]
 
 
 def pages(client, path):
     while path:
-        answer = client.get(path)
-        yield ids(answer)
-        path = answer.json()["next"]
+        response = client.get(path)
+        yield ids(response)
+        path = response.json()["next"]
 
 
 @pytest.fixture
 def orders(alice, product):
-    """Six of alice's, placed an hour apart from noon on; oldest first."""
+    """Ids of six orders of alice, placed an hour apart from noon on; oldest first."""
     placed = [factories.place(alice, {product: 1}) for _ in range(6)]
     for hour, order in enumerate(placed):
-        moment = NOON + timedelta(hours=hour)
-        Order.objects.filter(pk=order.pk).update(created=moment, modified=moment)
+        created = NOON + timedelta(hours=hour)
+        Order.objects.filter(pk=order.pk).update(created=created, modified=created)
     return [order.pk for order in placed]
 
 
-def test_history_is_ones_own_and_newest_first(as_alice, as_bob, orders):
+def test_history_is_the_customers_own_and_newest_first(as_alice, as_bob, orders):
     assert ids(as_alice.get("/api/orders/")) == orders[::-1]
     assert ids(as_bob.get("/api/orders/")) == []
 
 
 def test_cursor_leads_through_the_history_and_back(as_alice, orders):
-    there = list(pages(as_alice, "/api/orders/?items_per_page=4"))
-    assert there == [orders[:1:-1], orders[1::-1]]
+    forward = list(pages(as_alice, "/api/orders/?items_per_page=4"))
+    assert forward == [orders[:1:-1], orders[1::-1]]
     last = as_alice.get("/api/orders/?items_per_page=4")
     last = as_alice.get(last.json()["next"])
-    assert ids(as_alice.get(last.json()["previous"])) == there[0]
+    assert ids(as_alice.get(last.json()["previous"])) == forward[0]
 
 
-def test_order_placed_while_paging_hides_and_repeats_none(as_alice, alice, product, orders):
+def test_order_placed_while_paging_hides_and_repeats_no_other(as_alice, alice, product, orders):
     first = as_alice.get("/api/orders/?items_per_page=3")
     factories.place(alice, {product: 1})
     assert ids(first) + ids(as_alice.get(first.json()["next"])) == orders[::-1]
@@ -57,13 +57,13 @@ def test_order_placed_while_paging_hides_and_repeats_none(as_alice, alice, produ
 )
 def test_cursor_beyond_either_end_leads_back(as_alice, orders, cursor):
     encoded = base64.b64encode(cursor.encode()).decode()
-    answer = as_alice.get("/api/orders/", {"cursor": encoded})
-    links = [answer.json()[link] for link in ("next", "previous") if answer.json()[link]]
+    response = as_alice.get("/api/orders/", {"cursor": encoded})
+    links = [response.json()[link] for link in ("next", "previous") if response.json()[link]]
     assert links
     assert all(as_alice.get(link).status_code == 200 for link in links)
 
 
-def test_page_has_25_unless_asked_and_never_over_100(as_alice, alice, product):
+def test_page_size_is_25_by_default_and_at_most_100(as_alice, alice, product):
     product.update_fields(quantity_in_stock=1_000)
     for _ in range(101):
         factories.place(alice, {product: 1})
@@ -121,12 +121,14 @@ def test_filters(as_alice, orders, query, expected):
     ],
 )
 def test_bad_parameter_is_named(as_alice, orders, query, parameter):
-    answer = as_alice.get(f"/api/orders/?{query}")
-    assert answer.status_code == 400
-    assert [error["parameter"] for error in answer.json()["errors"]] == [parameter]
+    response = as_alice.get(f"/api/orders/?{query}")
+    assert response.status_code == 400
+    assert [error["parameter"] for error in response.json()["errors"]] == [parameter]
 
 
-def test_staff_get_their_own_unless_they_ask_for_more(as_clerk, clerk, alice, bob, product, orders):
+def test_staff_get_their_own_orders_by_default_and_others_by_parameter(
+    as_clerk, clerk, alice, bob, product, orders
+):
     mine = factories.place(clerk, {product: 1}).pk
     bobs = factories.place(bob, {product: 1}).pk
     assert ids(as_clerk.get("/api/orders/")) == [mine]
@@ -135,13 +137,13 @@ def test_staff_get_their_own_unless_they_ask_for_more(as_clerk, clerk, alice, bo
     assert ids(as_clerk.get(f"/api/orders/?customer={alice.pk}&status=shipped")) == []
 
 
-def test_customer_sees_nobody_elses_orders_by_asking(as_bob, alice, bob, product, orders):
+def test_parameter_shows_a_customer_no_other_orders(as_bob, alice, bob, product, orders):
     bobs = factories.place(bob, {product: 1}).pk
     assert ids(as_bob.get("/api/orders/?customer=all")) == [bobs]
     assert ids(as_bob.get(f"/api/orders/?customer={alice.pk}")) == []
 
 
-PLACED = """
+INSERT_ORDERS = """
 INSERT INTO orders_order (customer_id, status, total_price, currency, shipping_address,
     idempotency_key, fingerprint, created, modified)
 WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < %s)
@@ -151,14 +153,14 @@ FROM numbers, customers_customer WHERE username LIKE %s
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("most", [6, 26, 101])
+@pytest.mark.parametrize("limit", [6, 26, 101])
 @pytest.mark.parametrize("side", [None, "before", "after"])
-def test_history_of_who_has_most_of_all_orders_is_not_read_whole(alice, side, most):
-    """PostgreSQL plans its pages once, for a customer who has as many as most have."""
+def test_history_of_a_customer_with_most_of_all_orders_is_not_read_whole(alice, side, limit):
+    """PostgreSQL plans the statement once, for a customer with an average number of orders."""
     factories.customers.make(_quantity=400, _bulk_create=True)
     with connection.cursor() as cursor:
-        cursor.execute(PLACED, [10, "customer%"])
-        cursor.execute(PLACED, [20_000, "alice"])
+        cursor.execute(INSERT_ORDERS, [10, "customer%"])
+        cursor.execute(INSERT_ORDERS, [20_000, "alice"])
         cursor.execute("ANALYZE")
         middle = Order.objects.for_customer(alice.pk).order_by("pk")[10_000].pk
         statements = []
@@ -168,32 +170,32 @@ def test_history_of_who_has_most_of_all_orders_is_not_read_whole(alice, side, mo
             return execute(sql, params, many, context)
 
         with connection.execute_wrapper(capture):
-            Order.objects.fetch_history(alice.pk, most, **({side: middle} if side else {}))
-        history, values = statements[0]
+            Order.objects.fetch_history(alice.pk, limit, **({side: middle} if side else {}))
+        select, values = statements[0]
         if connection.vendor == "sqlite":
-            cursor.execute(f"EXPLAIN QUERY PLAN {history}", values)
+            cursor.execute(f"EXPLAIN QUERY PLAN {select}", values)
             assert "USING INDEX order_history (customer_id=?" in str(cursor.fetchall())
             return
         cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
-        prepared = history.replace("%s", "$1", 1).replace("%s", "$2")
+        prepared = select.replace("%s", "$1", 1).replace("%s", "$2")
         cursor.execute(f"PREPARE history AS {prepared}")
-        asked = ", ".join(map(str, values))
-        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE history ({asked})")
+        arguments = ", ".join(map(str, values))
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE history ({arguments})")
         plans = [cursor.fetchone()[0][0]["Plan"]]
         cursor.execute("DEALLOCATE history")
     for plan in plans:
         plans += plan.get("Plans", ())
-        assert plan["Actual Rows"] <= most, plan
+        assert plan["Actual Rows"] <= limit, plan
 
 
-def test_orders_in_a_state_that_few_are_in_are_found_without_reading_the_others(as_clerk, alice):
+def test_rare_status_is_filtered_without_reading_all_orders(as_clerk, alice):
     with connection.cursor() as cursor:
-        cursor.execute(PLACED, [20_000, "alice"])
+        cursor.execute(INSERT_ORDERS, [20_000, "alice"])
         cursor.execute("ANALYZE")
     with CaptureQueriesContext(connection) as queries:
         assert ids(as_clerk.get("/api/orders/?customer=all&status=confirmed")) == []
-    (look,) = (each["sql"] for each in queries if "confirmed" in each["sql"])
+    (sql,) = (query["sql"] for query in queries if "confirmed" in query["sql"])
     with connection.cursor() as cursor:
-        plain = connection.vendor == "sqlite"
-        cursor.execute(f"{'EXPLAIN QUERY PLAN' if plain else 'EXPLAIN'} {look}")
+        is_sqlite = connection.vendor == "sqlite"
+        cursor.execute(f"{'EXPLAIN QUERY PLAN' if is_sqlite else 'EXPLAIN'} {sql}")
         assert "order_by_status" in str(cursor.fetchall())

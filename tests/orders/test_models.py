@@ -20,26 +20,26 @@ def order(alice, product):
         (OrderItem, "line_total", "-0.01", "order_item_money_not_negative"),
     ],
 )
-def test_database_refuses_what_must_never_be(order, model, field, value, constraint):
+def test_database_rejects_invalid_values(order, model, field, value, constraint):
     with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
         model.objects.update(**{field: value})
 
 
-def test_database_refuses_a_second_line_of_one_product(order, product):
+def test_database_rejects_a_second_item_of_one_product(order, product):
     with pytest.raises(IntegrityError), transaction.atomic():
         OrderItem.objects.create(
             order=order, product=product, unit_price=1, quantity=1, line_total=1
         )
 
 
-def test_database_refuses_a_second_order_of_one_key(order, alice, bob, product):
-    keyed = [factories.place(customer, {product: 1}, key="k") for customer in (alice, bob)]
-    assert len(keyed) == 2
+def test_database_rejects_a_second_order_of_one_key(order, alice, bob, product):
+    orders = [factories.place(customer, {product: 1}, key="k") for customer in (alice, bob)]
+    assert len(orders) == 2
     with pytest.raises(IntegrityError), transaction.atomic():
         Order.objects.filter(pk=order.pk).update(idempotency_key="k")
 
 
-def test_database_refuses_a_second_event_of_one_kind(order, alice):
+def test_database_rejects_a_second_event_of_one_status(order, alice):
     event = {"order": order, "status": "shipped", "at": order.created, "by": alice}
     OrderEvent.objects.create(**event)
     with pytest.raises(IntegrityError), transaction.atomic():

@@ -1,7 +1,7 @@
 """Northwind Traders' order book of 1996 to 1998, replayed over HTTP.
 
-`NORTHWIND_DIR` is the folder of its CSV files; a relative one counts from the root of the
-repository. The book's discounts are left out: a line comes to its price times its quantity.
+`NORTHWIND_DIR` is the folder of its CSV files; a relative path starts at the root of the
+repository. The book's discounts are left out: an item's total is its price times its quantity.
 """
 
 import json
@@ -24,7 +24,7 @@ PER_PAGE = 7
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"NORTHWIND_DIR: no folder {FOLDER}")
 
 
-class Line(NamedTuple):
+class Item(NamedTuple):
     product: str  # its number in the book
     unit_price: Decimal
     quantity: int
@@ -37,11 +37,11 @@ class Line(NamedTuple):
 class Order(NamedTuple):
     customer: str
     address: dict
-    lines: list[Line]
+    items: list[Item]
 
 
 def rows(name, address=""):
-    """The file's rows as dicts, NULL as "". Nothing is quoted: commas split the `address` too."""
+    """Yield the file's rows as dicts, with "" for NULL. An unquoted `address` may have commas."""
     text = (FOLDER / name).read_text(encoding="utf-8")
     header, *lines = (line.split(",") for line in text.splitlines())
     for cells in lines:
@@ -54,7 +54,7 @@ def rows(name, address=""):
 
 
 def read_customers():
-    """Profiles by customer id."""
+    """Return profiles by customer id."""
     return {
         row["customerID"]: {
             "username": row["customerID"].lower(),
@@ -63,7 +63,7 @@ def read_customers():
             "last_name": row["contactName"].partition(" ")[2],
             "contact_number": row["phone"],
             "street_1": row["address"],
-            "street_2": row["companyName"],  # an account is a person's; the firm has no field
+            "street_2": row["companyName"],  # accounts have no company field
             "city": row["city"],
             "state": row["region"],
             "postal_code": row["postalCode"],
@@ -74,7 +74,7 @@ def read_customers():
 
 
 def read_products():
-    """Products by number: with the price of the catalogue, and the stock the book ends with."""
+    """Return products by number, with their catalogue price and the stock at the book's end."""
     return {
         row["productID"]: {
             "name": row["productName"],
@@ -88,11 +88,11 @@ def read_products():
 
 
 def read_orders():
-    """Orders as they came in."""
-    lines = defaultdict(list)
+    """Yield orders in the sequence in which they came in."""
+    items = defaultdict(list)
     for row in rows("order-details.csv"):
-        line = Line(row["productID"], Decimal(row["unitPrice"]), int(row["quantity"]))
-        lines[row["orderID"]].append(line)
+        item = Item(row["productID"], Decimal(row["unitPrice"]), int(row["quantity"]))
+        items[row["orderID"]].append(item)
     for row in rows("orders.csv", "shipAddress"):
         address = {
             "name": row["shipName"],
@@ -102,7 +102,7 @@ def read_orders():
             "postal_code": row["shipPostalCode"],
             "country": row["shipCountry"],
         }
-        yield Order(row["customerID"], address, lines[row["orderID"]])
+        yield Order(row["customerID"], address, items[row["orderID"]])
 
 
 class Shop:
@@ -113,23 +113,23 @@ class Shop:
         self.connection = HTTPConnection(url.removeprefix("http://"), timeout=30)
 
     def call(self, method, path, body=None, token=None):
-        """The JSON of the answer, which must be a success."""
+        """Return the JSON of the response, which must be a success."""
         headers = {"Content-Type": "application/json"}
         if token:
             headers["Authorization"] = f"Token {token}"
         self.connection.request(method, path, body and json.dumps(body), headers)
         response = self.connection.getresponse()
-        answer = json.load(response)
-        assert response.status in (200, 201), answer
-        return answer
+        data = json.load(response)
+        assert response.status in (200, 201), data
+        return data
 
     def log_in(self, username):
-        who = {"username": username, "password": PASSWORD}
-        return self.call("POST", "/api/obtain-token/", who)["token"]
+        credentials = {"username": username, "password": PASSWORD}
+        return self.call("POST", "/api/obtain-token/", credentials)["token"]
 
-    def everything(self, path, token=None, more=""):
-        """The results on all pages of a list, following `next`; only the last may be short."""
-        path, results = f"{path}?items_per_page={PER_PAGE}{more}", []
+    def list_all(self, path, token=None, query=""):
+        """Return the results of all pages, following `next`; only the last page may be short."""
+        path, results = f"{path}?items_per_page={PER_PAGE}{query}", []
         while path:
             page = self.call("GET", path, token=token)
             assert len(page["results"]) == PER_PAGE or not page["next"]
@@ -140,7 +140,7 @@ class Shop:
 
 @pytest.fixture
 def shop(live_server, monkeypatch):
-    # The server sends head and body apart: Nagle would hold the body back 40 ms, every time.
+    # The server sends head and body separately: Nagle would delay each body by 40 ms.
     monkeypatch.setattr(WSGIRequestHandler, "disable_nagle_algorithm", True)
     shop = Shop(live_server.url)
     yield shop
@@ -149,41 +149,41 @@ def shop(live_server, monkeypatch):
 
 def register(shop, profile):
     """Open an account and return its token."""
-    answer = shop.call("POST", "/api/customers/", profile | {"password": PASSWORD})
-    assert answer == answer | profile
+    data = shop.call("POST", "/api/customers/", profile | {"password": PASSWORD})
+    assert data == data | profile
     token = shop.log_in(profile["username"])
-    assert shop.call("GET", "/api/customers/me/", token=token) == answer
+    assert shop.call("GET", "/api/customers/me/", token=token) == data
     return token
 
 
 def place(shop, order, products, token):
-    """Place the order and hold the answer against the book."""
-    lines = [(line, products[line.product]) for line in order.lines]
-    items = [{"product": product["id"], "quantity": line.quantity} for line, product in lines]
+    """Place the order and compare the response with the book."""
+    pairs = [(item, products[item.product]) for item in order.items]
+    items = [{"product": product["id"], "quantity": item.quantity} for item, product in pairs]
     body = {"items": items, "shipping_address": order.address}
-    answer = shop.call("POST", "/api/orders/", body, token)
-    assert answer["total_price"] == str(sum(line.total for line in order.lines))
-    assert answer["shipping_address"] == answer["shipping_address"] | order.address
-    assert answer["items"] == [
+    data = shop.call("POST", "/api/orders/", body, token)
+    assert data["total_price"] == str(sum(item.total for item in order.items))
+    assert data["shipping_address"] == data["shipping_address"] | order.address
+    assert data["items"] == [
         {
             "product": product["id"],
             "name": product["name"],
             "sku": product["sku"],
-            "unit_price": str(line.unit_price),
-            "quantity": line.quantity,
-            "line_total": str(line.total),
+            "unit_price": str(item.unit_price),
+            "quantity": item.quantity,
+            "line_total": str(item.total),
         }
-        for line, product in lines
+        for item, product in pairs
     ]
-    return answer
+    return data
 
 
 def test_book_is_read_whole():
     customers, orders = read_customers().values(), list(read_orders())
     assert (len(customers), len({customer["country"] for customer in customers})) == (91, 21)
     assert len(read_products()) == 77
-    assert (len(orders), sum(len(order.lines) for order in orders)) == (830, 2155)
-    assert all(len(order.lines) == len({line.product for line in order.lines}) for order in orders)
+    assert (len(orders), sum(len(order.items) for order in orders)) == (830, 2155)
+    assert all(len(order.items) == len({item.product for item in order.items}) for order in orders)
 
 
 def test_replayed_book_ends_with_its_totals_stock_and_histories(shop, clerk):
@@ -193,7 +193,7 @@ def test_replayed_book_ends_with_its_totals_stock_and_histories(shop, clerk):
 
     book, products, sold = list(read_orders()), {}, Counter()
     for order in book:
-        sold.update({line.product: line.quantity for line in order.lines})
+        sold.update({item.product: item.quantity for item in order.items})
     for number, fields in read_products().items():
         opening = fields | {"quantity_in_stock": fields["quantity_in_stock"] + sold[number]}
         products[number] = shop.call("POST", "/api/products/", opening, staff)
@@ -201,21 +201,21 @@ def test_replayed_book_ends_with_its_totals_stock_and_histories(shop, clerk):
 
     placed, histories = [], defaultdict(list)
     for order in book:
-        for line in order.lines:
-            product = products[line.product]
-            if product["price"] != str(line.unit_price):
-                path, change = f"/api/products/{product['id']}/", {"price": str(line.unit_price)}
-                products[line.product] = shop.call("PATCH", path, change, staff)
-        answer = place(shop, order, products, tokens[order.customer])
-        placed.append(answer)
-        histories[order.customer].append(answer)
-    assert sum(Decimal(answer["total_price"]) for answer in placed) == TOTAL
+        for item in order.items:
+            product = products[item.product]
+            if product["price"] != str(item.unit_price):
+                path, change = f"/api/products/{product['id']}/", {"price": str(item.unit_price)}
+                products[item.product] = shop.call("PATCH", path, change, staff)
+        data = place(shop, order, products, tokens[order.customer])
+        placed.append(data)
+        histories[order.customer].append(data)
+    assert sum(Decimal(data["total_price"]) for data in placed) == TOTAL
 
-    ends = [(row["sku"], row["quantity_in_stock"]) for row in read_products().values()]
-    catalogue = shop.everything("/api/products/")
-    assert [(row["sku"], row["quantity_in_stock"]) for row in catalogue] == ends
+    expected_stock = [(row["sku"], row["quantity_in_stock"]) for row in read_products().values()]
+    catalogue = shop.list_all("/api/products/")
+    assert [(row["sku"], row["quantity_in_stock"]) for row in catalogue] == expected_stock
 
-    as_staff = [answer | {"actions": ["confirm", "cancel"]} for answer in placed[::-1]]
-    assert shop.everything("/api/orders/", staff, "&customer=all") == as_staff
+    expected_orders = [data | {"actions": ["confirm", "cancel"]} for data in placed[::-1]]
+    assert shop.list_all("/api/orders/", staff, "&customer=all") == expected_orders
     for name, token in tokens.items():
-        assert shop.everything("/api/orders/", token) == histories[name][::-1]
+        assert shop.list_all("/api/orders/", token) == histories[name][::-1]

@@ -24,19 +24,19 @@ ADDRESS = {
 }
 
 
-def line(product, quantity):
+def order_item(product, quantity):
     return {"product": getattr(product, "pk", product), "quantity": quantity}
 
 
-def order(client, *lines, **body):
-    return client.post("/api/orders/", {"items": [line(*pair) for pair in lines], **body})
+def order(client, *pairs, **body):
+    return client.post("/api/orders/", {"items": [order_item(*pair) for pair in pairs], **body})
 
 
-def errors(answer):
-    return {error["pointer"]: error["code"] for error in answer.json()["errors"]}
+def errors(response):
+    return {error["pointer"]: error["code"] for error in response.json()["errors"]}
 
 
-def left(*products):
+def read_stock(*products):
     for product in products:
         product.refresh_from_db()
     return [product.quantity_in_stock for product in products]
@@ -52,10 +52,10 @@ def cup(db):
     return factories.products.make(name="Cup", sku="CUP", price="18.55", quantity_in_stock=7)
 
 
-def test_order_copies_what_it_was_at_that_moment(as_alice, alice, moka, cup):
-    answer = order(as_alice, (cup, 3), (moka, 1))
-    assert answer.status_code == 201
-    body = answer.json()
+def test_order_copies_names_skus_and_prices(as_alice, alice, moka, cup):
+    response = order(as_alice, (cup, 3), (moka, 1))
+    assert response.status_code == 201
+    body = response.json()
     assert body == body | {
         "status": "placed",
         "customer": alice.pk,
@@ -81,7 +81,7 @@ def test_order_copies_what_it_was_at_that_moment(as_alice, alice, moka, cup):
         "currency": "EUR",
     }
     assert body == as_alice.get(f"/api/orders/{body['id']}/").json()
-    assert left(moka, cup) == [3, 4]
+    assert read_stock(moka, cup) == [3, 4]
 
 
 def test_currency_of_the_shop_is_copied(as_alice, moka, settings):
@@ -91,7 +91,7 @@ def test_currency_of_the_shop_is_copied(as_alice, moka, settings):
     assert as_alice.get(f"/api/orders/{placed['id']}/").json()["currency"] == "NOK"
 
 
-def test_order_goes_to_the_customers_address_unless_told(as_alice, moka):
+def test_order_is_shipped_to_the_customers_address_by_default(as_alice, moka):
     assert order(as_alice, (moka, 1)).json()["shipping_address"] == {
         "name": as_alice.get("/api/customers/me/").json()["first_name"]
         + " "
@@ -106,17 +106,17 @@ def test_order_goes_to_the_customers_address_unless_told(as_alice, moka):
     }
 
 
-def test_order_goes_to_the_address_it_names(as_alice, moka):
-    answer = order(as_alice, (moka, 1), shipping_address=ADDRESS)
-    assert answer.json()["shipping_address"] == ADDRESS
+def test_order_is_shipped_to_its_shipping_address(as_alice, moka):
+    response = order(as_alice, (moka, 1), shipping_address=ADDRESS)
+    assert response.json()["shipping_address"] == ADDRESS
 
 
-def test_recipient_is_the_customer_where_the_address_names_none(as_alice, alice, moka):
+def test_recipient_is_the_customer_if_the_address_has_no_name(as_alice, alice, moka):
     address = {"street_1": "Rua das Flores 21", "city": "Porto", "country": "Portugal"}
     alice.contact_number = "+45 86 55 01 02"
     alice.save()
-    sent_to = order(as_alice, (moka, 1), shipping_address=address).json()["shipping_address"]
-    assert sent_to == {
+    result = order(as_alice, (moka, 1), shipping_address=address).json()["shipping_address"]
+    assert result == {
         "name": alice.get_full_name(),
         "contact_number": "+45 86 55 01 02",
         "street_2": "",
@@ -126,26 +126,26 @@ def test_recipient_is_the_customer_where_the_address_names_none(as_alice, alice,
     }
 
 
-def test_order_that_could_go_nowhere_is_refused(as_alice, alice, moka):
+def test_order_without_an_address_is_rejected(as_alice, alice, moka):
     alice.street_1 = alice.country = ""
     alice.save()
-    answer = order(as_alice, (moka, 1))
-    assert errors(answer) == {"/shipping_address": "required"}
-    assert "street_1, country" in answer.json()["detail"]
-    assert left(moka) == [4]
+    response = order(as_alice, (moka, 1))
+    assert errors(response) == {"/shipping_address": "required"}
+    assert "street_1, country" in response.json()["detail"]
+    assert read_stock(moka) == [4]
 
 
 def test_last_pieces_are_sold_and_no_more(as_alice, as_bob, moka):
     assert order(as_alice, (moka, 4)).status_code == 201
     assert order(as_bob, (moka, 1)).status_code == 409
-    assert left(moka) == [0]
+    assert read_stock(moka) == [0]
 
 
-def test_one_short_line_refuses_the_whole_order(as_alice, moka, cup):
-    answer = order(as_alice, (cup, 7), (moka, 5))
-    assert (answer.status_code, answer.json()["code"]) == (409, "out_of_stock")
-    assert answer.json()["detail"] == "1 of 2 items cannot be supplied."
-    assert answer.json()["errors"] == [
+def test_one_short_item_rejects_the_whole_order(as_alice, moka, cup):
+    response = order(as_alice, (cup, 7), (moka, 5))
+    assert (response.status_code, response.json()["code"]) == (409, "out_of_stock")
+    assert response.json()["detail"] == "1 of 2 items cannot be supplied."
+    assert response.json()["errors"] == [
         {
             "pointer": "/items/1/quantity",
             "code": "out_of_stock",
@@ -156,105 +156,107 @@ def test_one_short_line_refuses_the_whole_order(as_alice, moka, cup):
             "unit_price": "34.90",
         }
     ]
-    assert answer.json()["suggested_items"] == [line(cup, 7), line(moka, 4)]
-    assert left(moka, cup) == [4, 7]
+    assert response.json()["suggested_items"] == [order_item(cup, 7), order_item(moka, 4)]
+    assert read_stock(moka, cup) == [4, 7]
     assert not Order.objects.exists()
 
 
-def test_every_short_line_is_told(as_alice, moka, cup):
+def test_every_short_item_is_reported(as_alice, moka, cup):
     cup.update_fields(is_active=False)
-    answer = order(as_alice, (cup, 1), (moka, 5))
-    assert answer.json()["detail"] == "None of the 2 items can be supplied."
+    response = order(as_alice, (cup, 1), (moka, 5))
+    assert response.json()["detail"] == "None of the 2 items can be supplied."
     assert order(as_alice, (moka, 5)).json()["detail"] == "The item cannot be supplied."
-    assert {error["pointer"]: error["detail"] for error in answer.json()["errors"]} == {
+    assert {error["pointer"]: error["detail"] for error in response.json()["errors"]} == {
         "/items/0/quantity": "Cup: no longer for sale.",
         "/items/1/quantity": "Moka: only 4 left.",
     }
 
 
-def test_suggested_items_can_be_posted_as_they_stand(as_alice, moka, cup):
-    answer = order(as_alice, (moka, 3), (cup, 8), (moka, 3))
-    again = as_alice.post("/api/orders/", {"items": answer.json()["suggested_items"]})
-    assert again.status_code == 201
-    assert left(moka, cup) == [0, 0]
+def test_suggested_items_can_be_posted_unchanged(as_alice, moka, cup):
+    response = order(as_alice, (moka, 3), (cup, 8), (moka, 3))
+    retry = as_alice.post("/api/orders/", {"items": response.json()["suggested_items"]})
+    assert retry.status_code == 201
+    assert read_stock(moka, cup) == [0, 0]
 
 
-def test_lines_with_nothing_left_are_not_suggested(as_alice, moka, cup):
+def test_items_with_nothing_left_are_not_suggested(as_alice, moka, cup):
     cup.update_fields(is_active=False)
-    assert order(as_alice, (cup, 1), (moka, 5)).json()["suggested_items"] == [line(moka, 4)]
+    assert order(as_alice, (cup, 1), (moka, 5)).json()["suggested_items"] == [order_item(moka, 4)]
     assert order(as_alice, (cup, 1)).json()["suggested_items"] == []
 
 
-def test_total_that_was_expected_is_no_obstacle(as_alice, moka):
+def test_matching_expected_total_is_accepted(as_alice, moka):
     for expected in ("34.90", "34.9"):
         assert order(as_alice, (moka, 1), expected_total=expected).status_code == 201
 
 
-def test_another_total_refuses_the_order_and_tells_todays_prices(as_alice, moka, cup):
-    answer = order(as_alice, (moka, 1), (cup, 2), expected_total="70.00")
-    assert (answer.status_code, answer.json()["code"]) == (409, "price_changed")
-    assert answer.json()["total_price"] == "72.00"
-    assert [(i["sku"], i["unit_price"], i["line_total"]) for i in answer.json()["items"]] == [
+def test_different_expected_total_rejects_the_order_and_shows_current_prices(as_alice, moka, cup):
+    response = order(as_alice, (moka, 1), (cup, 2), expected_total="70.00")
+    assert (response.status_code, response.json()["code"]) == (409, "price_changed")
+    assert response.json()["total_price"] == "72.00"
+    assert [
+        (item["sku"], item["unit_price"], item["line_total"]) for item in response.json()["items"]
+    ] == [
         ("MOK", "34.90", "34.90"),
         ("CUP", "18.55", "37.10"),
     ]
-    assert left(moka, cup) == [4, 7]
+    assert read_stock(moka, cup) == [4, 7]
 
 
 @pytest.mark.parametrize("total", [None, "", "much", "NaN", "1.234", [], "1e20", 34.9, "３4.9"])
-def test_expected_total_that_is_none_is_pointed_at(as_alice, moka, total):
+def test_invalid_expected_total_is_pointed_at(as_alice, moka, total):
     assert "/expected_total" in errors(order(as_alice, (moka, 1), expected_total=total))
 
 
-def test_ids_of_no_product_are_told_and_nothing_is_taken(as_alice, moka):
-    answer = order(as_alice, (987654321, 1), (moka, 1), (2**63 - 1, 1))
-    assert answer.status_code == 400
-    assert errors(answer) == {
+def test_unknown_products_are_reported_and_no_stock_is_taken(as_alice, moka):
+    response = order(as_alice, (987654321, 1), (moka, 1), (2**63 - 1, 1))
+    assert response.status_code == 400
+    assert errors(response) == {
         "/items/0/product": "does_not_exist",
         "/items/2/product": "does_not_exist",
     }
-    assert left(moka) == [4]
+    assert read_stock(moka) == [4]
 
 
-def test_number_beyond_those_of_the_database_is_refused_in_words(alice, moka):
-    """Though no request gets that far with one."""
+def test_numbers_too_large_for_the_database_raise_the_usual_errors(alice, moka):
+    """Although no request with such a number gets that far."""
     with pytest.raises(UnknownProducts):
         Order.objects.place(customer=alice, quantities={2**63: 1})
     with pytest.raises(OutOfStock):
         factories.place(alice, {moka: 2**63})
-    assert left(moka) == [4]
+    assert read_stock(moka) == [4]
 
 
-def test_lines_of_one_product_are_merged(as_alice, moka, cup):
+def test_items_of_one_product_are_merged(as_alice, moka, cup):
     placed = order(as_alice, (moka, 1), (cup, 1), (moka, 2)).json()
     assert [(item["sku"], item["quantity"]) for item in placed["items"]] == [("MOK", 3), ("CUP", 1)]
-    assert left(moka, cup) == [1, 6]
+    assert read_stock(moka, cup) == [1, 6]
 
 
-def test_shortage_of_merged_lines_points_at_the_first(as_alice, moka, cup):
-    answer = order(as_alice, (cup, 1), (moka, 3), (moka, 3))
-    assert errors(answer) == {"/items/1/quantity": "out_of_stock"}
+def test_shortage_of_merged_items_points_at_the_first(as_alice, moka, cup):
+    response = order(as_alice, (cup, 1), (moka, 3), (moka, 3))
+    assert errors(response) == {"/items/1/quantity": "out_of_stock"}
 
 
-def test_merged_lines_are_bounded_like_one(as_alice, cup):
-    answer = order(as_alice, (cup, 9_999), (cup, 2))
-    assert errors(answer) == {"/items/1/quantity": "max_value"}
+def test_merged_items_have_the_limit_of_one(as_alice, cup):
+    response = order(as_alice, (cup, 9_999), (cup, 2))
+    assert errors(response) == {"/items/1/quantity": "max_value"}
 
 
-def test_total_that_would_not_fit_is_refused_before_anything_is_written(as_alice):
-    dear = factories.products.make(
+def test_total_that_is_too_large_is_rejected_before_anything_is_written(as_alice):
+    expensive = factories.products.make(
         price="9999999999.99", quantity_in_stock=10_000, _quantity=2, _bulk_create=True
     )
-    answer = order(as_alice, (dear[0], 1_000), (dear[1], 1))
-    assert errors(answer) == {"/items": "max_value"}
-    assert left(*dear) == [10_000, 10_000]
+    response = order(as_alice, (expensive[0], 1_000), (expensive[1], 1))
+    assert errors(response) == {"/items": "max_value"}
+    assert read_stock(*expensive) == [10_000, 10_000]
     assert not Order.objects.exists()
 
 
-def test_largest_total_is_kept_to_the_cent(as_alice):
-    dear = factories.products.make(price="9999999999.99", quantity_in_stock=10_000)
+def test_largest_total_is_stored_to_the_cent(as_alice):
+    expensive = factories.products.make(price="9999999999.99", quantity_in_stock=10_000)
     rest = factories.products.make(price=MAX_TOTAL - Decimal("9999999999.99") * 1000)
-    placed = order(as_alice, (dear, 1_000), (rest, 1)).json()
+    placed = order(as_alice, (expensive, 1_000), (rest, 1)).json()
     assert placed["total_price"] == "9999999999999.99"
     assert as_alice.get(f"/api/orders/{placed['id']}/").json() == placed
 
@@ -269,29 +271,29 @@ def test_largest_total_is_kept_to_the_cent(as_alice):
         ([7], "/items/0", "invalid"),
         ([[]], "/items/0", "invalid"),
         ([{}], "/items/0/product", "required"),
-        ([line(1, 1)] * 101, "/items", "max_length"),
-        ([line(1, 0)], "/items/0/quantity", "min_value"),
-        ([line(1, -1)], "/items/0/quantity", "min_value"),
-        ([line(1, 10_001)], "/items/0/quantity", "max_value"),
-        ([line(1, 10**30)], "/items/0/quantity", "max_value"),
-        ([line(1, 1.9)], "/items/0/quantity", "invalid"),
-        ([line(1, 1.0)], "/items/0/quantity", "invalid"),
-        ([line(1, True)], "/items/0/quantity", "invalid"),
-        ([line(1, None)], "/items/0/quantity", "null"),
-        ([line(1, "1")], "/items/0/quantity", "invalid"),
-        ([line(1, "5_0")], "/items/0/quantity", "invalid"),
-        ([line(1, "５")], "/items/0/quantity", "invalid"),
-        ([line(1, [1])], "/items/0/quantity", "invalid"),
-        ([line("1", 1)], "/items/0/product", "invalid"),
-        ([line(0, 1)], "/items/0/product", "min_value"),
-        ([line(2**63, 1)], "/items/0/product", "max_value"),
-        ([line(1, 1), line(1, 0)], "/items/1/quantity", "min_value"),
+        ([order_item(1, 1)] * 101, "/items", "max_length"),
+        ([order_item(1, 0)], "/items/0/quantity", "min_value"),
+        ([order_item(1, -1)], "/items/0/quantity", "min_value"),
+        ([order_item(1, 10_001)], "/items/0/quantity", "max_value"),
+        ([order_item(1, 10**30)], "/items/0/quantity", "max_value"),
+        ([order_item(1, 1.9)], "/items/0/quantity", "invalid"),
+        ([order_item(1, 1.0)], "/items/0/quantity", "invalid"),
+        ([order_item(1, True)], "/items/0/quantity", "invalid"),
+        ([order_item(1, None)], "/items/0/quantity", "null"),
+        ([order_item(1, "1")], "/items/0/quantity", "invalid"),
+        ([order_item(1, "5_0")], "/items/0/quantity", "invalid"),
+        ([order_item(1, "５")], "/items/0/quantity", "invalid"),
+        ([order_item(1, [1])], "/items/0/quantity", "invalid"),
+        ([order_item("1", 1)], "/items/0/product", "invalid"),
+        ([order_item(0, 1)], "/items/0/product", "min_value"),
+        ([order_item(2**63, 1)], "/items/0/product", "max_value"),
+        ([order_item(1, 1), order_item(1, 0)], "/items/1/quantity", "min_value"),
     ],
 )
-def test_malformed_line_is_pointed_at(as_alice, items, pointer, code):
-    answer = as_alice.post("/api/orders/", {"items": items})
-    assert answer.status_code == 400
-    assert errors(answer)[pointer] == code
+def test_malformed_item_is_pointed_at(as_alice, items, pointer, code):
+    response = as_alice.post("/api/orders/", {"items": items})
+    assert response.status_code == 400
+    assert errors(response)[pointer] == code
 
 
 @pytest.mark.parametrize(
@@ -313,9 +315,9 @@ def test_malformed_line_is_pointed_at(as_alice, items, pointer, code):
         (b"items=1", "parse_error"),
     ],
 )
-def test_malformed_body_is_refused(as_alice, body, code):
-    answer = as_alice.post("/api/orders/", body, content_type="application/json")
-    assert (answer.status_code, answer.json()["code"]) == (400, code)
+def test_malformed_body_is_rejected(as_alice, body, code):
+    response = as_alice.post("/api/orders/", body, content_type="application/json")
+    assert (response.status_code, response.json()["code"]) == (400, code)
 
 
 @pytest.mark.parametrize(
@@ -327,18 +329,18 @@ def test_malformed_body_is_refused(as_alice, body, code):
         ({"name": "a\0b"}, "/shipping_address/name", "null_characters_not_allowed"),
     ],
 )
-def test_bad_address_is_pointed_at(as_alice, moka, changes, pointer, code):
-    answer = order(as_alice, (moka, 1), shipping_address=ADDRESS | changes)
-    assert errors(answer) == {pointer: code}
-    assert left(moka) == [4]
+def test_invalid_address_field_is_pointed_at(as_alice, moka, changes, pointer, code):
+    response = order(as_alice, (moka, 1), shipping_address=ADDRESS | changes)
+    assert errors(response) == {pointer: code}
+    assert read_stock(moka) == [4]
 
 
 @pytest.mark.parametrize("address", [None, [], "at home", {}])
-def test_address_that_is_none_is_refused(as_alice, moka, address):
+def test_invalid_address_is_rejected(as_alice, moka, address):
     assert order(as_alice, (moka, 1), shipping_address=address).status_code == 400
 
 
-def test_what_the_shop_sets_is_not_the_clients_to_set(as_alice, bob, moka):
+def test_client_cannot_set_read_only_fields(as_alice, bob, moka):
     placed = order(
         as_alice,
         (moka, 1),
@@ -359,7 +361,7 @@ def test_order_of_a_free_product_costs_nothing(as_alice):
     assert order(as_alice, (sample, 2)).json()["total_price"] == "0.00"
 
 
-def test_number_of_queries_does_not_grow_with_the_lines(as_alice):
+def test_number_of_queries_does_not_grow_with_the_items(as_alice):
     counts = []
     for products in (factories.products.make(_quantity=1), factories.products.make(_quantity=100)):
         with CaptureQueriesContext(connection) as queries:
@@ -369,8 +371,8 @@ def test_number_of_queries_does_not_grow_with_the_lines(as_alice):
 
 
 @contextmanager
-def changed(change, undo):
-    """For a while the database is what the statement `change` makes of it."""
+def temporary_change(change, undo):
+    """Change the database by the statement `change`, and undo it afterwards."""
     with connection.cursor() as cursor:
         cursor.execute(change)
         try:
@@ -379,32 +381,32 @@ def changed(change, undo):
             cursor.execute(undo)
 
 
-def lines_refused():
-    """The database refuses all lines, after the stock was taken and the order written."""
-    lines = OrderItem._meta.db_table
+def reject_order_items():
+    """Make the database reject all order items, after stock was taken and the order written."""
+    table = OrderItem._meta.db_table
     statements = {
         "postgresql": (
-            f"ALTER TABLE {lines} ADD CONSTRAINT refused CHECK (false) NOT VALID",
-            f"ALTER TABLE {lines} DROP CONSTRAINT refused",
+            f"ALTER TABLE {table} ADD CONSTRAINT refused CHECK (false) NOT VALID",
+            f"ALTER TABLE {table} DROP CONSTRAINT refused",
         ),
         "sqlite": (
-            f"CREATE TRIGGER refused BEFORE INSERT ON {lines}"
+            f"CREATE TRIGGER refused BEFORE INSERT ON {table}"
             " BEGIN SELECT RAISE(ABORT, 'refused'); END",
             "DROP TRIGGER refused",
         ),
     }
-    return changed(*statements[connection.vendor])
+    return temporary_change(*statements[connection.vendor])
 
 
 def test_failure_half_way_leaves_nothing_behind(transactional_db, as_alice, moka):
-    with lines_refused():
+    with reject_order_items():
         assert order(as_alice, (moka, 1)).status_code == 409
-        assert left(moka) == [4]
+        assert read_stock(moka) == [4]
         assert not Order.objects.exists()
     assert order(as_alice, (moka, 1)).status_code == 201
 
 
-def test_lines_are_told_as_they_were_sent(as_alice, moka, cup):
+def test_items_are_returned_in_the_order_they_were_sent(as_alice, moka, cup):
     placed = order(as_alice, (cup, 1), (moka, 1)).json()
     assert [item["sku"] for item in placed["items"]] == ["CUP", "MOK"]
     assert as_alice.get(f"/api/orders/{placed['id']}/").json() == placed
@@ -419,23 +421,23 @@ def test_stock_is_taken_in_one_statement(as_alice, moka, cup, body):
 
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no locks of rows.")
 def test_products_are_locked_in_the_order_of_their_ids(transactional_db, alice):
-    """Also if one is short: else two orders could each wait for what the other holds."""
+    """Even if one is short: otherwise two orders could deadlock."""
     first, short, last = factories.products.make(quantity_in_stock=1, _quantity=3)
 
-    def refused():
+    def place_short_order():
         try:
             with pytest.raises(OutOfStock):
                 factories.place(alice, {last: 1, short: 5, first: 1})
         finally:
             connection.close()
 
-    with ThreadPoolExecutor(1) as thread:
+    with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
             Product.objects.select_for_update().get(pk=short.pk)
-            waiting = thread.submit(refused)
+            future = pool.submit(place_short_order)
             time.sleep(0.5)
-            # It holds the first, waits for the one that is short, and has not come to the last.
-            locked = Product.objects.select_for_update(skip_locked=True)
-            assert not locked.filter(pk=first.pk).exists()
-            assert locked.filter(pk=last.pk).exists()
-        waiting.result(timeout=10)
+            # It has locked the first, waits for the short one, and has not reached the last.
+            unlocked = Product.objects.select_for_update(skip_locked=True)
+            assert not unlocked.filter(pk=first.pk).exists()
+            assert unlocked.filter(pk=last.pk).exists()
+        future.result(timeout=10)

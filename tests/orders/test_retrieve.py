@@ -9,11 +9,11 @@ def path(alice, product):
 
 
 def test_customer_reads_their_order(as_alice, path):
-    answer = as_alice.get(path).json()
-    assert (answer["status"], answer["total_price"]) == ("placed", "25.00")
+    data = as_alice.get(path).json()
+    assert (data["status"], data["total_price"]) == ("placed", "25.00")
 
 
-def test_another_customers_order_is_not_found(as_bob, path):
+def test_another_customers_order_returns_404(as_bob, path):
     assert as_bob.get(path).status_code == 404
 
 
@@ -22,7 +22,7 @@ def test_staff_read_any_order(as_clerk, path):
 
 
 @pytest.mark.parametrize("method", ["put", "patch", "delete"])
-def test_order_is_a_record(as_clerk, path, method):
-    answer = getattr(as_clerk, method)(path, {"status": "cancelled"})
-    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
-    assert "GET" in answer["Allow"]
+def test_order_cannot_be_changed_or_deleted(as_clerk, path, method):
+    response = getattr(as_clerk, method)(path, {"status": "cancelled"})
+    assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")
+    assert "GET" in response["Allow"]

@@ -24,7 +24,7 @@ def seed(*, products=40, customers=5, orders=60, **options):
 
 
 def rows():
-    """All that the seed wrote, but for the tokens, which are random."""
+    """Return all rows that the seed wrote, except the tokens, which are random."""
     return [
         list(queryset.order_by("pk").values())
         for queryset in (Product.objects, Customer.objects, Order.objects)
@@ -39,7 +39,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_numbers_are_those_asked_for():
+def test_numbers_match_the_options():
     assert seed() == "5 customers\n40 products\n60 orders\n"
 
     assert Product.objects.count() == 40
@@ -48,35 +48,39 @@ def test_numbers_are_those_asked_for():
     assert {order.items.count() for order in Order.objects.all()} == {3}
 
 
-def test_terminal_gets_a_bar_that_fills():
+def test_terminal_shows_a_progress_bar():
     out = Terminal()
     call_command("seed_shop", products=3, customers=1, orders=0, stdout=out)
 
     assert out.getvalue().endswith(f"\r[{'#' * 30}] 3 of 3 products\n")
 
 
-def test_books_are_clean():
+def test_stock_ledger_and_totals_add_up():
     seed()
 
     call_command("verify_stock")
     for order in Order.objects.prefetch_related("items", "events"):
-        lines = order.items.all()
-        assert all(line.line_total == line.unit_price * line.quantity for line in lines)
-        assert order.total_price == sum(line.line_total for line in lines)
+        items = order.items.all()
+        assert all(item.line_total == item.unit_price * item.quantity for item in items)
+        assert order.total_price == sum(item.line_total for item in items)
 
 
-def test_orders_went_the_way_that_orders_go():
+def test_orders_follow_legal_transitions():
     seed()
 
     for order in Order.objects.prefetch_related("items", "events"):
         events = order.event_list
         statuses = [event.status for event in events]
         assert (statuses[0], statuses[-1]) == ("placed", order.status)
-        for before, event in zip(events, events[1:], strict=False):
-            (move,) = [move for move in TRANSITIONS.values() if move.target == event.status]
-            assert before.status in move.sources
-            assert before.at < event.at
-            assert event.by.is_staff or not move.staff_only
+        for previous, event in zip(events, events[1:], strict=False):
+            (transition,) = [
+                transition
+                for transition in TRANSITIONS.values()
+                if transition.target == event.status
+            ]
+            assert previous.status in transition.sources
+            assert previous.at < event.at
+            assert event.by.is_staff or not transition.staff_only
         assert (order.created, order.modified) == (events[0].at, events[-1].at)
         assert order.shipping_address == order.customer.postal_address()
     assert Order.objects.values("status").distinct().count() > 2
@@ -102,7 +106,7 @@ def test_history_ends_today():
     assert joined <= Order.objects.earliest("created").created
 
 
-def test_tokens_open_the_accounts_and_are_not_known_beforehand(api):
+def test_tokens_work_and_cannot_be_predicted(api):
     seed()
     customer = Customer.objects.filter(is_staff=False).first()
     token = customer.auth_token.key
@@ -114,13 +118,13 @@ def test_tokens_open_the_accounts_and_are_not_known_beforehand(api):
     assert not Customer.objects.filter(auth_token__key=token).exclude(pk=customer.pk).exists()
 
 
-def test_no_password_opens_them():
+def test_accounts_have_no_usable_password():
     seed()
 
     assert not any(customer.has_usable_password() for customer in Customer.objects.all())
 
 
-def test_shop_with_orders_is_left_alone(alice):
+def test_shop_with_orders_is_not_changed(alice):
     product = factories.products.make()
     factories.place(alice, {product: 1})
 
@@ -129,7 +133,7 @@ def test_shop_with_orders_is_left_alone(alice):
     assert Product.objects.count() == 1
 
 
-def test_add_leaves_what_is_there_as_it_is(alice):
+def test_add_keeps_existing_rows(alice):
     product = factories.products.make()
     order = factories.place(alice, {product: 1})
     seed(add=True)
@@ -141,7 +145,7 @@ def test_add_leaves_what_is_there_as_it_is(alice):
     assert not find_discrepancies().exists()
 
 
-def test_what_is_written_afterwards_follows(db):
+def test_later_rows_get_the_next_ids(db):
     seed()
     alice = factories.customers.make()
     product = factories.products.make()
@@ -154,7 +158,7 @@ def test_what_is_written_afterwards_follows(db):
 @pytest.mark.parametrize(
     "numbers", [{"products": 2}, {"customers": 0}, {"orders": -1}], ids=lambda numbers: str(numbers)
 )
-def test_numbers_that_make_no_orders_are_refused(numbers):
+def test_numbers_that_allow_no_orders_are_rejected(numbers):
     with pytest.raises(CommandError):
         seed(**numbers)
     assert not Product.objects.exists()

@@ -1,4 +1,4 @@
-"""Every move, from every state, by every role."""
+"""Every transition, from every status, by every role."""
 
 import pytest
 
@@ -26,65 +26,65 @@ LEGAL = {
 def order_in(alice, clerk, product):
     def order_in(status):
         order = factories.place(alice, {product: 3})
-        for move in PATHS[status]:
-            getattr(order, move)(by=clerk)
+        for transition in PATHS[status]:
+            getattr(order, transition)(by=clerk)
         assert order.status == status
         return order
 
     return order_in
 
 
-def post(client, order, move, **body):
-    return client.post(f"/api/orders/{order.pk}/{move}/", body)
+def post(client, order, transition, **body):
+    return client.post(f"/api/orders/{order.pk}/{transition}/", body)
 
 
-@pytest.mark.parametrize("move", TRANSITIONS)
+@pytest.mark.parametrize("transition", TRANSITIONS)
 @pytest.mark.parametrize("status", PATHS)
-def test_staff_make_the_legal_moves_and_no_other(as_clerk, order_in, status, move):
+def test_staff_make_legal_transitions_only(as_clerk, order_in, status, transition):
     order = order_in(status)
-    answer = post(as_clerk, order, move)
+    response = post(as_clerk, order, transition)
     order.refresh_from_db()
-    if (status, move) in LEGAL:
-        assert answer.status_code == 200
-        assert answer.json()["status"] == order.status == LEGAL[status, move]
-    elif (status, move) == ("cancelled", "cancel"):
-        assert (answer.status_code, order.status) == (200, "cancelled")
+    if (status, transition) in LEGAL:
+        assert response.status_code == 200
+        assert response.json()["status"] == order.status == LEGAL[status, transition]
+    elif (status, transition) == ("cancelled", "cancel"):
+        assert (response.status_code, order.status) == (200, "cancelled")
     else:
-        assert (answer.status_code, answer.json()["code"]) == (409, "illegal_transition")
+        assert (response.status_code, response.json()["code"]) == (409, "illegal_transition")
         assert order.status == status
 
 
 @pytest.mark.parametrize("status", PATHS)
-def test_owner_cancels_until_it_is_shipped(as_alice, order_in, status):
+def test_owner_can_cancel_until_the_order_is_shipped(as_alice, order_in, status):
     order = order_in(status)
     expected = 409 if status in ("shipped", "delivered") else 200
     assert post(as_alice, order, "cancel").status_code == expected
 
 
-@pytest.mark.parametrize("move", ["confirm", "ship", "deliver"])
+@pytest.mark.parametrize("transition", ["confirm", "ship", "deliver"])
 @pytest.mark.parametrize("status", PATHS)
-def test_owner_makes_no_move_of_the_staff(as_alice, order_in, status, move):
+def test_owner_cannot_make_staff_transitions(as_alice, order_in, status, transition):
     order = order_in(status)
-    answer = post(as_alice, order, move)
-    assert (answer.status_code, answer.json()["code"]) == (403, "permission_denied")
+    response = post(as_alice, order, transition)
+    assert (response.status_code, response.json()["code"]) == (403, "permission_denied")
     order.refresh_from_db()
     assert order.status == status
 
 
-@pytest.mark.parametrize("move", TRANSITIONS)
-def test_stranger_finds_no_order_to_move(as_bob, order_in, move):
+@pytest.mark.parametrize("transition", TRANSITIONS)
+def test_another_customer_gets_a_404(as_bob, order_in, transition):
     order = order_in("placed")
-    assert post(as_bob, order, move).status_code == 404
+    assert post(as_bob, order, transition).status_code == 404
 
 
-@pytest.mark.parametrize("move", TRANSITIONS)
-def test_stranger_is_refused_below_the_api_too(bob, order_in, move):
+@pytest.mark.parametrize("transition", TRANSITIONS)
+def test_another_customer_is_rejected_below_the_api_too(bob, order_in, transition):
     with pytest.raises(TransitionNotAllowed):
-        getattr(order_in("placed"), move)(by=bob)
+        getattr(order_in("placed"), transition)(by=bob)
 
 
 @pytest.mark.parametrize(
-    ("status", "of_staff", "of_owner"),
+    ("status", "staff_actions", "owner_actions"),
     [
         ("placed", ["confirm", "cancel"], ["cancel"]),
         ("confirmed", ["ship", "cancel"], ["cancel"]),
@@ -93,35 +93,37 @@ def test_stranger_is_refused_below_the_api_too(bob, order_in, move):
         ("cancelled", [], []),
     ],
 )
-def test_actions_are_the_moves_that_would_succeed(
-    as_alice, as_clerk, order_in, status, of_staff, of_owner
+def test_actions_are_the_transitions_that_would_succeed(
+    as_alice, as_clerk, order_in, status, staff_actions, owner_actions
 ):
     path = f"/api/orders/{order_in(status).pk}/"
-    assert as_clerk.get(path).json()["actions"] == of_staff
-    assert as_alice.get(path).json()["actions"] == of_owner
+    assert as_clerk.get(path).json()["actions"] == staff_actions
+    assert as_alice.get(path).json()["actions"] == owner_actions
 
 
-def test_every_move_is_an_event_with_who_when_and_why(as_alice, as_clerk, alice, clerk, product):
+def test_every_transition_is_an_event_with_user_time_and_note(
+    as_alice, as_clerk, alice, clerk, product
+):
     items = [{"product": product.pk, "quantity": 1}]
     order = Order(pk=as_alice.post("/api/orders/", {"items": items}).json()["id"])
     post(as_clerk, order, "confirm")
-    told = post(as_clerk, order, "ship", note="Parcel 00370712345").json()
-    assert [(event["status"], event["by"], event["note"]) for event in told["events"]] == [
+    data = post(as_clerk, order, "ship", note="Parcel 00370712345").json()
+    assert [(event["status"], event["by"], event["note"]) for event in data["events"]] == [
         ("placed", alice.pk, ""),
         ("confirmed", clerk.pk, ""),
         ("shipped", clerk.pk, "Parcel 00370712345"),
     ]
-    assert told["events"][0]["at"] == told["created"]
-    assert told["events"][-1]["at"] == told["modified"]
+    assert data["events"][0]["at"] == data["created"]
+    assert data["events"][-1]["at"] == data["modified"]
 
 
-def test_refused_move_leaves_no_event(as_clerk, order_in):
+def test_rejected_transition_leaves_no_event(as_clerk, order_in):
     order = order_in("placed")
     post(as_clerk, order, "ship")
     assert not order.events.exists()
 
 
-def test_cancelling_puts_the_stock_back_once(as_alice, as_clerk, order_in, product):
+def test_cancelling_restocks_once(as_alice, as_clerk, order_in, product):
     order = order_in("confirmed")
     for client in (as_alice, as_alice, as_clerk):
         assert post(client, order, "cancel").json()["status"] == "cancelled"
@@ -130,7 +132,7 @@ def test_cancelling_puts_the_stock_back_once(as_alice, as_clerk, order_in, produ
     assert order.events.filter(status=Status.CANCELLED).count() == 1
 
 
-def test_stock_of_a_retired_product_comes_back_too(as_alice, order_in, product):
+def test_cancelling_restocks_a_retired_product_too(as_alice, order_in, product):
     order = order_in("placed")
     product.update_fields(is_active=False)
     assert post(as_alice, order, "cancel").status_code == 200
@@ -138,24 +140,24 @@ def test_stock_of_a_retired_product_comes_back_too(as_alice, order_in, product):
     assert (product.quantity_in_stock, product.is_active) == (100, False)
 
 
-def test_move_on_an_order_read_earlier_sees_what_became_of_it(order_in, clerk):
+def test_transition_of_a_stale_order_sees_its_current_status(order_in, clerk):
     order = order_in("placed")
     stale = Order.objects.get(pk=order.pk)
     order.cancel(by=clerk)
-    with pytest.raises(IllegalTransition) as told:
+    with pytest.raises(IllegalTransition) as exc_info:
         stale.confirm(by=clerk)
-    assert told.value.status == stale.status == "cancelled"
+    assert exc_info.value.status == stale.status == "cancelled"
 
 
 @pytest.mark.parametrize("note", ["x" * 501, None, 7.5e400, ["a"], "a\0b"])
 def test_bad_note_is_pointed_at(as_alice, order_in, note):
     order = order_in("placed")
     if note == float("inf"):
-        answer = as_alice.post(
+        response = as_alice.post(
             f"/api/orders/{order.pk}/cancel/", b'{"note": [1e999]}', content_type="application/json"
         )
     else:
-        answer = post(as_alice, order, "cancel", note=note)
-    assert answer.json()["errors"][0]["pointer"] == "/note"
+        response = post(as_alice, order, "cancel", note=note)
+    assert response.json()["errors"][0]["pointer"] == "/note"
     order.refresh_from_db()
     assert order.status == "placed"

@@ -1,9 +1,9 @@
-"""The shop without the lock under which the open orders of a customer are counted.
+"""The shop without the lock that protects the count of a customer's open orders.
 
-For the negative control of test_limits. All else is the shop.
+For the negative control in test_limits. Everything else is the shop.
 """
 
-from shopply.wsgi import application  # noqa: F401  (what the server runs; it also sets Django up)
+from shopply.wsgi import application  # noqa: F401  (the server runs it; it also sets Django up)
 
 # isort: split
 from customers.models import Customer

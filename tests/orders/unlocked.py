@@ -1,9 +1,9 @@
-"""The shop without the lock on the customer's row under which an order is written.
+"""The shop without the lock on the customer's row while an order is written.
 
-For the negative control of test_closing. All else is the shop.
+For the negative control in test_closing. Everything else is the shop.
 """
 
-from shopply.wsgi import application  # noqa: F401  (what the server runs; it also sets Django up)
+from shopply.wsgi import application  # noqa: F401  (the server runs it; it also sets Django up)
 
 # isort: split
 from orders import sql

@@ -1,6 +1,6 @@
-"""The shop with a cache that minds no writes, for the negative control."""
+"""The shop with a cache that ignores writes, as a negative control."""
 
-from shopply.wsgi import application  # noqa: F401  (what the server runs; it also sets Django up)
+from shopply.wsgi import application  # noqa: F401  (run by the server; it also sets Django up)
 
 # isort: split
 from products import cache

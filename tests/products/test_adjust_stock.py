@@ -10,8 +10,8 @@ def moka(db):
     return factories.products.make(name="Moka", quantity_in_stock=4)
 
 
-def adjust(client, product, delta, reason="delivery", **more):
-    body = {"delta": delta, "reason": reason, **more}
+def adjust(client, product, delta, reason="delivery", **fields):
+    body = {"delta": delta, "reason": reason, **fields}
     return client.post(f"/api/products/{product.pk}/adjust-stock/", body)
 
 
@@ -19,10 +19,10 @@ def stock(product):
     return Product.objects.get(pk=product.pk).quantity_in_stock
 
 
-def test_delivery_is_booked_with_who_and_why(as_clerk, clerk, moka):
-    answer = adjust(as_clerk, moka, 12, note="Van, 7 o'clock")
-    assert answer.status_code == 201
-    assert answer.json() == answer.json() | {
+def test_adjustment_is_stored_with_its_actor_and_reason(as_clerk, clerk, moka):
+    response = adjust(as_clerk, moka, 12, note="Van, 7 o'clock")
+    assert response.status_code == 201
+    assert response.json() == response.json() | {
         "delta": 12,
         "reason": "delivery",
         "note": "Van, 7 o'clock",
@@ -35,8 +35,8 @@ def test_delivery_is_booked_with_who_and_why(as_clerk, clerk, moka):
 def test_opening_stock_is_the_first_adjustment(as_clerk, clerk):
     body = {"name": "Cup", "sku": "C", "price": "3.00", "quantity_in_stock": 7}
     as_clerk.post("/api/products/", body)
-    booked = StockAdjustment.objects.get()
-    assert (booked.delta, booked.reason, booked.actor) == (7, "opening", clerk)
+    adjustment = StockAdjustment.objects.get()
+    assert (adjustment.delta, adjustment.reason, adjustment.actor) == (7, "opening", clerk)
 
 
 def test_product_without_stock_opens_without_adjustment(as_clerk):
@@ -44,11 +44,11 @@ def test_product_without_stock_opens_without_adjustment(as_clerk):
     assert not StockAdjustment.objects.exists()
 
 
-def test_last_piece_may_break_but_not_one_more(as_clerk, moka):
+def test_stock_can_be_reduced_to_zero_but_not_below(as_clerk, moka):
     assert adjust(as_clerk, moka, -4, "damaged").json()["quantity_in_stock"] == 0
-    answer = adjust(as_clerk, moka, -1, "damaged")
-    assert (answer.status_code, answer.json()["code"]) == (409, "stock_out_of_bounds")
-    assert "There are 0 in stock" in answer.json()["detail"]
+    response = adjust(as_clerk, moka, -1, "damaged")
+    assert (response.status_code, response.json()["code"]) == (409, "stock_out_of_bounds")
+    assert "There are 0 in stock" in response.json()["detail"]
     assert moka.adjustments.count() == 2
 
 
@@ -58,7 +58,7 @@ def test_stock_is_bounded_above(as_clerk, moka):
     assert adjust(as_clerk, moka, -MAX_STOCK).json()["quantity_in_stock"] == 0
 
 
-def test_stock_that_a_cancelled_order_brought_over_the_bound_goes_down_only(as_clerk, alice, moka):
+def test_stock_above_the_limit_after_a_cancellation_can_only_decrease(as_clerk, alice, moka):
     order = factories.place(alice, {moka: 2})
     adjust(as_clerk, moka, MAX_STOCK - 2)
     order.cancel(by=alice)
@@ -68,14 +68,14 @@ def test_stock_that_a_cancelled_order_brought_over_the_bound_goes_down_only(as_c
     assert adjust(as_clerk, moka, -1).json()["quantity_in_stock"] == MAX_STOCK + 1
 
 
-def test_adjusting_adds_to_what_is_there_not_to_what_was_read(clerk, alice, moka):
-    read_earlier = Product.objects.get(pk=moka.pk)
+def test_adjustment_is_added_to_the_current_stock(clerk, alice, moka):
+    stale_moka = Product.objects.get(pk=moka.pk)
     factories.place(alice, {moka: 3})
-    read_earlier.adjust_stock(10, reason="delivery", by=clerk)
-    assert stock(moka) == read_earlier.quantity_in_stock == 11
+    stale_moka.adjust_stock(10, reason="delivery", by=clerk)
+    assert stock(moka) == stale_moka.quantity_in_stock == 11
 
 
-def test_retired_product_is_adjusted_too(as_clerk, moka):
+def test_retired_product_can_be_adjusted(as_clerk, moka):
     moka.update_fields(is_active=False)
     assert adjust(as_clerk, moka, -4, "correction").status_code == 201
 
@@ -98,9 +98,9 @@ def test_retired_product_is_adjusted_too(as_clerk, moka):
     ],
 )
 def test_bad_field_is_named(as_clerk, moka, changes, pointer, code):
-    answer = adjust(as_clerk, moka, **({"delta": 1} | changes))
-    assert answer.status_code == 400
-    assert [(e["pointer"], e["code"]) for e in answer.json()["errors"]] == [(pointer, code)]
+    response = adjust(as_clerk, moka, **({"delta": 1} | changes))
+    assert response.status_code == 400
+    assert [(e["pointer"], e["code"]) for e in response.json()["errors"]] == [(pointer, code)]
     assert stock(moka) == 4
 
 
@@ -111,10 +111,10 @@ def test_bad_field_is_named(as_clerk, moka, changes, pointer, code):
         ("reason", "lost", "stock_adjustment_reason_known"),
     ],
 )
-def test_database_refuses_what_must_never_be(moka, field, value, constraint):
+def test_database_refuses_invalid_values(moka, field, value, constraint):
     with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
         StockAdjustment.objects.update(**{field: value})
 
 
-def test_product_that_was_only_adjusted_can_be_deleted(as_clerk, moka):
+def test_product_with_adjustments_only_can_be_deleted(as_clerk, moka):
     assert as_clerk.delete(f"/api/products/{moka.pk}/").status_code == 204

@@ -15,21 +15,21 @@ FORM = {"name": "Moka", "sku": "M-1", "price": "34.90", "description": "", "is_a
 
 
 def test_product_is_added_with_its_opening_stock(in_the_admin):
-    answer = in_the_admin.post("/admin/products/product/add/", FORM | {"quantity_in_stock": 9})
-    assert answer.status_code == 302
+    response = in_the_admin.post("/admin/products/product/add/", FORM | {"quantity_in_stock": 9})
+    assert response.status_code == 302
     assert Product.objects.get().adjustments.get().delta == 9
 
 
-def test_stock_is_shown_afterwards_but_not_typed_over(in_the_admin, product):
+def test_stock_of_a_product_cannot_be_edited(in_the_admin, product):
     page = f"/admin/products/product/{product.pk}/change/"
     assert 'name="quantity_in_stock"' not in in_the_admin.get(page).content.decode()
-    answer = in_the_admin.post(page, FORM | ADJUSTMENTS | {"quantity_in_stock": 9})
-    assert answer.status_code == 302
+    response = in_the_admin.post(page, FORM | ADJUSTMENTS | {"quantity_in_stock": 9})
+    assert response.status_code == 302
     product.refresh_from_db()
     assert (product.name, product.quantity_in_stock) == ("Moka", 100)
 
 
-def test_saving_an_unchanged_form_is_fine(in_the_admin, product):
+def test_saving_an_unchanged_form_changes_nothing(in_the_admin, product):
     page = f"/admin/products/product/{product.pk}/change/"
     form = {**FORM, **ADJUSTMENTS, "name": product.name, "sku": product.sku, "price": product.price}
     assert in_the_admin.post(page, form).status_code == 302
@@ -44,9 +44,9 @@ def test_list_is_searched_filtered_and_sorted(in_the_admin, query):
 
 
 @pytest.mark.parametrize(("stock", "name"), [("none", "Cup"), ("few", "Moka"), ("some", "Can")])
-def test_list_tells_what_to_order_again(in_the_admin, stock, name):
-    for each, left in (("Cup", 0), ("Moka", 5), ("Can", 6)):
-        factories.products.make(name=each, quantity_in_stock=left)
+def test_stock_filter_lists_what_to_reorder(in_the_admin, stock, name):
+    for product_name, quantity in (("Cup", 0), ("Moka", 5), ("Can", 6)):
+        factories.products.make(name=product_name, quantity_in_stock=quantity)
     page = in_the_admin.get(f"/admin/products/product/?stock={stock}")
     assert [product.name for product in page.context["cl"].queryset] == [name]
 
@@ -62,7 +62,7 @@ def test_list_marks_what_is_sold_out(in_the_admin):
 
 
 def adjust(in_the_admin, product, delta, reason="damaged", **fields):
-    """Fill in the row that the product's page has for it; the page that follows."""
+    """Submit an adjustment on the product's page; return the page that follows."""
     row = {"adjustments-0-delta": delta, "adjustments-0-reason": reason}
     form = {**FORM, "name": product.name, "sku": product.sku, "price": product.price, **fields}
     page = f"/admin/products/product/{product.pk}/change/"
@@ -72,15 +72,15 @@ def adjust(in_the_admin, product, delta, reason="damaged", **fields):
 def test_stock_is_adjusted_by_a_signed_row_with_a_reason(in_the_admin, product):
     adjust(in_the_admin, product, -2)
     product.refresh_from_db()
-    booked = product.adjustments.first()
-    assert (product.quantity_in_stock, booked.delta, booked.reason) == (98, -2, "damaged")
-    assert booked.actor.is_superuser
+    adjustment = product.adjustments.first()
+    assert (product.quantity_in_stock, adjustment.delta, adjustment.reason) == (98, -2, "damaged")
+    assert adjustment.actor.is_superuser
     page = in_the_admin.get("/admin/products/stockadjustment/?reason__exact=damaged")
     assert product.name in page.content.decode()
 
 
 @pytest.mark.parametrize(
-    ("delta", "reason", "told"),
+    ("delta", "reason", "message"),
     [
         (-101, "damaged", "The stock was not adjusted: there are 100 in stock."),
         (0, "damaged", "Must not be 0."),
@@ -88,19 +88,17 @@ def test_stock_is_adjusted_by_a_signed_row_with_a_reason(in_the_admin, product):
         (10**12, "delivery", "Ensure this value is less than or equal to"),
     ],
 )
-def test_adjustment_that_cannot_be_is_refused_with_the_reason(
-    in_the_admin, product, delta, reason, told
+def test_invalid_adjustment_is_refused_with_a_message(
+    in_the_admin, product, delta, reason, message
 ):
-    assert told in adjust(in_the_admin, product, delta, reason)
+    assert message in adjust(in_the_admin, product, delta, reason)
     product.refresh_from_db()
     assert product.quantity_in_stock == 100
     assert product.adjustments.get().reason == "opening"
     assert not LogEntry.objects.exists()
 
 
-def test_refused_adjustment_is_not_told_as_a_change_unless_something_else_was(
-    in_the_admin, product
-):
+def test_refused_adjustment_is_reported_as_a_change_only_with_another_change(in_the_admin, product):
     page = adjust(in_the_admin, product, -101)
     assert "was changed successfully" not in page
     assert 'name="adjustments-0-delta"' in page  # to try again
@@ -111,8 +109,8 @@ def test_refused_adjustment_is_not_told_as_a_change_unless_something_else_was(
     assert "was changed successfully" in adjust(in_the_admin, product, -2)
 
 
-def test_adjustment_tells_who_made_it_and_when(in_the_admin, stocked):
-    page = f"/admin/products/stockadjustment/{stocked.adjustments.first().pk}/change/"
+def test_adjustment_shows_its_actor_and_time(in_the_admin, product_with_stock):
+    page = f"/admin/products/stockadjustment/{product_with_stock.adjustments.first().pk}/change/"
     fields = in_the_admin.get(page).content.decode()
     assert "field-actor" in fields
     assert "field-created" in fields
@@ -122,67 +120,69 @@ SELECTED = {"action": "delete_selected"}
 
 
 @pytest.fixture
-def stocked(product):
+def product_with_stock(product):
     product.adjust_stock(5, reason="delivery", by=None)
     return product
 
 
-def test_product_that_nobody_ordered_is_deleted_with_its_adjustments(in_the_admin, stocked):
-    page = f"/admin/products/product/{stocked.pk}/delete/"
+def test_product_without_orders_is_deleted_with_its_adjustments(in_the_admin, product_with_stock):
+    page = f"/admin/products/product/{product_with_stock.pk}/delete/"
     assert "Are you sure" in in_the_admin.get(page).content.decode()
     assert in_the_admin.post(page, {"post": "yes"}).status_code == 302
     assert not Product.objects.exists()
 
 
-def test_selected_products_that_nobody_ordered_are_deleted(in_the_admin, stocked):
-    chosen = SELECTED | {"_selected_action": stocked.pk}
-    page = in_the_admin.post("/admin/products/product/", chosen)
+def test_selected_products_without_orders_are_deleted(in_the_admin, product_with_stock):
+    form = SELECTED | {"_selected_action": product_with_stock.pk}
+    page = in_the_admin.post("/admin/products/product/", form)
     assert "Are you sure" in page.content.decode()
-    in_the_admin.post("/admin/products/product/", chosen | {"post": "yes"})
+    in_the_admin.post("/admin/products/product/", form | {"post": "yes"})
     assert not Product.objects.exists()
 
 
-def test_ordered_product_is_not_deleted_but_to_be_retired(in_the_admin, alice, stocked):
-    factories.place(alice, {stocked: 1})
-    page = f"/admin/products/product/{stocked.pk}/delete/"
+def test_deletion_of_an_ordered_product_suggests_retiring_it(
+    in_the_admin, alice, product_with_stock
+):
+    factories.place(alice, {product_with_stock: 1})
+    page = f"/admin/products/product/{product_with_stock.pk}/delete/"
     assert "Retire it instead" in in_the_admin.get(page).content.decode()
     assert "Retire it instead" in in_the_admin.post(page, {"post": "yes"}).content.decode()
-    chosen = SELECTED | {"_selected_action": [stocked.pk, factories.products.make().pk]}
-    page = in_the_admin.post("/admin/products/product/", chosen)
+    form = SELECTED | {"_selected_action": [product_with_stock.pk, factories.products.make().pk]}
+    page = in_the_admin.post("/admin/products/product/", form)
     assert "Retire them instead" in page.content.decode()
-    in_the_admin.post("/admin/products/product/", chosen | {"post": "yes"})
+    in_the_admin.post("/admin/products/product/", form | {"post": "yes"})
     assert Product.objects.count() == 2
 
 
-def test_deletion_reads_one_line_of_all_that_were_ordered(in_the_admin, as_clerk, alice, stocked):
+def test_deletion_reads_at_most_one_order_item(in_the_admin, as_clerk, alice, product_with_stock):
     for _ in range(3):
-        factories.place(alice, {stocked: 1})
+        factories.place(alice, {product_with_stock: 1})
     with CaptureQueriesContext(connection) as queries:
-        in_the_admin.get(f"/admin/products/product/{stocked.pk}/delete/")
-        assert as_clerk.delete(f"/api/products/{stocked.pk}/").status_code == 409
-    looks = [each["sql"] for each in queries if OrderItem._meta.db_table in each["sql"]]
-    assert len(looks) == 2
-    assert all(look.endswith("LIMIT 1") for look in looks)
+        in_the_admin.get(f"/admin/products/product/{product_with_stock.pk}/delete/")
+        assert as_clerk.delete(f"/api/products/{product_with_stock.pk}/").status_code == 409
+    statements = [query["sql"] for query in queries if OrderItem._meta.db_table in query["sql"]]
+    assert len(statements) == 2
+    assert all(sql.endswith("LIMIT 1") for sql in statements)
 
 
 @contextmanager
 def just_before(statement, act):
-    """Has it done once, in the middle of the request: what was looked at is no longer so."""
-    done = []
+    """Call `act` once, before the first such statement, after the request has read the rows."""
+    results = []
 
     def overtake(execute, sql, params, many, context):
-        if sql.startswith(statement) and not done:
-            done.append(act())
+        if sql.startswith(statement) and not results:
+            results.append(act())
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(overtake):
         yield
-    assert done
+    assert results
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("where", ["on its page", "in the list"])
-def test_product_that_is_ordered_during_its_deletion_stays(in_the_admin, alice, where):
+def test_product_ordered_during_its_deletion_stays(in_the_admin, alice, where):
     in_the_admin.raise_request_exception = False
     product = factories.products.make(quantity_in_stock=5)
     page, form = f"/admin/products/product/{product.pk}/delete/", {"post": "yes"}
@@ -190,8 +190,8 @@ def test_product_that_is_ordered_during_its_deletion_stays(in_the_admin, alice, 
         page = "/admin/products/product/"
         form |= SELECTED | {"_selected_action": product.pk}
     with just_before("DELETE", lambda: factories.place(alice, {product: 1})):
-        answer = in_the_admin.post(page, form)
-    assert (answer.status_code, b"Changed by somebody else" in answer.content) == (409, True)
+        response = in_the_admin.post(page, form)
+    assert (response.status_code, b"Changed by somebody else" in response.content) == (409, True)
     assert Product.objects.exists()
     assert product.adjustments.exists()
     assert not LogEntry.objects.exists()
@@ -203,23 +203,23 @@ def test_product_that_is_ordered_during_its_deletion_stays(in_the_admin, alice, 
     [lambda: Product.objects.all().delete(), lambda: factories.products.make(sku="NEW")],
     ids=["deleted", "its new SKU taken"],
 )
-def test_product_overtaken_while_it_is_saved_is_as_the_other_left_it(in_the_admin, act):
+def test_product_changed_while_it_is_saved_is_not_overwritten(in_the_admin, act):
     in_the_admin.raise_request_exception = False
     product = factories.products.make()
     page = f"/admin/products/product/{product.pk}/change/"
     form = {**FORM, **ADJUSTMENTS, "sku": "NEW"}
     with just_before("UPDATE", act):
-        answer = in_the_admin.post(page, form)
-    assert (answer.status_code, b"Changed by somebody else" in answer.content) == (409, True)
+        response = in_the_admin.post(page, form)
+    assert (response.status_code, b"Changed by somebody else" in response.content) == (409, True)
     assert not LogEntry.objects.exists()
 
 
-def test_adjustment_is_not_deleted_by_itself(in_the_admin, stocked):
-    page = f"/admin/products/stockadjustment/{stocked.adjustments.first().pk}/delete/"
+def test_adjustment_cannot_be_deleted(in_the_admin, product_with_stock):
+    page = f"/admin/products/stockadjustment/{product_with_stock.adjustments.first().pk}/delete/"
     assert in_the_admin.post(page, {"post": "yes"}).status_code == 403
 
 
-def test_products_are_added_without_sku_and_an_sku_once_in_any_case(in_the_admin):
+def test_sku_is_optional_and_unique_in_any_case(in_the_admin):
     for name in ("Cup", "Can"):
         in_the_admin.post(
             "/admin/products/product/add/", FORM | {"name": name, "sku": "", "quantity_in_stock": 0}
@@ -233,7 +233,7 @@ def test_products_are_added_without_sku_and_an_sku_once_in_any_case(in_the_admin
     assert "Another product has this SKU." in page.content.decode()
 
 
-def test_only_so_many_products_are_deleted_at_once(in_the_admin, monkeypatch):
+def test_number_of_products_deleted_at_once_is_limited(in_the_admin, monkeypatch):
     monkeypatch.setattr("shopply.admin.MAX_DELETED", 2)
     products = factories.products.make(_quantity=3)
     form = SELECTED | {"_selected_action": [product.pk for product in products], "post": "yes"}

@@ -1,4 +1,4 @@
-"""Lists are answered from the cache while nothing is written, and never when something was."""
+"""A cached list is served until something is written, and never after that."""
 
 import threading
 from decimal import Decimal
@@ -16,8 +16,8 @@ from tests.servers import Server, at_once
 LIST = "/api/products/"
 
 
-def seen_by_every_worker(client, path):
-    """What forty requests get, of which each of the four workers answers some."""
+def fetch_from_all_workers(client, path):
+    """Return the bodies of forty requests, spread over the four workers."""
     return [client.call("GET", path).body for _ in range(40)]
 
 
@@ -41,101 +41,101 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_change_is_seen_in_the_next_request_on_every_worker(change, shop, clerk, product):
+def test_next_request_to_every_worker_lists_a_change(change, shop, clerk, product):
     anyone, staff = shop.client(), shop.client(clerk)
-    before = seen_by_every_worker(anyone, LIST)
+    before = fetch_from_all_workers(anyone, LIST)
     assert all(body == before[0] for body in before)
     change(staff, product.pk, product)
-    after = seen_by_every_worker(anyone, LIST)
+    after = fetch_from_all_workers(anyone, LIST)
     assert all(body == after[0] for body in after)
     assert after[0] != before[0]
-    found = Product.objects.for_sale().order_by("pk").values_list("name", "quantity_in_stock")
-    assert [(p["name"], p["quantity_in_stock"]) for p in after[0]["results"]] == list(found)
+    rows = Product.objects.for_sale().order_by("pk").values_list("name", "quantity_in_stock")
+    assert [(p["name"], p["quantity_in_stock"]) for p in after[0]["results"]] == list(rows)
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_change_is_seen_in_the_product_itself_on_every_worker(change, shop, clerk, product):
+def test_next_request_to_every_worker_shows_a_change_of_the_product(change, shop, clerk, product):
     anyone, path = shop.client(), f"{LIST}{product.pk}/"
-    seen_by_every_worker(anyone, path)
+    fetch_from_all_workers(anyone, path)
     change(shop.client(clerk), product.pk, product)
-    found = Product.objects.for_sale().filter(pk=product.pk).first()
-    for body in seen_by_every_worker(anyone, path):
-        if found:
-            told = body["name"], body["price"], body["quantity_in_stock"]
-            assert told == (found.name, str(found.price), found.quantity_in_stock)
+    expected = Product.objects.for_sale().filter(pk=product.pk).first()
+    for body in fetch_from_all_workers(anyone, path):
+        if expected:
+            values = body["name"], body["price"], body["quantity_in_stock"]
+            assert values == (expected.name, str(expected.price), expected.quantity_in_stock)
         else:
             assert body["code"] == "not_found"
 
 
-def prices_out_of_date(server, staff, product):
-    """How many of sixteen clients that ask all the time got an older price than the shop's."""
-    told, out_of_date, done = [Decimal(0)], [], threading.Event()
+def count_stale_prices(server, staff, product):
+    """Count the outdated prices that sixteen concurrent readers receive during writes."""
+    latest, stale_prices, done = [Decimal(0)], [], threading.Event()
 
     def read(path):
         client = server.client()
         while not done.is_set():
-            at_least, body = told[0], client.call("GET", path).body
+            min_expected, body = latest[0], client.call("GET", path).body
             price = Decimal(body.get("results", [body])[0]["price"])
-            if price < at_least:
-                out_of_date.append(price)
+            if price < min_expected:
+                stale_prices.append(price)
 
     def write():
         for price in range(1, 40):
             staff.call("PATCH", f"{LIST}{product.pk}/", {"price": f"{price}.00"})
-            told[0] = Decimal(price)
+            latest[0] = Decimal(price)
         done.set()
 
     product.update_fields(price="0.50")
     at_once(write, *[partial(read, path) for path in (LIST, f"{LIST}{product.pk}/") * 8])
-    return len(out_of_date)
+    return len(stale_prices)
 
 
-def test_price_is_never_out_of_date_however_many_ask(shop, clerk, product):
-    assert prices_out_of_date(shop, shop.client(clerk), product) == 0
+def test_price_is_never_stale_under_concurrent_requests(shop, clerk, product):
+    assert count_stale_prices(shop, shop.client(clerk), product) == 0
 
 
 @pytest.mark.django_db(transaction=True)
-def test_price_is_out_of_date_where_the_cache_minds_no_writes(clerk, product):
+def test_price_is_stale_if_the_cache_ignores_writes(clerk, product):
     server = Server(module="tests.products.stale").start()
     try:
-        assert prices_out_of_date(server, server.client(clerk), product) > 0
+        assert count_stale_prices(server, server.client(clerk), product) > 0
     finally:
         server.stop()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_cache_that_minds_no_writes_is_seen_to_be_stale(clerk, product):
+def test_cache_that_ignores_writes_serves_stale_lists(clerk, product):
     server = Server(module="tests.products.stale").start()
     try:
         anyone = server.client()
-        seen_by_every_worker(anyone, LIST)
+        fetch_from_all_workers(anyone, LIST)
         server.client(clerk).call("PATCH", f"{LIST}{product.pk}/", {"price": "99.00"})
-        prices = {body["results"][0]["price"] for body in seen_by_every_worker(anyone, LIST)}
+        prices = {body["results"][0]["price"] for body in fetch_from_all_workers(anyone, LIST)}
     finally:
         server.stop()
     assert "12.50" in prices
 
 
 @pytest.fixture
-def committed(transactional_db):
-    """Rows are committed, and nothing is left in the cache from before."""
+def empty_cache(transactional_db):
+    """An empty cache, in a test that commits its rows."""
     cache.response_cache().clear()
 
 
-def queries_of(client, path, **headers):
+def count_queries(client, path, **headers):
     with CaptureQueriesContext(connection) as queries:
         assert client.get(path, headers=headers).status_code in (200, 304)
     return len(queries)
 
 
-def test_second_answer_asks_nothing_of_the_tables(committed, api, product):
+def test_second_response_needs_no_queries(empty_cache, api, product):
     for path in (LIST, f"{LIST}?search=coffee"):
-        assert queries_of(api, path) > 0
-        # PostgreSQL counts transactions of all its databases, so others may write in between.
-        assert any(queries_of(api, path) == 0 for _ in range(100))
+        assert count_queries(api, path) > 0
+        # PostgreSQL counts transactions of all databases, so others may write in between.
+        assert any(count_queries(api, path) == 0 for _ in range(100))
 
 
-def test_what_sells_out_leaves_the_list_of_what_is_in_stock(committed, api, alice):
+def test_sold_out_product_leaves_the_in_stock_list(empty_cache, api, alice):
     one, other = factories.products.make(quantity_in_stock=1, _quantity=2)
     path = f"{LIST}?in_stock=true"
     assert api.get(path).json()["count"] == 2
@@ -143,7 +143,7 @@ def test_what_sells_out_leaves_the_list_of_what_is_in_stock(committed, api, alic
     assert [product["id"] for product in api.get(path).json()["results"]] == [other.pk]
 
 
-def test_what_is_uncommitted_is_neither_kept_nor_hidden(committed, api, product):
+def test_uncommitted_change_is_neither_cached_nor_hidden(empty_cache, api, product):
     api.get(LIST)
     with transaction.atomic():
         product.update_fields(name="Not for good")
@@ -152,7 +152,7 @@ def test_what_is_uncommitted_is_neither_kept_nor_hidden(committed, api, product)
     assert b"Not for good" not in api.get(LIST).content
 
 
-def test_staff_and_customers_are_not_given_each_others_pages(committed, api, as_clerk, as_alice):
+def test_staff_and_customers_have_separate_cached_pages(empty_cache, api, as_clerk, as_alice):
     retired = factories.products.make(is_active=False)
     for _ in range(2):
         assert as_clerk.get(LIST).json()["count"] == 1
@@ -162,61 +162,64 @@ def test_staff_and_customers_are_not_given_each_others_pages(committed, api, as_
         assert api.get(f"{LIST}{retired.pk}/").status_code == 404
 
 
-def test_links_of_a_page_lead_to_the_host_that_was_asked(committed, api, settings):
+def test_links_use_the_host_of_the_request(empty_cache, api, settings):
     settings.ALLOWED_HOSTS = ["one.example", "two.example"]
     factories.products.make(_quantity=6)
     for host in ("one.example", "two.example"):
-        following = api.get(LIST, headers={"Host": host}).json()["next"]
-        assert following.startswith(f"http://{host}/")
+        next_url = api.get(LIST, headers={"Host": host}).json()["next"]
+        assert next_url.startswith(f"http://{host}/")
 
 
-def test_size_of_the_cache_has_an_end(committed, api, product, monkeypatch):
+def test_cache_size_is_bounded(empty_cache, api, product, monkeypatch):
     monkeypatch.setattr(cache, "MAX_SIZE", 20_000)
     counts = []
     for number in range(1, 30):
         path = f"{LIST}?items_per_page={number}&x={'y' * 1_000}"
         assert api.get(path).json()["count"] == 1
         responses = cache.response_cache().responses
-        assert sum(len(key[-1]) + len(each.content) for key, each in responses.items()) <= 20_000
+        assert (
+            sum(len(key[-1]) + len(response.content) for key, response in responses.items())
+            <= 20_000
+        )
         counts.append(len(responses))
     assert 1 < max(counts) < 20
 
 
-def test_response_made_before_another_thread_saw_a_write_is_not_kept(monkeypatch, db):
-    kept = cache.ResponseCache()
-    kept.clear("before")
+def test_response_from_before_a_write_seen_by_another_thread_is_not_cached(monkeypatch, db):
+    local_cache = cache.ResponseCache()
+    local_cache.clear("before")
     response = cache.CachedResponse({"price": "1.00"})
-    kept.clear("after")
-    kept.add("key", response, "before")
-    assert kept.responses == {}
+    local_cache.clear("after")
+    local_cache.add("key", response, "before")
+    assert local_cache.responses == {}
 
 
 @pytest.mark.parametrize("path", [LIST, LIST + "{pk}/"])
-def test_client_that_has_the_answer_gets_a_304(committed, path, api, product):
+def test_client_with_the_current_etag_gets_a_304(empty_cache, path, api, product):
     path = path.format(pk=product.pk)
-    answer = api.get(path)
-    assert answer["Cache-Control"] == "no-cache"
-    assert "Authorization" in answer["Vary"]
-    again = api.get(path, headers={"If-None-Match": answer["ETag"]})
-    assert (again.status_code, again.content) == (304, b"")
-    assert again["ETag"] == answer["ETag"]
+    response = api.get(path)
+    assert response["Cache-Control"] == "no-cache"
+    assert "Authorization" in response["Vary"]
+    not_modified = api.get(path, headers={"If-None-Match": response["ETag"]})
+    assert (not_modified.status_code, not_modified.content) == (304, b"")
+    assert not_modified["ETag"] == response["ETag"]
     product.update_fields(price="99.00")
-    changed = api.get(path, headers={"If-None-Match": answer["ETag"]})
+    changed = api.get(path, headers={"If-None-Match": response["ETag"]})
     assert changed.status_code == 200
-    assert changed["ETag"] != answer["ETag"]
+    assert changed["ETag"] != response["ETag"]
 
 
-def test_etag_names_the_content_and_not_the_moment(committed, api, as_alice, product):
+def test_etag_depends_only_on_the_content(empty_cache, api, as_alice, product):
     etag = api.get(LIST)["ETag"]
-    as_alice.patch("/api/customers/me/", {"city": "Ribe"})  # a write that is none of the list's
+    as_alice.patch("/api/customers/me/", {"city": "Ribe"})  # a write that does not affect the list
     assert api.get(LIST)["ETag"] == etag
 
 
 @pytest.mark.parametrize("etag", ["*", 'W/"{etag}", "other"', '"{etag}"'])
-def test_if_none_match_is_read_as_http_has_it(committed, etag, api, product):
-    given = etag.format(etag=api.get(LIST)["ETag"].strip('"'))
-    assert api.get(LIST, headers={"If-None-Match": given}).status_code == 304
+def test_if_none_match_is_parsed_as_http_specifies(empty_cache, etag, api, product):
+    header = etag.format(etag=api.get(LIST)["ETag"].strip('"'))
+    assert api.get(LIST, headers={"If-None-Match": header}).status_code == 304
 
 
-def test_absent_product_is_no_304(committed, api):
+def test_missing_product_is_not_a_304(empty_cache, api):
     assert api.get(f"{LIST}1/", headers={"If-None-Match": "*"}).status_code == 404

@@ -1,4 +1,4 @@
-"""However products are written, lists know how many there are."""
+"""Lists report the right counts, however products are written."""
 
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -67,7 +67,7 @@ ANYONE, STAFF = SimpleNamespace(is_staff=False), SimpleNamespace(is_staff=True)
 
 
 def counts():
-    """What lists say: how many are for sale, and how many there are."""
+    """The counts that lists report: products for sale, and all products."""
     return Product.objects.count_visible_to(ANYONE), Product.objects.count_visible_to(STAFF)
 
 
@@ -76,7 +76,7 @@ def check():
 
 
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
-def test_products_are_counted_whoever_writes(write, product):
+def test_counts_are_right_after_every_write(write, product):
     factories.products.make(_quantity=4)
     factories.products.make(is_active=False)
     check()
@@ -91,7 +91,7 @@ def test_products_are_counted_whoever_writes(write, product):
     assert counts() == before
 
 
-def test_emptied_tables_are_an_empty_catalogue(transactional_db):
+def test_flush_resets_the_counts(transactional_db):
     factories.products.make(_quantity=3)
     call_command("flush", interactive=False, verbosity=0)
     assert counts() == (0, 0)
@@ -104,8 +104,8 @@ def test_counts_are_one_row(db):
         execute("INSERT INTO products_counts (for_sale, retired) VALUES (1, 0)")
 
 
-def test_sale_does_not_wait_for_who_edits_the_catalogue(alice, transactional_db):
-    """Who adds a product holds the row of the counts until the end of the transaction."""
+def test_sale_does_not_wait_for_an_edit_of_the_catalogue(alice, transactional_db):
+    """A transaction that adds a product locks the row of the counts until it ends."""
     if connection.vendor != "postgresql":
         pytest.skip("SQLite locks the whole database")
     product = factories.products.make()
@@ -120,7 +120,7 @@ def test_sale_does_not_wait_for_who_edits_the_catalogue(alice, transactional_db)
     connection.close()
 
 
-def test_triggers_find_the_counts_whatever_the_search_path(db):
+def test_triggers_do_not_depend_on_the_search_path(db):
     if connection.vendor != "postgresql":
         pytest.skip("SQLite has none")
     execute("SET LOCAL search_path = ''")
@@ -128,7 +128,7 @@ def test_triggers_find_the_counts_whatever_the_search_path(db):
     execute("SET LOCAL search_path = public")
 
 
-def test_migration_goes_back_and_counts_what_is_there(transactional_db):
+def test_migration_is_reversible_and_counts_existing_products(transactional_db):
     factories.products.make(name="Kenya", _quantity=3)
     factories.products.make(is_active=False, quantity_in_stock=0)
     try:
@@ -140,12 +140,12 @@ def test_migration_goes_back_and_counts_what_is_there(transactional_db):
     assert Product.objects.sold_out().count() == 1
 
 
-def test_counts_add_up_when_many_write_at_once(transactional_db):
+def test_counts_are_right_after_concurrent_writes(transactional_db):
     def write(number):
         try:
-            for each in range(8):
-                product = factories.products.make(sku=f"{number}-{each}")
-                product.update_fields(is_active=each % 2 == 0)
+            for index in range(8):
+                product = factories.products.make(sku=f"{number}-{index}")
+                product.update_fields(is_active=index % 2 == 0)
             product.delete()
         finally:
             connection.close()

@@ -3,24 +3,24 @@ import pytest
 from products.models import Product
 from tests import factories
 
-FORM = {"name": "Mocha Sanani", "sku": "COF-YEM-250", "price": "15.80", "quantity_in_stock": 12}
+DATA = {"name": "Mocha Sanani", "sku": "COF-YEM-250", "price": "15.80", "quantity_in_stock": 12}
 
 
-def errors(answer):
-    return {error["pointer"]: error["code"] for error in answer.json()["errors"]}
+def errors(response):
+    return {error["pointer"]: error["code"] for error in response.json()["errors"]}
 
 
 def test_staff_add_a_product_with_its_opening_stock(as_clerk, api):
-    answer = as_clerk.post("/api/products/", FORM | {"description": "From Haraz."})
-    assert answer.status_code == 201
-    assert answer.json() == api.get(f"/api/products/{answer.json()['id']}/").json()
-    assert answer.json()["quantity_in_stock"] == 12
-    assert answer.json()["description"] == "From Haraz."
+    response = as_clerk.post("/api/products/", DATA | {"description": "From Haraz."})
+    assert response.status_code == 201
+    assert response.json() == api.get(f"/api/products/{response.json()['id']}/").json()
+    assert response.json()["quantity_in_stock"] == 12
+    assert response.json()["description"] == "From Haraz."
 
 
-def test_what_is_left_out_is_empty_none_and_for_sale(as_clerk):
-    answer = as_clerk.post("/api/products/", {"name": "Cup", "sku": "C", "price": "3"}).json()
-    assert answer == answer | {
+def test_omitted_fields_have_their_defaults(as_clerk):
+    data = as_clerk.post("/api/products/", {"name": "Cup", "sku": "C", "price": "3"}).json()
+    assert data == data | {
         "description": "",
         "price": "3.00",
         "quantity_in_stock": 0,
@@ -67,29 +67,29 @@ def test_what_is_left_out_is_empty_none_and_for_sale(as_clerk):
     ],
 )
 def test_bad_field_is_named(as_clerk, changes, expected):
-    answer = as_clerk.post("/api/products/", FORM | changes)
-    assert answer.status_code == 400
-    assert errors(answer) == expected
+    response = as_clerk.post("/api/products/", DATA | changes)
+    assert response.status_code == 400
+    assert errors(response) == expected
     assert not Product.objects.exists()
 
 
 def test_sku_of_another_product_is_taken(as_clerk):
-    factories.products.make(sku=FORM["sku"])
-    assert errors(as_clerk.post("/api/products/", FORM)) == {"/sku": "unique"}
+    factories.products.make(sku=DATA["sku"])
+    assert errors(as_clerk.post("/api/products/", DATA)) == {"/sku": "unique"}
 
 
-@pytest.mark.parametrize("body", [[], "a product", 7, None, [FORM]])
-def test_body_that_is_no_object_is_refused(as_clerk, body):
+@pytest.mark.parametrize("body", [[], "a product", 7, None, [DATA]])
+def test_body_that_is_not_an_object_is_refused(as_clerk, body):
     assert as_clerk.post("/api/products/", body).status_code == 400
 
 
-def test_many_products_have_no_sku(as_clerk):
-    for sent in ({}, {"sku": None}):
-        answer = as_clerk.post("/api/products/", {"name": "Cup", "price": "3.00"} | sent)
-        assert (answer.status_code, answer.json()["sku"]) == (201, None)
+def test_sku_is_optional(as_clerk):
+    for sku_fields in ({}, {"sku": None}):
+        response = as_clerk.post("/api/products/", {"name": "Cup", "price": "3.00"} | sku_fields)
+        assert (response.status_code, response.json()["sku"]) == (201, None)
 
 
 def test_sku_is_taken_whatever_its_case(as_clerk):
     factories.products.make(sku="Cup-1")
-    answer = as_clerk.post("/api/products/", FORM | {"sku": "CUP-1"})
-    assert errors(answer) == {"/sku": "unique"}
+    response = as_clerk.post("/api/products/", DATA | {"sku": "CUP-1"})
+    assert errors(response) == {"/sku": "unique"}

@@ -3,9 +3,9 @@ import pytest
 from tests import factories
 
 
-def names(answer):
-    assert answer.status_code == 200, answer.json()
-    return [product["name"] for product in answer.json()["results"]]
+def names(response):
+    assert response.status_code == 200, response.json()
+    return [product["name"] for product in response.json()["results"]]
 
 
 @pytest.fixture
@@ -18,19 +18,21 @@ def test_anyone_pages_through_the_catalogue_five_at_a_time(api):
     factories.products.make(_quantity=12)
     path, pages = "/api/products/", []
     while path:
-        answer = api.get(path).json()
-        assert answer["count"] == 12
-        pages.append([product["id"] for product in answer["results"]])
-        path = answer["next"]
+        data = api.get(path).json()
+        assert data["count"] == 12
+        pages.append([product["id"] for product in data["results"]])
+        path = data["next"]
     assert [len(page) for page in pages] == [5, 5, 2]
     assert len({pk for page in pages for pk in page}) == 12
     assert api.get(api.get("/api/products/?page=3").json()["previous"]).status_code == 200
 
 
-@pytest.mark.parametrize(("asked", "given"), [(1, 1), (12, 12), (100, 100), (5000, 100)])
-def test_items_per_page_sets_the_size_up_to_100(api, asked, given):
+@pytest.mark.parametrize(
+    ("items_per_page", "expected"), [(1, 1), (12, 12), (100, 100), (5000, 100)]
+)
+def test_items_per_page_sets_the_size_up_to_100(api, items_per_page, expected):
     factories.products.make(_quantity=101)
-    assert len(names(api.get(f"/api/products/?items_per_page={asked}"))) == given
+    assert len(names(api.get(f"/api/products/?items_per_page={items_per_page}"))) == expected
 
 
 def test_retired_products_are_listed_for_staff_only(api, as_alice, as_clerk):
@@ -63,7 +65,7 @@ def test_filters_search_and_ordering(api, shelf, query, expected):
     assert names(api.get(f"/api/products/?{query}")) == expected
 
 
-def test_search_looks_at_name_description_and_sku(api):
+def test_search_covers_name_description_and_sku(api):
     factories.products.make(name="Moka pot", sku="A")
     factories.products.make(name="Pot", description="For moka.", sku="B")
     factories.products.make(name="Can", sku="MOKA-3")
@@ -71,7 +73,7 @@ def test_search_looks_at_name_description_and_sku(api):
     assert len(names(api.get("/api/products/?search=moka"))) == 3
 
 
-def test_products_of_one_price_keep_their_places_from_page_to_page(api):
+def test_order_of_equal_prices_is_stable_across_pages(api):
     factories.products.make(price="5.00", _quantity=20)
     pages = [names(api.get(f"/api/products/?ordering=price&page={n}")) for n in (1, 2, 3, 4)]
     assert len({name for page in pages for name in page}) == 20
@@ -107,33 +109,33 @@ def test_products_of_one_price_keep_their_places_from_page_to_page(api):
     ],
 )
 def test_bad_parameter_is_named(api, shelf, query, parameter):
-    answer = api.get(f"/api/products/?{query}")
-    assert answer.status_code == 400
-    assert {error["parameter"] for error in answer.json()["errors"]} == {parameter}
+    response = api.get(f"/api/products/?{query}")
+    assert response.status_code == 400
+    assert {error["parameter"] for error in response.json()["errors"]} == {parameter}
 
 
 def test_page_after_the_last_is_not_found(api, shelf):
-    answer = api.get("/api/products/?page=2")
-    assert answer.status_code == 404
-    assert answer.json()["detail"] == "There is no page 2."
+    response = api.get("/api/products/?page=2")
+    assert response.status_code == 404
+    assert response.json()["detail"] == "There is no page 2."
 
 
 @pytest.mark.parametrize("search", ["%00", "x" * 201, "x+" * 1_900])
-def test_search_that_is_none_is_named(api, shelf, search):
-    answer = api.get(f"/api/products/?search={search}")
-    assert [error["parameter"] for error in answer.json()["errors"]] == ["search"]
+def test_invalid_search_is_named(api, shelf, search):
+    response = api.get(f"/api/products/?search={search}")
+    assert [error["parameter"] for error in response.json()["errors"]] == ["search"]
 
 
 @pytest.mark.parametrize("text", ["", "%20"])
-def test_empty_search_is_refused_as_other_empty_parameters_are(api, text):
-    refusal = api.get(f"/api/products/?search={text}")
-    assert refusal.status_code == 400
-    assert refusal.json()["errors"][0]["parameter"] == "search"
+def test_empty_search_is_refused(api, text):
+    response = api.get(f"/api/products/?search={text}")
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["parameter"] == "search"
 
 
-def test_search_takes_ten_words_each_once(api, product):
+def test_search_accepts_ten_distinct_words(api, product):
     assert api.get("/api/products/?search=" + "coffee," * 28).json()["count"] == 1
-    refusal = api.get("/api/products/?search=a,b,c,d,e,f,g,h,i,j,k")
-    assert refusal.json()["errors"] == [
+    response = api.get("/api/products/?search=a,b,c,d,e,f,g,h,i,j,k")
+    assert response.json()["errors"] == [
         {"parameter": "search", "code": "too_many_words", "detail": "At most 10 words."}
     ]

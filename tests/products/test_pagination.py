@@ -1,4 +1,4 @@
-"""The product list is cut into pages and counted, in any order, and however it is narrowed."""
+"""Pages and counts of the product list, in every order and with every filter."""
 
 import random
 
@@ -32,17 +32,17 @@ def shelf(db):
 
 
 def walk(client, query):
-    """The ids on all pages, and the counts that they gave."""
+    """Return the ids on all pages, and the set of the counts they report."""
     ids, counts, path = [], set(), f"{LIST}?{query}"
     while path:
-        answer = client.get(path).json()
-        ids += [product["id"] for product in answer["results"]]
-        counts.add(answer["count"])
-        path = answer["next"]
+        data = client.get(path).json()
+        ids += [product["id"] for product in data["results"]]
+        counts.add(data["count"])
+        path = data["next"]
     return ids, counts
 
 
-NARROWED = {
+FILTERS = {
     "": Q(),
     "in_stock=true": Q(quantity_in_stock__gt=0),
     "in_stock=false": Q(quantity_in_stock=0),
@@ -55,27 +55,27 @@ NARROWED = {
 
 
 @pytest.mark.parametrize("ordering", ORDERINGS)
-@pytest.mark.parametrize("query", NARROWED)
-def test_pages_are_the_list_in_its_order_cut(shelf, api, as_clerk, query, ordering):
-    sent = f"{query}&items_per_page=7" + ("" if ordering == "id" else f"&ordering={ordering}")
-    everything = Product.objects.filter(NARROWED[query]).order_by(*ordering.split(","), "pk")
+@pytest.mark.parametrize("query", FILTERS)
+def test_pages_add_up_to_the_ordered_list(shelf, api, as_clerk, query, ordering):
+    params = f"{query}&items_per_page=7" + ("" if ordering == "id" else f"&ordering={ordering}")
+    everything = Product.objects.filter(FILTERS[query]).order_by(*ordering.split(","), "pk")
     for client, products in ((as_clerk, everything), (api, everything.filter(is_active=True))):
         expected = list(products.values_list("pk", flat=True))
-        assert walk(client, sent) == (expected, {len(expected)})
+        assert walk(client, params) == (expected, {len(expected)})
 
 
-def test_long_lists_that_were_narrowed_are_counted_up_to_a_limit(api, shelf, monkeypatch):
+def test_count_of_a_filtered_list_stops_at_the_limit(api, shelf, monkeypatch):
     monkeypatch.setattr(pagination, "COUNT_LIMIT", 10)
     expected = Product.objects.for_sale().filter(price__gte="9.10").order_by("pk")
-    found, path = [], f"{LIST}?min_price=9.10"
+    ids, path = [], f"{LIST}?min_price=9.10"
     while path:
-        answer = api.get(path).json()
-        assert answer["count"] == 10
-        found += [product["id"] for product in answer["results"]]
-        path = answer["next"]
-    assert found == list(expected.values_list("pk", flat=True))
-    beyond = len(found) // 5 + 2
-    for number in (beyond, 10**17):
+        data = api.get(path).json()
+        assert data["count"] == 10
+        ids += [product["id"] for product in data["results"]]
+        path = data["next"]
+    assert ids == list(expected.values_list("pk", flat=True))
+    missing_page = len(ids) // 5 + 2
+    for number in (missing_page, 10**17):
         assert api.get(f"{LIST}?min_price=9.10&page={number}").status_code == 404
     assert api.get(LIST).json()["count"] == Product.objects.for_sale().count()
 
@@ -94,12 +94,12 @@ def test_query_count_does_not_grow_with_the_catalogue(api, query):
 
 
 @pytest.mark.parametrize("ordering", ORDERINGS[1:-1])
-def test_order_is_that_of_an_index(db, ordering):
+def test_ordering_uses_an_index(db, ordering):
     products = Product.objects.for_sale().order_by(ordering, "pk")
     sql, params = products[:5].query.sql_with_params()
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            # Which a table of no rows would get as well.
+            # On a small table the planner prefers these to an index.
             cursor.execute("SET LOCAL enable_seqscan = off")
             cursor.execute("SET LOCAL enable_incremental_sort = off")
             cursor.execute("SET LOCAL enable_sort = off")
@@ -113,8 +113,8 @@ def test_order_is_that_of_an_index(db, ordering):
 
 
 @pytest.mark.parametrize("query", ["", "&search=a", "&min_price=1"])
-def test_page_beyond_what_the_database_counts_to_is_not_found(as_clerk, product, query):
+def test_page_with_a_huge_number_is_not_found(as_clerk, product, query):
     for path in (LIST, "/api/customers/"):
         query = query if path == LIST else ""
-        answer = as_clerk.get(f"{path}?page={'9' * 18}&items_per_page=100{query}")
-        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+        response = as_clerk.get(f"{path}?page={'9' * 18}&items_per_page=100{query}")
+        assert (response.status_code, response.json()["code"]) == (404, "not_found")

@@ -6,8 +6,8 @@ from tests import factories
 def test_anyone_reads_a_product(api, settings):
     settings.SHOP_CURRENCY = "NOK"
     product = factories.products.make(name="Moka", price="34.90", quantity_in_stock=2)
-    answer = api.get(f"/api/products/{product.pk}/").json()
-    assert answer == answer | {
+    data = api.get(f"/api/products/{product.pk}/").json()
+    assert data == data | {
         "name": "Moka",
         "price": "34.90",
         "currency": "NOK",
@@ -15,10 +15,10 @@ def test_anyone_reads_a_product(api, settings):
         "in_stock": True,
         "is_active": True,
     }
-    assert answer["created"].endswith("Z")
+    assert data["created"].endswith("Z")
 
 
-def test_sold_out_product_says_so(api):
+def test_sold_out_product_is_not_in_stock(api):
     product = factories.products.make(quantity_in_stock=0)
     assert api.get(f"/api/products/{product.pk}/").json()["in_stock"] is False
 
@@ -31,10 +31,10 @@ def test_retired_product_is_found_by_staff_only(api, as_alice, as_clerk):
 
 
 @pytest.mark.parametrize("pk", ["0", "-1", "1.5", "x", "%00", "9" * 19, "9" * 5000, "１"])
-def test_what_is_no_id_is_not_found(api, product, pk):
-    answer = api.get(f"/api/products/{pk}/")
-    assert answer.status_code == 404
-    assert answer["Content-Type"] == "application/problem+json"
+def test_invalid_id_is_not_found(api, product, pk):
+    response = api.get(f"/api/products/{pk}/")
+    assert response.status_code == 404
+    assert response["Content-Type"] == "application/problem+json"
 
 
 def test_filters_of_the_list_do_not_hide_a_product(api, product):

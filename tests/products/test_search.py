@@ -12,14 +12,14 @@ from products.models import Product
 from products.search import normalize, split_words
 from tests import factories
 
-# What means something to LIKE and to SQL, and letters that are not ASCII.
+# Characters special to LIKE or SQL, and non-ASCII letters.
 ALPHABET = [*"aBbäÄßéΣÅﬁ%_\\'\"*- ", "e\u0301", "’", "İ"]
 
 
 def search(client, text):
-    answer = client.get(f"/api/products/?items_per_page=100&search={quote(text)}")
-    assert answer.status_code == 200, answer.json()
-    return [product["name"] for product in answer.json()["results"]]
+    response = client.get(f"/api/products/?items_per_page=100&search={quote(text)}")
+    assert response.status_code == 200, response.json()
+    return [product["name"] for product in response.json()["results"]]
 
 
 @pytest.mark.parametrize(
@@ -54,27 +54,27 @@ def test_product_is_found(api, name, text):
 @pytest.mark.parametrize(
     ("name", "text"), [("100", "1_0"), ("abc", "a%c"), ("Moka pot", '"moka  pot"'), ("cup", '"')]
 )
-def test_product_is_not_found_by_what_it_has_not(api, name, text):
+def test_product_is_not_found_by_text_it_does_not_contain(api, name, text):
     factories.products.make(name=name)
     assert search(api, text) == []
 
 
 @pytest.mark.parametrize("text", ["\u0301", "moka \u0301"])
-def test_accent_alone_is_named(api, text):
+def test_search_for_an_accent_alone_is_refused(api, text):
     factories.products.make(name="Moka")
-    answer = api.get(f"/api/products/?search={quote(text)}")
-    assert answer.status_code == 400
-    assert [error["parameter"] for error in answer.json()["errors"]] == ["search"]
+    response = api.get(f"/api/products/?search={quote(text)}")
+    assert response.status_code == 400
+    assert [error["parameter"] for error in response.json()["errors"]] == ["search"]
 
 
-def test_word_is_not_found_where_two_texts_meet(api):
+def test_search_does_not_match_across_two_fields(api):
     factories.products.make(name="Moka", description="Pot", sku="S-1")
     factories.products.make(name="Mo\nka", description="Cup", sku="S-2")
     assert search(api, '"mokas"') == search(api, "1pot") == []
     assert search(api, '"mo\nka"') == ["Mo\nka"]
 
 
-def test_any_part_of_any_text_finds_its_product(api):
+def test_product_is_found_by_any_part_of_its_texts(api):
     chance = random.Random(1)
     for number in range(40):
         texts = ("".join(chance.choices(ALPHABET, k=12)) for _ in range(2))
@@ -91,11 +91,11 @@ def test_any_part_of_any_text_finds_its_product(api):
             assert product.name in search(api, part), (part, text)
 
 
-def test_search_text_is_that_of_the_row_however_it_is_saved(db):
+def test_search_text_follows_the_row_however_it_is_saved(db):
     product = Product.objects.create(name="Kenya", price=1)
     assert [*Product.objects.search(["kenya"])] == [product]
     product.update_fields(name="Perú")
-    product.name = "Überholt"  # by another instance, which knows of no new name
+    product.name = "Überholt"  # not saved yet, so the update below does not see it
     Product.objects.get(pk=product.pk).update_fields(description="Süß")
     assert [*Product.objects.search(["peru", "suss"])] == [product]
     product.save()
@@ -104,7 +104,7 @@ def test_search_text_is_that_of_the_row_however_it_is_saved(db):
     assert Product.objects.search(["yemen"]).exists()
 
 
-def test_fixture_and_seed_are_found(db):
+def test_fixture_and_seed_have_search_texts(db):
     call_command("loaddata", "customers", "products", verbosity=0)
     call_command("seed_shop", products=70, orders=5, verbosity=0)
     for product in Product.objects.all():
@@ -112,24 +112,24 @@ def test_fixture_and_seed_are_found(db):
         assert product.search_text == normalize("\n".join(sources))
 
 
-def test_composed_and_decomposed_letters_are_one(db):
+def test_composed_and_decomposed_letters_are_equal(db):
     for form in ("NFC", "NFD", "NFKC", "NFKD"):
         assert normalize(unicodedata.normalize(form, "Ὀδυσσεύς, ﬃ Ǆ é")) == normalize(
             "Ὀδυσσεύς, ﬃ Ǆ é"
         )
 
 
-def test_new_name_is_found_at_once_by_every_worker(shop, clerk, product):
-    def found():
+def test_every_worker_finds_a_new_name_at_once(shop, clerk, product):
+    def fetch_counts():
         return {anyone.call("GET", path).body["count"] for _ in range(40)}
 
     anyone, path = shop.client(), "/api/products/?search=yemen"
-    assert found() == {0}
+    assert fetch_counts() == {0}
     shop.client(clerk).call("PATCH", f"/api/products/{product.pk}/", {"name": "Yémen Haraz"})
-    assert found() == {1}
+    assert fetch_counts() == {1}
 
 
-def test_search_uses_the_index_of_trigrams(db):
+def test_search_uses_the_trigram_index(db):
     if connection.vendor != "postgresql":
         pytest.skip("SQLite compares every text")
     sql, params = Product.objects.search(["kenya"]).query.sql_with_params()

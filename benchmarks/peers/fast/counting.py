@@ -1,7 +1,7 @@
-"""How many there are in all: counted each time or, with COUNT=kept, once until something changes.
+"""The total count: queried each time or, with COUNT=kept, cached until something changes.
 
-The kept count is exact. A snapshot names the transactions whose work a statement sees: as long as
-pages are read under the one that the count was made under, nothing was written in between.
+The cached count is exact. A snapshot identifies the transactions whose changes a statement sees: as
+long as pages are read under the snapshot of the count, nothing was written in between.
 """
 
 import os
@@ -9,25 +9,25 @@ import os
 from sqlalchemy import literal_column
 
 SNAPSHOT = literal_column("pg_current_snapshot()::text")
-KEPT_AT_MOST = 1_000
+MAX_CACHED_COUNTS = 1_000
 
-kept = {}
+cached_counts = {}
 
 
-async def counted(session, products, total, asked):
+async def count_every_time(session, products, total, cache_key):
     count = await session.scalar(total)
     return (await session.scalars(products)).all(), count
 
 
-async def remembered(session, products, total, asked):
+async def count_with_cache(session, products, total, cache_key):
     rows = (await session.execute(products.add_columns(SNAPSHOT))).all()
-    snapshot, count = kept.get(asked, (None, None))
+    snapshot, count = cached_counts.get(cache_key, (None, None))
     if not rows or rows[0][1] != snapshot:
         count, snapshot = (await session.execute(total.add_columns(SNAPSHOT))).one()
-        if len(kept) >= KEPT_AT_MOST:
-            kept.clear()
-        kept[asked] = (snapshot, count)
+        if len(cached_counts) >= MAX_CACHED_COUNTS:
+            cached_counts.clear()
+        cached_counts[cache_key] = (snapshot, count)
     return [row[0] for row in rows], count
 
 
-page_and_count = remembered if os.environ.get("COUNT") == "kept" else counted
+page_and_count = count_with_cache if os.environ.get("COUNT") == "kept" else count_every_time

@@ -1,4 +1,4 @@
-"""The cursors of the shop's own orders: after which id a page begins, and in which direction."""
+"""Cursors of the order list: the id after which a page begins, and the direction."""
 
 from base64 import b64decode, b64encode
 from urllib.parse import parse_qs, urlencode
@@ -12,7 +12,7 @@ def encode(position, backwards=False):
 
 
 def decode(cursor):
-    """Position and whether it goes backwards; (None, False) for the first page."""
+    """Return the position and whether it goes backwards; (None, False) for the first page."""
     if cursor is None:
         return None, False
     try:

@@ -19,10 +19,10 @@ if IS_SQLITE:
     )
 
     @event.listens_for(engine.sync_engine, "connect")
-    def use_wal(connection, record):
-        connection.isolation_level = None  # the driver begins nothing by itself
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
+    def use_wal(dbapi_connection, connection_record):
+        dbapi_connection.isolation_level = None  # the driver begins no transactions by itself
+        dbapi_connection.execute("PRAGMA journal_mode=WAL")
+        dbapi_connection.execute("PRAGMA synchronous=NORMAL")
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection):
@@ -42,8 +42,8 @@ async def get_session():
 Session = Annotated[AsyncSession, Depends(get_session)]
 
 
-class Moment(TypeDecorator):
-    """SQLite knows no time zones."""
+class UTCDateTime(TypeDecorator):
+    """A datetime in UTC, as SQLite has no time zones."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -58,7 +58,7 @@ class Moment(TypeDecorator):
 class Base(DeclarativeBase):
     type_annotation_map = {
         int: BigInteger,
-        datetime: Moment,
+        datetime: UTCDateTime,
         Decimal: Numeric(15, 2),
         dict: JSON().with_variant(JSONB, "postgresql"),
     }

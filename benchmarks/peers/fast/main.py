@@ -1,4 +1,4 @@
-"""The shop as FastAPI's and SQLAlchemy's documentation would have one write it."""
+"""The shop, written as the documentation of FastAPI and SQLAlchemy recommends."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from sqlalchemy.orm import selectinload
 from benchmarks.peers.fast import counting
 from benchmarks.peers.fast.cursors import decode, encode
 from benchmarks.peers.fast.database import Customer, Order, Product, Session, Token
-from benchmarks.peers.fast.placing import fingerprint, place, placed_with
+from benchmarks.peers.fast.placing import find_by_key, fingerprint, place
 from benchmarks.peers.fast.schemas import (
     CustomerOut,
     OrderOut,
@@ -22,7 +22,9 @@ from benchmarks.peers.fast.schemas import (
 app = FastAPI()
 
 
-async def caller_or_none(session: Session, authorization: Annotated[str | None, Header()] = None):
+async def get_optional_customer(
+    session: Session, authorization: Annotated[str | None, Header()] = None
+):
     if authorization is None:
         return None
     scheme, _, key = authorization.partition(" ")
@@ -34,16 +36,16 @@ async def caller_or_none(session: Session, authorization: Annotated[str | None, 
     return customer
 
 
-AnyCaller = Annotated[Customer | None, Depends(caller_or_none)]
+OptionalCustomer = Annotated[Customer | None, Depends(get_optional_customer)]
 
 
-async def caller(customer: AnyCaller):
+async def get_customer(customer: OptionalCustomer):
     if customer is None:
         raise HTTPException(401, "Log in.", {"WWW-Authenticate": "Token"})
     return customer
 
 
-Caller = Annotated[Customer, Depends(caller)]
+CurrentCustomer = Annotated[Customer, Depends(get_customer)]
 PageNumber = Annotated[int, Query(ge=1)]
 PageSize = Annotated[int, Query(ge=1)]
 
@@ -56,7 +58,7 @@ def visible_to(customer):
 async def list_products(
     request: Request,
     session: Session,
-    customer: AnyCaller,
+    customer: OptionalCustomer,
     page: PageNumber = 1,
     items_per_page: PageSize = 5,
     search: Annotated[str, Query(max_length=200)] = "",
@@ -69,8 +71,8 @@ async def list_products(
     products = select(Product).where(*conditions).order_by(Product.id)
     products = products.offset((page - 1) * size).limit(size)
     total = select(func.count()).select_from(Product).where(*conditions)
-    asked = (len(conditions), search)
-    results, count = await counting.page_and_count(session, products, total, asked)
+    cache_key = (len(conditions), search)
+    results, count = await counting.page_and_count(session, products, total, cache_key)
     if page > 1 and not results:
         raise HTTPException(404, "There is no such page.")
     return {
@@ -86,7 +88,7 @@ def link(request, **parameters):
 
 
 @app.get("/api/products/{id}/", response_model=ProductOut)
-async def get_product(id: int, session: Session, customer: AnyCaller):
+async def get_product(id: int, session: Session, customer: OptionalCustomer):
     product = await session.scalar(select(Product).where(Product.id == id, *visible_to(customer)))
     if product is None:
         raise HTTPException(404, "No such product.")
@@ -98,7 +100,7 @@ async def list_customers(
     request: Request,
     response: Response,
     session: Session,
-    customer: AnyCaller,
+    customer: OptionalCustomer,
     page: PageNumber = 1,
     items_per_page: PageSize = 100,
 ):
@@ -115,7 +117,7 @@ async def list_customers(
     return (await session.scalars(customers.offset((page - 1) * size).limit(size))).all()
 
 
-# What a customer may do with an order in this state, and what staff may besides.
+# The customer's transitions from each status, and those of staff only.
 TRANSITIONS = {
     "placed": (["cancel"], ["confirm"]),
     "confirmed": (["cancel"], ["ship"]),
@@ -123,9 +125,9 @@ TRANSITIONS = {
 }
 
 
-def told_to(customer, order):
-    own, of_staff = TRANSITIONS.get(order.status, ([], []))
-    order.actions = [*of_staff, *own] if customer.is_staff else own
+def add_actions(customer, order):
+    actions, staff_actions = TRANSITIONS.get(order.status, ([], []))
+    order.actions = [*staff_actions, *actions] if customer.is_staff else actions
     return order
 
 
@@ -133,7 +135,7 @@ def told_to(customer, order):
 async def list_orders(
     request: Request,
     session: Session,
-    customer: Caller,
+    customer: CurrentCustomer,
     items_per_page: PageSize = 25,
     cursor: str | None = None,
 ):
@@ -148,17 +150,17 @@ async def list_orders(
     )
     if position:
         orders = orders.where(Order.id > position if backwards else Order.id < position)
-    found = (await session.scalars(orders)).all()
-    page, more = found[:size], len(found) > size
+    rows = (await session.scalars(orders)).all()
+    page, has_more = rows[:size], len(rows) > size
     if backwards:
         page.reverse()
-    has_next, has_previous = (True, more) if backwards else (more, bool(position))
-    following = encode(page[-1].id) if page and has_next else None
-    preceding = encode(page[0].id, backwards=True) if page and has_previous else None
+    has_next, has_previous = (True, has_more) if backwards else (has_more, bool(position))
+    next_cursor = encode(page[-1].id) if page and has_next else None
+    previous_cursor = encode(page[0].id, backwards=True) if page and has_previous else None
     return {
-        "next": link(request, cursor=following) if following else None,
-        "previous": link(request, cursor=preceding) if preceding else None,
-        "results": [told_to(customer, order) for order in page],
+        "next": link(request, cursor=next_cursor) if next_cursor else None,
+        "previous": link(request, cursor=previous_cursor) if previous_cursor else None,
+        "results": [add_actions(customer, order) for order in page],
     }
 
 
@@ -166,15 +168,15 @@ async def list_orders(
 async def place_order(
     request: Request,
     response: Response,
-    wanted: PlaceOrder,
+    payload: PlaceOrder,
     session: Session,
-    customer: Caller,
+    customer: CurrentCustomer,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=257)] = None,
 ):
-    key, told = idempotency_key, fingerprint(await request.json())
-    order = await placed_with(session, customer, key, told)
+    key, digest = idempotency_key, fingerprint(await request.json())
+    order = await find_by_key(session, customer, key, digest)
     if order:
         response.headers["Idempotent-Replayed"] = "true"
     else:
-        order = await place(session, customer, key, told, wanted)
-    return told_to(customer, order)
+        order = await place(session, customer, key, digest, payload)
+    return add_actions(customer, order)

@@ -17,7 +17,7 @@ def fingerprint(body):
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-async def placed_with(session, customer, key, told):
+async def find_by_key(session, customer, key, digest):
     if key is None:
         return None
     order = await session.scalar(
@@ -25,25 +25,25 @@ async def placed_with(session, customer, key, told):
         .where(Order.customer_id == customer.id, Order.idempotency_key == key)
         .options(selectinload(Order.items), selectinload(Order.events))
     )
-    if order and order.fingerprint != told:
+    if order and order.fingerprint != digest:
         raise HTTPException(422, "You placed another order with this key.")
     return order
 
 
-async def place(session, customer, key, told, wanted):
+async def place(session, customer, key, digest, payload):
     quantities = {}
-    for line in wanted.items:
-        quantities[line.product] = quantities.get(line.product, 0) + line.quantity
-    if IS_SQLITE:  # ends the transaction that read who is calling: it cannot begin to write
+    for item in payload.items:
+        quantities[item.product] = quantities.get(item.product, 0) + item.quantity
+    if IS_SQLITE:  # ends the transaction that read the customer: it cannot be upgraded to a write
         await session.commit()
         await session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
-    found = await session.scalars(
+    rows = await session.scalars(
         select(Product)
         .where(Product.id.in_(quantities))
         .order_by(Product.id)
         .with_for_update(key_share=True)
     )
-    products = {product.id: product for product in found}
+    products = {product.id: product for product in rows}
     if len(products) < len(quantities):
         raise HTTPException(400, "No such product.")
     now = datetime.now(UTC)
@@ -53,16 +53,16 @@ async def place(session, customer, key, told, wanted):
         product.quantity_in_stock -= quantities[product.id]
         product.modified = now
     total = sum(products[pk].price * quantity for pk, quantity in quantities.items())
-    if wanted.expected_total not in (None, total):
+    if payload.expected_total not in (None, total):
         raise HTTPException(409, f"The order comes to {total}.")
     order = Order(
         customer_id=customer.id,
         status="placed",
         total_price=total,
         currency=Product.currency,
-        shipping_address=address_for(customer, wanted.shipping_address),
+        shipping_address=address_for(customer, payload.shipping_address),
         idempotency_key=key,
-        fingerprint=told,
+        fingerprint=digest,
         created=now,
         modified=now,
         items=[
@@ -83,18 +83,18 @@ async def place(session, customer, key, told, wanted):
         await session.commit()
     except IntegrityError:
         await session.rollback()
-        order = await placed_with(session, customer, key, told)
+        order = await find_by_key(session, customer, key, digest)
         if order is None:
             raise
     return order
 
 
-def address_for(customer, given):
+def address_for(customer, shipping_address):
     name = f"{customer.first_name} {customer.last_name}".strip()
     address = {"name": name or customer.username, "contact_number": customer.contact_number}
-    if given:
-        return address | given.model_dump(exclude_none=True)
-    address |= {part: getattr(customer, part) for part in ADDRESS}
+    if shipping_address:
+        return address | shipping_address.model_dump(exclude_none=True)
+    address |= {field: getattr(customer, field) for field in ADDRESS}
     if not (address["street_1"] and address["city"] and address["country"]):
         raise HTTPException(400, "Send a shipping_address, or complete your profile.")
     return address

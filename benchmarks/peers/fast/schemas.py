@@ -5,15 +5,15 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 
-def text(most, least=0):
-    return Annotated[str, StringConstraints(min_length=least, max_length=most)]
+def text(max_length, min_length=0):
+    return Annotated[str, StringConstraints(min_length=min_length, max_length=max_length)]
 
 
-class Row(BaseModel):
+class ORMModel(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
-class ProductOut(Row):
+class ProductOut(ORMModel):
     id: int
     name: str
     description: str
@@ -34,7 +34,7 @@ class ProductPage(BaseModel):
     results: list[ProductOut]
 
 
-class CustomerOut(Row):
+class CustomerOut(ORMModel):
     id: int
     username: str
     email: str
@@ -51,29 +51,29 @@ class CustomerOut(Row):
     date_joined: datetime
 
 
-class Line(BaseModel):
+class PlaceOrderItem(BaseModel):
     product: Annotated[int, Field(ge=1, lt=2**63, strict=True)]
     quantity: Annotated[int, Field(ge=1, le=10_000, strict=True)]
 
 
 class Address(BaseModel):
-    name: text(301, least=1) | None = None
+    name: text(301, min_length=1) | None = None
     contact_number: text(40) | None = None
-    street_1: text(200, least=1)
+    street_1: text(200, min_length=1)
     street_2: text(200) = ""
-    city: text(100, least=1)
+    city: text(100, min_length=1)
     state: text(100) = ""
     postal_code: text(20) = ""
-    country: text(100, least=1)
+    country: text(100, min_length=1)
 
 
 class PlaceOrder(BaseModel):
-    items: Annotated[list[Line], Field(min_length=1, max_length=100)]
+    items: Annotated[list[PlaceOrderItem], Field(min_length=1, max_length=100)]
     shipping_address: Address | None = None
     expected_total: Annotated[Decimal, Field(max_digits=15, decimal_places=2)] | None = None
 
 
-class OrderItemOut(Row):
+class OrderItemOut(ORMModel):
     product: int = Field(validation_alias="product_id")
     name: str
     sku: str | None
@@ -82,14 +82,14 @@ class OrderItemOut(Row):
     line_total: Decimal
 
 
-class OrderEventOut(Row):
+class OrderEventOut(ORMModel):
     status: str
     at: datetime
     by: int = Field(validation_alias="by_id")
     note: str
 
 
-class OrderOut(Row):
+class OrderOut(ORMModel):
     id: int
     status: str
     customer: int = Field(validation_alias="customer_id")

@@ -2,7 +2,7 @@ from rest_framework import serializers
 
 from benchmarks.peers.plain.models import Customer, Order, OrderEvent, OrderItem, Product
 
-# Which moves start from a state: the customer's own, and those that staff may make besides.
+# The customer's transitions from each status, and those of staff only.
 TRANSITIONS = {
     "placed": (["cancel"], ["confirm"]),
     "confirmed": (["cancel"], ["ship"]),
@@ -80,5 +80,5 @@ class OrderSerializer(serializers.ModelSerializer):
         ]
 
     def get_actions(self, order):
-        own, of_staff = TRANSITIONS.get(order.status, ([], []))
-        return [*of_staff, *own] if self.context["request"].user.is_staff else own
+        actions, staff_actions = TRANSITIONS.get(order.status, ([], []))
+        return [*staff_actions, *actions] if self.context["request"].user.is_staff else actions

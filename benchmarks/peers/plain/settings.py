@@ -1,4 +1,4 @@
-"""Plain Django REST framework: what `startproject` and the tutorial give, on the shop's tables."""
+"""Plain Django REST framework: `startproject` and the tutorial, on the shop's tables."""
 
 import os
 from urllib.parse import urlsplit

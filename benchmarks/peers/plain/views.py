@@ -30,13 +30,13 @@ class IsStaffOrReadOnly(permissions.BasePermission):
         return request.method in permissions.SAFE_METHODS or request.user.is_staff
 
 
-class ProductPages(pagination.PageNumberPagination):
+class ProductPagination(pagination.PageNumberPagination):
     page_size = 5
     page_size_query_param = "items_per_page"
     max_page_size = 100
 
 
-class CustomerPages(ProductPages):
+class CustomerPagination(ProductPagination):
     page_size = 100
 
     def get_paginated_response(self, data):
@@ -53,7 +53,7 @@ class CustomerPages(ProductPages):
         )
 
 
-class OrderPages(pagination.CursorPagination):
+class OrderPagination(pagination.CursorPagination):
     page_size = 25
     page_size_query_param = "items_per_page"
     max_page_size = 100
@@ -63,7 +63,7 @@ class OrderPages(pagination.CursorPagination):
 class ProductViewSet(viewsets.ModelViewSet):
     serializer_class = ProductSerializer
     permission_classes = [IsStaffOrReadOnly]
-    pagination_class = ProductPages
+    pagination_class = ProductPagination
     filter_backends = [filters.SearchFilter]
     search_fields = ["name", "description", "sku"]
 
@@ -74,7 +74,7 @@ class ProductViewSet(viewsets.ModelViewSet):
 
 class CustomerViewSet(viewsets.ReadOnlyModelViewSet):
     serializer_class = CustomerSerializer
-    pagination_class = CustomerPages
+    pagination_class = CustomerPagination
 
     def get_queryset(self):
         customers = Customer.objects.order_by("id")
@@ -89,29 +89,29 @@ class OrderViewSet(
     viewsets.GenericViewSet,
 ):
     serializer_class = OrderSerializer
-    pagination_class = OrderPages
+    pagination_class = OrderPagination
 
     def get_queryset(self):
         orders = Order.objects.filter(customer=self.request.user)
         return orders.prefetch_related("items", "events")
 
     def create(self, request, *args, **kwargs):
-        form = PlaceOrderSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
+        serializer = PlaceOrderSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
         key = request.headers.get("Idempotency-Key")
         body = json.dumps(request.data, sort_keys=True, separators=(",", ":"))
         fingerprint = hashlib.sha256(body.encode()).hexdigest()
-        order = self.placed_with(key, fingerprint)
+        order = self.find_by_key(key, fingerprint)
         if order is None:
             try:
-                order = place(request.user, key, fingerprint, **form.validated_data)
+                order = place(request.user, key, fingerprint, **serializer.validated_data)
             except IntegrityError:
-                order = self.placed_with(key, fingerprint)
+                order = self.find_by_key(key, fingerprint)
                 if order is None:
                     raise
         return Response(self.get_serializer(order).data, status=201)
 
-    def placed_with(self, key, fingerprint):
+    def find_by_key(self, key, fingerprint):
         order = key and self.get_queryset().filter(idempotency_key=key).first()
         if order and order.fingerprint != fingerprint:
             raise IdempotencyKeyReused
@@ -121,8 +121,8 @@ class OrderViewSet(
 @transaction.atomic
 def place(customer, key, fingerprint, items, shipping_address=None, expected_total=None):
     quantities = {}
-    for line in items:
-        quantities[line["product"]] = quantities.get(line["product"], 0) + line["quantity"]
+    for item in items:
+        quantities[item["product"]] = quantities.get(item["product"], 0) + item["quantity"]
     products = {
         product.id: product
         for product in Product.objects.select_for_update().filter(id__in=quantities).order_by("id")
@@ -137,7 +137,7 @@ def place(customer, key, fingerprint, items, shipping_address=None, expected_tot
     address = {
         "name": customer.get_full_name() or customer.username,
         "contact_number": customer.contact_number,
-        **(shipping_address or {part: getattr(customer, part) for part in ADDRESS}),
+        **(shipping_address or {field: getattr(customer, field) for field in ADDRESS}),
     }
     if not (address["street_1"] and address["city"] and address["country"]):
         raise exceptions.ValidationError({"shipping_address": "This field is required."})
