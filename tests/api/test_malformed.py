@@ -1,6 +1,6 @@
 """Malformed requests to every operation: each gets a problem that explains it, never a 5xx.
 
-Requests that only a real server can receive are in test_doors.py.
+Requests that only a real server can receive are in test_http.py.
 """
 
 import base64

@@ -6,7 +6,7 @@ from customers.models import Customer
 from orders.models import Order
 from products.models import Product, StockAdjustment
 from tests import factories
-from tests.api.test_documented_answers import GOOD
+from tests.api.test_documented_responses import GOOD
 from tests.contract import document, operations
 
 # Fields that rows have and the OpenAPI document does not list.
