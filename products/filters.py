@@ -9,6 +9,7 @@ from products.models import Product
 from products.search import normalize, split_words
 from shopply.api.fields import money_pattern
 from shopply.api.filters import RegexFilter, RejectEmptyParamsForm
+from shopply.api.schema import NOT_BLANK
 
 PRICE = {
     "pattern": money_pattern(Product.price.field),
@@ -48,7 +49,7 @@ class LimitedSearchFilter(SearchFilter):
 
     def get_schema_operation_parameters(self, view):
         (search,) = super().get_schema_operation_parameters(view)
-        search["schema"]["maxLength"] = self.MAX_LENGTH
+        search["schema"] |= {"maxLength": self.MAX_LENGTH, "pattern": NOT_BLANK}
         return [search]
 
 
