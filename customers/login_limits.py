@@ -9,7 +9,7 @@ from django.conf import settings
 from customers.models import Counter
 from customers.rate_limits import CacheAway, FixedWindowLimit, network
 
-logger = logging.getLogger("django.security.log_in")
+logger = logging.getLogger(__name__)
 
 
 class LoginThrottled(Exception):

@@ -150,6 +150,17 @@ def test_debug_leaves_request_logging_to_runserver(client, settings, capfd):
     assert capfd.readouterr().out == ""
 
 
+def test_too_many_failed_log_ins_are_a_warning_with_the_address(logging_server):
+    """The one line that has an address: the operator may want to refuse it."""
+    start, stop = logging_server
+    client = start(LOG_IN_ACCOUNT_RATE="1/1000000d").client()
+    body = {"username": "nobody", "password": "a-guess-at-it"}
+    statuses = [client.call("POST", "/api/obtain-token/", body).status for _ in range(3)]
+    assert statuses == [400, 429, 429]
+    messages = [line["message"] for line in parse_entries(stop()[1])]
+    assert messages.count("Too many failed log-ins (limit: account), last from 127.0.0.1") == 1
+
+
 def test_request_succeeds_while_the_log_cannot_be_written(db):
     with open("/dev/full", "wb") as full:
         server = Server(workers=1, out=full).start()
