@@ -116,7 +116,16 @@ class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
         order.set_items(Product.objects.check_availability(quantities), quantities, expected_total)
         return order
 
-    def place(self, *, customer, key=None, fingerprint="", **options):
+    def place(
+        self,
+        *,
+        customer,
+        quantities,
+        shipping_address=None,
+        expected_total=None,
+        key=None,
+        fingerprint="",
+    ):
         """Place an order of `quantities`, `{product id: quantity}`: all items or none.
 
         Copies names, SKUs and prices from the products, and the address from `shipping_address`
@@ -132,7 +141,14 @@ class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
         if first:
             return first
         try:
-            return self._place(customer, key, fingerprint, **options)
+            return self._place(
+                customer,
+                key,
+                fingerprint,
+                quantities,
+                shipping_address=shipping_address,
+                expected_total=expected_total,
+            )
         except Exception:
             # Perhaps the same request was quicker, and took the last piece or the key.
             first = self._placed_by(customer, key, fingerprint)

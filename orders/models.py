@@ -1,5 +1,6 @@
 """Orders: who bought what, at which price, sent where, and what happened to the order since."""
 
+from collections import defaultdict
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -117,13 +118,15 @@ class Order(models.Model):
     @cached_property
     def event_list(self):
         """The events as a list, beginning with the placed event."""
-        # Earlier releases wrote a row for it.
-        events = [event for event in self.events.all() if event.status != Status.PLACED]
-        return [self.placed_event, *events]
+        return self._prepend_placed_event(self.events.all())
 
     @property
     def placed_event(self):
         return PlacedEvent(Status.PLACED, self.created, self.customer_id)
+
+    def _prepend_placed_event(self, events):
+        """Return the events after the placed event, for which earlier releases wrote a row."""
+        return [self.placed_event, *(event for event in events if event.status != Status.PLACED)]
 
     @classmethod
     def fetch_whole(cls, tail, params):
@@ -132,14 +135,14 @@ class Order(models.Model):
         On PostgreSQL only.
         """
         orders, items, events = fetch_with_children(cls, tail, params, OrderItem, OrderEvent)
-        by_id = {order.pk: order for order in orders}
-        for order in orders:
-            order.item_list, order.event_list = [], [order.placed_event]
+        items_by_order, events_by_order = defaultdict(list), defaultdict(list)
         for item in items:
-            by_id[item.order_id].item_list.append(item)
+            items_by_order[item.order_id].append(item)
         for event in events:
-            if event.status != Status.PLACED:  # earlier releases wrote a row for the placed event
-                by_id[event.order_id].event_list.append(event)
+            events_by_order[event.order_id].append(event)
+        for order in orders:
+            order.item_list = items_by_order[order.pk]
+            order.event_list = order._prepend_placed_event(events_by_order[order.pk])
         return orders
 
     @classmethod

@@ -8,7 +8,7 @@ from rest_framework.filters import SearchFilter
 from products.models import Product
 from products.search import normalize, split_words
 from shopply.api.fields import money_pattern
-from shopply.api.filters import RegexFilter, RejectEmptyParamsForm
+from shopply.api.filters import EMPTY_PARAMETER, RegexFilter, RejectEmptyParamsForm
 from shopply.api.schema import NOT_BLANK
 
 PRICE = {
@@ -31,7 +31,7 @@ class LimitedSearchFilter(SearchFilter):
         if text is None:
             return []
         if not text.strip():
-            raise self.error("Omit it, or give it a value.", "blank")
+            raise self.error(EMPTY_PARAMETER, "blank")
         if len(text) > self.MAX_LENGTH:
             raise self.error(f"At most {self.MAX_LENGTH} characters.", "max_length")
         words = split_words(text)

@@ -45,8 +45,8 @@ class OutOfStock(Exception):
 # The rows of `{product id: quantity}`, sent as one JSON object.
 JSON_EACH = {"postgresql": "json_each_text(%s::json)", "sqlite": "json_each(%s)"}
 
-# Rows are locked in the order of their ids, so that two orders of the same products do not wait for
-# each other. (SQLite has no row locks: its transactions begin by locking the database.)
+# Rows are locked in the order of their ids: two orders of the same products then queue, and do not
+# deadlock. (SQLite has no row locks: its transactions begin by locking the database.)
 CHANGE_STOCK = """
 WITH change (pk, quantity) AS (
     SELECT CAST(key AS bigint), CAST(value AS bigint) FROM {json_each}

@@ -115,7 +115,7 @@ def log_outage(request, exc):
     match exc:
         case db.DatabaseError() if database_status.is_schema_error(exc):
             # Otherwise our SQL is wrong: an internal error.
-            outage = has_pending_migrations() and database_status.MIGRATIONS_PENDING.message
+            outage = is_schema_outdated() and database_status.MIGRATIONS_PENDING.message
         case db.DatabaseError() if getattr(exc.__cause__, "sqlstate", None) in STALE_SQLSTATES:
             db.connection.close()
             outage = PROBLEM_TYPES["service_unavailable"].meaning
@@ -129,10 +129,11 @@ def log_outage(request, exc):
     return outage
 
 
-def has_pending_migrations():
+def is_schema_outdated():
+    """Return whether migrations are pending; False if the database does not respond to that."""
     try:
         return database_status.has_pending_migrations(db.connection)
-    except db.Error:  # it does not respond to this either
+    except db.Error:
         return False
 
 

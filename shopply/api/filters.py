@@ -5,6 +5,8 @@ from django.core.validators import RegexValidator
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema_field
 
+EMPTY_PARAMETER = "Omit it, or give it a value."
+
 
 class RejectEmptyParamsForm(forms.Form):
     """The form of the FilterSets: rejects `?in_stock=`, for which Django would list everything."""
@@ -12,7 +14,7 @@ class RejectEmptyParamsForm(forms.Form):
     def clean(self):
         for name in self.fields:
             if self.data.get(name) == "":
-                self.add_error(name, forms.ValidationError("Omit it, or give it a value."))
+                self.add_error(name, forms.ValidationError(EMPTY_PARAMETER))
         return super().clean()
 
 
