@@ -11,7 +11,7 @@ from django.contrib.auth import authenticate
 from django.contrib.auth.hashers import MD5PasswordHasher
 
 from customers.auth_backends import VerifiedPasswordCache, verified_passwords
-from customers.login_limits import KNOWN_NETWORKS
+from customers.login_limits import KNOWN_NETWORKS, LoginLimit
 from customers.models import Counter, Customer, hashing
 from customers.rate_limits import network
 from tests import factories
@@ -190,9 +190,49 @@ def test_failures_are_forgotten_when_the_window_ends(api, alice, limits, monkeyp
     now = time.time()
     monkeypatch.setattr("time.time", lambda: now)
     for _ in range(4):
-        response = obtain(api, "alice", WRONG)
-    monkeypatch.setattr("time.time", lambda: now + int(response["Retry-After"]))
+        obtain(api, "alice", WRONG)
+    monkeypatch.setattr("time.time", lambda: now + LONG)
+    assert obtain(api, "alice", WRONG).status_code == 400
     assert obtain(api, "alice", factories.PASSWORD).status_code == 200
+
+
+@pytest.mark.parametrize("scope", ["account", "address", "everywhere"])
+def test_pauses_between_further_attempts_grow(api, alice, settings, monkeypatch, scope):
+    settings.RATES = settings.RATES | {f"log_in_{scope}": (3, LONG)}
+    clock = [2.5 * LONG]
+    monkeypatch.setattr("time.time", lambda: clock[0])
+    pauses = []
+    for _ in range(3):
+        assert obtain(api, "alice", WRONG).status_code == 400
+    for _ in range(5):
+        for _ in range(3):  # asking in the pause makes it no longer, and is not hashed
+            response = obtain(api, "alice", WRONG)
+            assert response.status_code == 429
+        pauses.append(int(response["Retry-After"]))
+        clock[0] += pauses[-1] - 1
+        assert obtain(api, "alice", factories.PASSWORD)["Retry-After"] == "1"
+        clock[0] += 1
+        assert obtain(api, "alice", WRONG).status_code == 400
+    assert pauses == [15, 30, 60, 120, 240]
+    clock[0] += 480
+    assert obtain(api, "alice", factories.PASSWORD).status_code == 200
+
+
+def test_pause_ends_with_the_window(api, alice, settings, monkeypatch):
+    settings.RATES = settings.RATES | {"log_in_account": (3, 900)}
+    monkeypatch.setattr("time.time", lambda: 900 * 2_000_000 + 890)
+    for _ in range(4):
+        response = obtain(api, "alice", WRONG)
+    assert 10 <= int(response["Retry-After"]) <= 11
+
+
+def test_one_of_many_attempts_at_the_end_of_a_pause_is_made(alice, settings, monkeypatch):
+    limit = LoginLimit("log-in account", 3, LONG)
+    clock = [2.5 * LONG]
+    monkeypatch.setattr("time.time", lambda: clock[0])
+    assert limit.pause("alice", 1) == (15, True)
+    clock[0] += 15
+    assert [limit.pause("alice", 1)[0] for _ in range(4)] == [0, 30, 30, 30]
 
 
 def test_expired_counters_are_deleted(api, alice, limits):
