@@ -12,10 +12,10 @@ from rest_framework.settings import api_settings
 
 from customers.models import Customer, hashing
 from shopply.api.fields import (
-    STRICT_FIELD_MAPPING,
     CaseInsensitiveUniqueValidator,
     CharField,
 )
+from shopply.api.serializers import ModelSerializer, RejectUnknownFieldsMixin, Serializer
 
 CUSTOMER_EXAMPLE = {
     "id": 2,
@@ -103,7 +103,7 @@ class NewPasswordField(CharField):
         ),
     ]
 )
-class CurrentPasswordSerializer(serializers.Serializer):
+class CurrentPasswordSerializer(Serializer):
     """For actions for which a token is not enough. Raises LoginThrottled, Busy."""
 
     current_password = CharField(write_only=True, max_length=256, trim_whitespace=False)
@@ -126,9 +126,7 @@ class CurrentPasswordSerializer(serializers.Serializer):
         ),
     ]
 )
-class CustomerSerializer(serializers.ModelSerializer):
-    serializer_field_mapping = STRICT_FIELD_MAPPING
-
+class CustomerSerializer(ModelSerializer):
     class Meta:
         model = Customer
         fields = (
@@ -309,7 +307,7 @@ class PasswordSerializer(CurrentPasswordSerializer):
         ),
     ]
 )
-class TokenSerializer(AuthTokenSerializer):
+class TokenSerializer(RejectUnknownFieldsMixin, AuthTokenSerializer):
     """DRF's, with strict fields."""
 
     username = CharField(label="Username", write_only=True)

@@ -27,10 +27,12 @@ from customers.serializers import (
 )
 from customers.tokens import AccessToken, StaleLogin
 from shopply.api.exceptions import ProblemException
+from shopply.api.query_params import CheckQueryParamsMixin
+from shopply.api.serializers import Serializer
 
 
 @extend_schema(tags=["tokens"])
-class ObtainToken(ObtainAuthToken):
+class ObtainToken(CheckQueryParamsMixin, ObtainAuthToken):
     authentication_classes = ()
     throttle_classes = api_settings.DEFAULT_THROTTLE_CLASSES
     parser_classes = api_settings.DEFAULT_PARSER_CLASSES
@@ -56,7 +58,7 @@ class ObtainToken(ObtainAuthToken):
 
 
 @extend_schema(tags=["tokens"])
-class RevokeToken(views.APIView):
+class RevokeToken(CheckQueryParamsMixin, views.APIView):
     @extend_schema(
         summary="Revoke your token",
         description="Logs out everywhere: the token of your account stops working at once, and "
@@ -66,6 +68,7 @@ class RevokeToken(views.APIView):
         responses={204: None},
     )
     def post(self, request):
+        Serializer(data=request.data).is_valid(raise_exception=True)  # it has no fields
         AccessToken.revoke(request.user)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -99,6 +102,7 @@ class RevokeToken(views.APIView):
     ),
 )
 class CustomerViewSet(
+    CheckQueryParamsMixin,
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
     mixins.CreateModelMixin,

@@ -71,10 +71,13 @@ class OrderAdmin(ReadOnlyAdminMixin, admin.ModelAdmin):
     list_filter = ("status", "created")
     list_select_related = ("customer",)
     search_fields = ("id",)  # shows the search box; `get_search_results` says what it finds
-    search_help_text = "Order number, customer's user name or e-mail, words of a product"
+    search_help_text = "Order number, reference, customer's user name or e-mail, words of a product"
     date_hierarchy = "created"
     list_per_page = 50
-    fields = ("status", "customer", "total", "address", "created", "modified")
+    fields = (
+        *("status", "customer", "placed_by", "reference", "note", "total", "address"),
+        *("created", "modified"),
+    )
     inlines = (OrderItemInline, OrderEventInline)
     actions = [bulk_action(name) for name in TRANSITIONS]
 
@@ -88,7 +91,8 @@ class OrderAdmin(ReadOnlyAdminMixin, admin.ModelAdmin):
             ids = Order.objects.order_by().values("pk")
             orders = orders.filter(
                 pk__in=ids.filter(customer__in=customers).union(
-                    ids.filter(pk__in=numbers), items.order_by().values("order")
+                    ids.filter(Q(pk__in=numbers) | Q(reference=word)),
+                    items.order_by().values("order"),
                 )
             )
         return orders, False
@@ -99,11 +103,14 @@ class OrderAdmin(ReadOnlyAdminMixin, admin.ModelAdmin):
 
     @admin.display(description="to")
     def destination(self, order):
-        return f"{order.shipping_address['city']}, {order.shipping_address['country']}"
+        address = order.shipping_address
+        return f"{address['city']}, {address['country']}" if address else "collected"
 
     @admin.display(description="shipping address")
     def address(self, order):
-        parts = (value for value in order.shipping_address.values() if value)
+        if order.shipping_address is None:
+            return "None: the customer collects the order."
+        parts = (value for value in order.ordered_address.values() if value)
         return format_html_join("", "{}<br>", ((part,) for part in parts))
 
     def has_transition_permission(self, request):

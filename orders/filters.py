@@ -33,12 +33,16 @@ class UTCDateTimeFilter(filters.IsoDateTimeFilter):
         return super().filter(orders, moment and moment.astimezone(UTC))
 
 
+class ChoicesFilter(filters.BaseInFilter, filters.ChoiceFilter):
+    """One or several of the choices."""
+
+
 class OrderFilter(filters.FilterSet):
     """Filters of the list. `after` is inclusive, `before` exclusive."""
 
-    status = filters.ChoiceFilter(
+    status = ChoicesFilter(
         choices=Status.choices,
-        label="Only orders with this status.",
+        label="Only orders with this status, or one of several: repeated, or with commas.",
         error_messages={"invalid_choice": f"Must be one of {', '.join(Status.values)}."},
     )
     created_after = UTCDateTimeFilter("created", "gte", label="Placed at this time or later.")
@@ -46,6 +50,8 @@ class OrderFilter(filters.FilterSet):
     modified_after = UTCDateTimeFilter(
         "modified", "gte", label="Changed at this time or later: to keep a copy up to date."
     )
+    modified_before = UTCDateTimeFilter("modified", "lt", label="Changed before this time.")
+    reference = filters.CharFilter(label="Only orders with this number of the customer's own.")
     customer = RegexFilter(
         method="filter_customer",
         pattern="^([1-9][0-9]{0,17}|all)$",

@@ -1,3 +1,4 @@
+from django.contrib.auth import get_user_model
 from django.utils.functional import cached_property
 from drf_spectacular.utils import (
     OpenApiExample,
@@ -5,11 +6,14 @@ from drf_spectacular.utils import (
     extend_schema_serializer,
 )
 from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail
 
 from orders.models import MAX_ITEMS, MAX_QUANTITY, Order, OrderEvent, OrderItem
 from orders.transitions import TRANSITIONS, allowed_transitions
 from products.managers import MAX_ID
 from shopply.api.fields import CharField, JSONIntegerField, MoneyField
+from shopply.api.money import format_money
+from shopply.api.serializers import ModelSerializer, Serializer
 
 ITEMS_EXAMPLE = [
     {
@@ -41,7 +45,7 @@ ADDRESS_EXAMPLE = {
 }
 
 
-class ShippingAddressSerializer(serializers.Serializer):
+class ShippingAddressSerializer(Serializer):
     """Where the parcel goes. Name and contact number default to the customer's own."""
 
     name = CharField(max_length=301, required=False)  # a first and a last name
@@ -53,8 +57,26 @@ class ShippingAddressSerializer(serializers.Serializer):
     postal_code = CharField(max_length=20, default="", allow_blank=True)
     country = CharField(max_length=100)
 
+    def to_internal_value(self, data):
+        """Report required parts that are missing or blank as `incomplete_address`."""
+        try:
+            return super().to_internal_value(data)
+        except serializers.ValidationError as exc:
+            raise serializers.ValidationError(
+                {
+                    part: [self.get_error(error) for error in errors]
+                    for part, errors in exc.detail.items()
+                }
+            ) from None
 
-class PlaceOrderItemSerializer(serializers.Serializer):
+    def get_error(self, error):
+        is_lacking = error.code in ("required", "blank")
+        return ErrorDetail(error, "incomplete_address") if is_lacking else error
+
+
+class PlaceOrderItemSerializer(Serializer):
+    ignored_fields = ("name", "sku", "unit_price", "line_total")
+
     product = JSONIntegerField(min_value=1, max_value=MAX_ID, help_text="The id of a product.")
     quantity = JSONIntegerField(min_value=1, max_value=MAX_QUANTITY)
 
@@ -82,16 +104,36 @@ class PlaceOrderItemSerializer(serializers.Serializer):
         ),
     ]
 )
-class PlaceOrderSerializer(serializers.Serializer):
+class PlaceOrderSerializer(Serializer):
+    ignored_fields = (
+        *("id", "status", "placed_by", "total_price", "currency"),
+        *("created", "modified", "actions", "events"),
+    )
     items = PlaceOrderItemSerializer(
         many=True, allow_empty=False, max_length=MAX_ITEMS, source="quantities"
     )
-    shipping_address = ShippingAddressSerializer(required=False)
+    shipping_address = ShippingAddressSerializer(
+        required=False,
+        allow_null=True,
+        help_text="The address of your profile, if you send none. If that is empty too, you "
+        "collect the order.",
+    )
     expected_total = MoneyField(
-        max_digits=15,
-        decimal_places=2,
+        max_digits=16,
         required=False,
         help_text="The total you showed your customer. If it differs, nothing is ordered.",
+    )
+    note = CharField(
+        max_length=500, required=False, allow_blank=True, help_text="A wish for this order."
+    )
+    reference = CharField(
+        max_length=64, required=False, allow_blank=True, help_text="Your own number for the order."
+    )
+    customer = JSONIntegerField(
+        required=False,
+        min_value=1,
+        max_value=MAX_ID,
+        help_text="The id of the customer: your own, or anyone's if you are staff.",
     )
 
     def validate_items(self, items):
@@ -108,6 +150,22 @@ class PlaceOrderSerializer(serializers.Serializer):
             quantities[item["product"]] = total
         return quantities
 
+    def validate_customer(self, pk):
+        """Return the Customer: the user, or for staff anyone with an open account."""
+        user = self.context["request"].user
+        if pk == user.pk:
+            return user
+        if not user.is_staff:
+            raise serializers.ValidationError(
+                "Only the shop's staff order for others.", code="not_your_account"
+            )
+        customer = get_user_model().objects.filter(pk=pk, is_active=True).first()
+        if customer is None:
+            raise serializers.ValidationError(
+                f"No open account has the id {pk}.", code="does_not_exist"
+            )
+        return customer
+
 
 def serialize_item(item):
     """Return the fields of OrderItemSerializer, spelled out: see `ProductSerializer`."""
@@ -115,9 +173,9 @@ def serialize_item(item):
         "product": item.product_id,
         "name": item.name,
         "sku": item.sku,
-        "unit_price": str(item.unit_price),
+        "unit_price": format_money(item.unit_price),
         "quantity": item.quantity,
-        "line_total": str(item.line_total),
+        "line_total": format_money(item.line_total),
     }
 
 
@@ -125,7 +183,7 @@ def serialize_event(event):
     return {"status": event.status, "at": event.at, "by": event.by_id, "note": event.note}
 
 
-class OrderItemSerializer(serializers.ModelSerializer):
+class OrderItemSerializer(ModelSerializer):
     class Meta:
         model = OrderItem
         fields = ("product", "name", "sku", "unit_price", "quantity", "line_total")
@@ -135,7 +193,7 @@ class OrderItemSerializer(serializers.ModelSerializer):
         return serialize_item(item)
 
 
-class OrderEventSerializer(serializers.ModelSerializer):
+class OrderEventSerializer(ModelSerializer):
     by = serializers.IntegerField(source="by_id", help_text="The id of who did it.")
 
     class Meta:
@@ -155,10 +213,13 @@ class OrderEventSerializer(serializers.ModelSerializer):
                 "id": 1,
                 "status": "placed",
                 "customer": 2,
+                "placed_by": 2,
                 "items": ITEMS_EXAMPLE,
                 "total_price": "30.00",
                 "currency": "EUR",
                 "shipping_address": ADDRESS_EXAMPLE,
+                "note": "",
+                "reference": "",
                 "created": "2026-03-09T10:21:07.482913Z",
                 "modified": "2026-03-09T10:21:07.482913Z",
                 "actions": ["cancel"],
@@ -175,9 +236,14 @@ class OrderEventSerializer(serializers.ModelSerializer):
         ),
     ]
 )
-class OrderSerializer(serializers.ModelSerializer):
+class OrderSerializer(ModelSerializer):
+    placed_by = serializers.IntegerField(
+        read_only=True, source="sender_id", help_text="The id of the account that ordered."
+    )
     items = OrderItemSerializer(many=True, read_only=True)
-    shipping_address = ShippingAddressSerializer(read_only=True)
+    shipping_address = ShippingAddressSerializer(
+        read_only=True, allow_null=True, help_text="Null if you collect the order."
+    )
     actions = serializers.SerializerMethodField(help_text="The transitions that you can make now.")
     events = OrderEventSerializer(many=True, read_only=True)
 
@@ -187,10 +253,13 @@ class OrderSerializer(serializers.ModelSerializer):
             "id",
             "status",
             "customer",
+            "placed_by",
             "items",
             "total_price",
             "currency",
             "shipping_address",
+            "note",
+            "reference",
             "created",
             "modified",
             "actions",
@@ -211,10 +280,13 @@ class OrderSerializer(serializers.ModelSerializer):
             "id": order.pk,
             "status": order.status,
             "customer": order.customer_id,
+            "placed_by": order.sender_id,
             "items": [serialize_item(item) for item in order.item_list],
-            "total_price": str(order.total_price),
+            "total_price": format_money(order.total_price),
             "currency": order.currency,
-            "shipping_address": {part: order.shipping_address[part] for part in Order.ADDRESS},
+            "shipping_address": order.ordered_address,
+            "note": order.note,
+            "reference": order.reference,
             "created": order.created,
             "modified": order.modified,
             "actions": self.get_actions(order),
@@ -236,12 +308,12 @@ class OrderSerializer(serializers.ModelSerializer):
         )
     ]
 )
-class QuoteSerializer(serializers.ModelSerializer):
+class QuoteSerializer(ModelSerializer):
     items = OrderItemSerializer(many=True, read_only=True, source="item_list")
     shipping_address = ShippingAddressSerializer(
         read_only=True,
         allow_null=True,
-        help_text="Null without a log-in, if you sent none.",
+        help_text="Null if you sent none, and are not logged in or have none in your profile.",
     )
 
     class Meta:
@@ -256,7 +328,7 @@ class QuoteSerializer(serializers.ModelSerializer):
         OpenApiExample("Without", {}, request_only=True),
     ]
 )
-class TransitionSerializer(serializers.Serializer):
+class TransitionSerializer(Serializer):
     note = CharField(
         max_length=500, default="", allow_blank=True, help_text="The customer sees it too."
     )
@@ -278,7 +350,7 @@ class TransitionSerializer(serializers.Serializer):
         )
     ]
 )
-class StockMovementSerializer(serializers.Serializer):
+class StockMovementSerializer(Serializer):
     at = serializers.DateTimeField()
     reason = CharField(help_text="The reason of an adjustment; `sale` or `cancelled` for an order.")
     delta = serializers.IntegerField(help_text="Pieces added (12) or taken (-2).")

@@ -25,6 +25,7 @@ from orders.serializers import (
 from orders.transitions import IllegalTransition, TransitionNotAllowed
 from products.models import Product
 from shopply.api.exceptions import ProblemException
+from shopply.api.query_params import CheckQueryParamsMixin
 
 # No comma outside of quotes: servers join the values of a header that is sent twice by one.
 KEY_PATTERN = '"[!#-~]{1,255}"|[!#-+\\--~][!-+\\--~]{0,254}'
@@ -59,7 +60,7 @@ REPLAYED = OpenApiParameter(
         description="Your own, or anyone's if you are staff. Other orders are not found.",
     ),
 )
-class OrderViewSet(viewsets.GenericViewSet):
+class OrderViewSet(CheckQueryParamsMixin, viewsets.GenericViewSet):
     queryset = Order.objects.all()
     serializer_class = OrderSerializer
     pagination_class = CursorPagination
@@ -85,6 +86,12 @@ class OrderViewSet(viewsets.GenericViewSet):
         order = Order.objects.fetch_visible_to(self.request.user, pk)
         return Response(self.get_serializer(order).data)
 
+    def get_order_details(self, request):
+        """Return the keyword arguments of `Order.objects.quote` from the body."""
+        serializer = PlaceOrderSerializer(data=request.data, context={"request": request})
+        serializer.is_valid(raise_exception=True)
+        return {"customer": request.user, **serializer.validated_data}
+
     def retrieve(self, request, pk):
         return self.get_response(pk)
 
@@ -100,8 +107,9 @@ class OrderViewSet(viewsets.GenericViewSet):
         summary="Place an order",
         description="All items or none. The shop copies name, SKU and price of each product, so "
         "later changes do not affect your order. The order goes to `shipping_address`, or to the "
-        "address of your profile. Items of the same product are added up; 1 to 100 items, each of "
-        "1 to 10,000 pieces. With an `Idempotency-Key` you can safely send the order again if you "
+        "address of your profile; if both are empty, you collect it. Items of the same product are "
+        "added up; 1 to 100 items, each of 1 to 10,000 pieces. Staff order for a customer with "
+        "`customer`. With an `Idempotency-Key` you can safely send the order again if you "
         "did not get a response.",
         parameters=[KEY, REPLAYED],
         request=PlaceOrderSerializer,
@@ -117,14 +125,13 @@ class OrderViewSet(viewsets.GenericViewSet):
     )
     def create(self, request):
         key = idempotency_key(request)
-        serializer = PlaceOrderSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        with map_order_errors(request.data["items"]):
+        details = self.get_order_details(request)
+        with map_order_errors(request):
             order = Order.objects.place(
-                customer=request.user,
+                by=request.user,
                 key=key,
                 fingerprint=fingerprint(request.data) if key else "",
-                **serializer.validated_data,
+                **details,
             )
         headers = {"Idempotent-Replayed": "true"} if order.replayed else {}
         data = self.get_serializer(order).data
@@ -140,10 +147,9 @@ class OrderViewSet(viewsets.GenericViewSet):
     )
     @action(detail=False, methods=["post"], permission_classes=[permissions.AllowAny])
     def quote(self, request):
-        serializer = PlaceOrderSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        with map_order_errors(request.data["items"]):
-            order = Order.objects.quote(customer=request.user, **serializer.validated_data)
+        details = self.get_order_details(request)
+        with map_order_errors(request):
+            order = Order.objects.quote(**details)
         return Response(QuoteSerializer(order).data)
 
     def make_transition(self, request, verb):
@@ -211,7 +217,7 @@ def idempotency_key(request):
 
 def fingerprint(body):
     """Return the SHA-256 of the body's JSON, regardless of the order of members and of blanks."""
-    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
@@ -222,7 +228,7 @@ def fingerprint(body):
     "and cancelled sales. The deltas add up to the stock.",
     extensions={"x-problems": ["permission_denied"]},
 )
-class StockHistory(generics.ListAPIView):
+class StockHistory(CheckQueryParamsMixin, generics.ListAPIView):
     """Here and not in products, because it lists orders."""
 
     serializer_class = StockMovementSerializer

@@ -7,12 +7,12 @@ from rest_framework.filters import SearchFilter
 
 from products.models import Product
 from products.search import normalize, split_words
-from shopply.api.fields import money_pattern
+from shopply.api.fields import MoneyField, money_pattern
 from shopply.api.filters import EMPTY_PARAMETER, RegexFilter, RejectEmptyParamsForm
 from shopply.api.schema import NOT_BLANK
 
 PRICE = {
-    "pattern": money_pattern(Product.price.field),
+    "pattern": money_pattern(MoneyField(max_digits=Product.price.field.max_digits)),
     "message": "Must be a price, such as 11.90.",
 }
 

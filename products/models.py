@@ -10,6 +10,8 @@ from django.utils import timezone
 from products.db_retry import retry_transaction
 from products.managers import ProductManager
 from products.search import SearchTextField
+from shopply.api.money import MoneyField
+from shopply.api.sql import read_clock
 
 MAX_STOCK = 1_000_000_000
 
@@ -32,9 +34,8 @@ class Product(models.Model):
         blank=True,
         help_text="Stock keeping unit: the shop's own product code.",
     )
-    price = models.DecimalField(
-        max_digits=12,
-        decimal_places=2,
+    price = MoneyField(
+        whole_digits=10,
         validators=[MinValueValidator(0)],
         help_text="Price of one piece, in the shop's currency.",
     )
@@ -102,21 +103,16 @@ class Product(models.Model):
     def in_stock(self):
         return self.quantity_in_stock > 0
 
-    @property
-    def available(self):
-        """The quantity that can be ordered now: 0 of a retired product."""
-        return self.quantity_in_stock if self.is_active else 0
-
     @retry_transaction
     def update_fields(self, **changes):
         """Write these fields only, and never the stock, which may have changed since it was read.
 
         Raises Product.DoesNotExist if the product was deleted in the meantime.
         """
-        changes["modified"] = timezone.now()
         with transaction.atomic():
             # Locked: another request may be changing a field that is part of the search text.
             current = Product.objects.select_for_update(no_key=True).get(pk=self.pk)
+            changes["modified"] = read_clock()
             for field, value in changes.items():
                 setattr(current, field, value)
                 setattr(self, field, value)
@@ -132,12 +128,13 @@ class Product(models.Model):
         Returns the StockAdjustment; this instance has the new stock. Raises StockOutOfBounds.
         """
         with transaction.atomic():
+            Product.objects.select_for_update(no_key=True).filter(pk=self.pk).first()
             # The database adds, since the stock that was read may be out of date. (Cancelled orders
             # can take it above MAX_STOCK; it can then still go down.)
             enough = Q(quantity_in_stock__gte=-delta)
             room = Q(quantity_in_stock__lte=MAX_STOCK - delta)
             updated = Product.objects.filter(enough if delta < 0 else room, pk=self.pk).update(
-                quantity_in_stock=F("quantity_in_stock") + delta, modified=timezone.now()
+                quantity_in_stock=F("quantity_in_stock") + delta, modified=read_clock()
             )
             self.refresh_from_db(fields=["quantity_in_stock", "modified"])
             if not updated:

@@ -3,11 +3,12 @@ from rest_framework import serializers
 
 from products.models import MAX_STOCK, Product, StockAdjustment
 from shopply.api.fields import (
-    STRICT_FIELD_MAPPING,
     CaseInsensitiveUniqueValidator,
     CharField,
     JSONIntegerField,
 )
+from shopply.api.money import format_money
+from shopply.api.serializers import ModelSerializer
 
 PRODUCT_EXAMPLE = OpenApiExample(
     "A product",
@@ -29,8 +30,7 @@ PRODUCT_EXAMPLE = OpenApiExample(
 
 
 @extend_schema_serializer(examples=[PRODUCT_EXAMPLE])
-class ProductSerializer(serializers.ModelSerializer):
-    serializer_field_mapping = STRICT_FIELD_MAPPING
+class ProductSerializer(ModelSerializer):
     currency = CharField(read_only=True, help_text="ISO 4217; the shop has one currency.")
     in_stock = serializers.BooleanField(read_only=True)
     quantity_in_stock = JSONIntegerField(
@@ -71,7 +71,7 @@ class ProductSerializer(serializers.ModelSerializer):
             "name": product.name,
             "description": product.description,
             "sku": product.sku,
-            "price": f"{product.price:.2f}",
+            "price": format_money(product.price),
             "currency": product.currency,
             "quantity_in_stock": product.quantity_in_stock,
             "in_stock": product.in_stock,
@@ -134,8 +134,7 @@ class ProductCreateSerializer(ProductSerializer):
         ),
     ]
 )
-class StockAdjustmentSerializer(serializers.ModelSerializer):
-    serializer_field_mapping = STRICT_FIELD_MAPPING
+class StockAdjustmentSerializer(ModelSerializer):
     delta = JSONIntegerField(
         min_value=-MAX_STOCK,
         max_value=MAX_STOCK,

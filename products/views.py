@@ -22,6 +22,7 @@ from products.serializers import (
     StockAdjustmentSerializer,
 )
 from shopply.api.exceptions import ProblemException
+from shopply.api.query_params import CheckQueryParamsMixin
 
 STAFF_ONLY = {"x-problems": ["permission_denied"]}
 REVALIDATION = [
@@ -117,7 +118,7 @@ NOT_MODIFIED = OpenApiResponse(description="Nothing changed.")
         extensions={"x-problems": ["permission_denied", "product_in_use"]},
     ),
 )
-class ProductViewSet(viewsets.ModelViewSet):
+class ProductViewSet(CheckQueryParamsMixin, viewsets.ModelViewSet):
     queryset = Product.objects.all()
     serializer_class = ProductSerializer
     filter_backends = (DjangoFilterBackend, LimitedSearchFilter)
@@ -172,12 +173,11 @@ class ProductViewSet(viewsets.ModelViewSet):
         serializer_class=StockAdjustmentSerializer,
     )
     def adjust_stock(self, request, pk=None):
+        product = self.get_object()
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         try:
-            adjustment = self.get_object().adjust_stock(
-                by=request.user, **serializer.validated_data
-            )
+            adjustment = product.adjust_stock(by=request.user, **serializer.validated_data)
         except StockOutOfBounds as exc:
             raise ProblemException(
                 "stock_out_of_bounds", f"There are {exc.stock:,} in stock."

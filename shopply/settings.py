@@ -43,6 +43,8 @@ WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", default=1)  # processes
 BLOCKING_THREADS = env.int("BLOCKING_THREADS", default=4)  # of each process
 
 SHOP_CURRENCY = env.str("SHOP_CURRENCY", default="EUR")  # ISO 4217
+# Otherwise a customer without an address collects the order.
+SHIPPING_ADDRESS_REQUIRED = env.bool("SHIPPING_ADDRESS_REQUIRED", default=False)
 
 # --- Timeouts, in seconds, from the innermost out: each is over before the next ------------------
 

@@ -12,9 +12,10 @@ from orders.views import OrderViewSet, StockHistory
 from products.views import ProductViewSet
 from shopply import health, metrics
 from shopply.api import views
+from shopply.api.query_params import CheckQueryParamsMixin
 
 
-class Root(APIRootView):
+class Root(CheckQueryParamsMixin, APIRootView):
     """The root of the API: links to its lists."""
 
     authentication_classes = permission_classes = ()

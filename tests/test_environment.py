@@ -25,7 +25,7 @@ from tests.test_settings import python
         *(("WEB_CONCURRENCY", number) for number in ("0", "1001")),
         *(("BLOCKING_THREADS", number) for number in ("0", "101")),
         *(("TOKEN_TTL", "-1"), ("STATEMENT_TIMEOUT", "99999999"), ("SECURE_HSTS_SECONDS", "-1")),
-        *(("SHOP_CURRENCY", currency) for currency in ("", "EURO", "eur", "€")),
+        *(("SHOP_CURRENCY", currency) for currency in ("", "EURO", "eur", "€", "ZZZ", "XAU")),
         *(("ALLOWED_HOSTS", f"{host},b") for host in ("https://hush", "hush:80", "hush/shop")),
         *(("ALLOWED_HOSTS", host) for host in ("hush b.example", "bücher.example")),
         *(("DATABASE_URL", url) for url in ("oracle://hush@db/shop", "hush", "sqlite://shop.db")),
@@ -71,5 +71,5 @@ def test_nothing_starts_with_a_malformed_variable(command):
     result = python(*command, SHOP_CURRENCY="EURO")
     assert result.returncode == 1
     assert result.stderr == (
-        "shopply does not start: SHOP_CURRENCY must be a code of ISO 4217, such as EUR.\n"
+        "shopply does not start: SHOP_CURRENCY must be a currency code of ISO 4217, such as EUR.\n"
     )

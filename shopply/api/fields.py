@@ -1,11 +1,16 @@
 """Strict serializer fields: each accepts one JSON type, where DRF's own convert from others."""
 
 import re
+from decimal import Decimal
 from functools import partial
 
 from django.db import models
 from rest_framework import serializers
 from rest_framework.validators import UniqueValidator
+
+from shopply.api.money import MAX_PLACES, currency_places
+
+MAX_EXPONENT = 20  # of a number: money has fewer digits
 
 
 class StrictTextMixin:
@@ -47,11 +52,23 @@ class JSONBooleanField(serializers.BooleanField):
 
 
 class MoneyField(serializers.DecimalField):
-    """Accepts a decimal string with up to two places; DRF's own field also 0.1 and `"1_0"`."""
+    """Accepts a decimal string or a JSON number, never a float; DRF's own field also `"1_0"`."""
 
-    default_error_messages = {"invalid": 'Must be a string such as "11.90".'}
+    default_error_messages = {"invalid": 'Must be a decimal such as "11.90".'}
+
+    def __init__(self, *, max_digits, decimal_places=MAX_PLACES, **kwargs):
+        """Take the digits of the column, of which the currency may use fewer."""
+        places = currency_places()
+        max_digits += places - decimal_places
+        super().__init__(max_digits=max_digits, decimal_places=places, **kwargs)
 
     def to_internal_value(self, data):
+        if type(data) in (int, Decimal):  # not a bool
+            is_short = abs(Decimal(data).adjusted()) <= MAX_EXPONENT
+            number = Decimal(data).normalize() if is_short else None  # 11.900 is 11.9
+            if number != data:  # beyond 28 digits it was rounded
+                self.fail("max_digits", max_digits=self.max_digits)
+            data = format(number, "f")
         if not isinstance(data, str) or not re.fullmatch(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?", data):
             self.fail("invalid")
         if data.startswith("-"):
@@ -60,9 +77,10 @@ class MoneyField(serializers.DecimalField):
 
 
 def money_pattern(field):
-    """Return the OpenAPI pattern of a decimal field of a model or a serializer."""
+    """Return the OpenAPI pattern of a MoneyField."""
     whole = field.max_digits - field.decimal_places
-    return rf"^(0|[1-9][0-9]{{0,{whole - 1}}})(\.[0-9]{{1,{field.decimal_places}}})?$"
+    fraction = rf"(\.[0-9]{{1,{field.decimal_places}}})?" if field.decimal_places else ""
+    return f"^(0|[1-9][0-9]{{0,{whole - 1}}}){fraction}$"
 
 
 # The `serializer_field_mapping` of the shop's model serializers.

@@ -1,26 +1,37 @@
 """Parsing of request bodies: JSON with one meaning, which a database can store."""
 
 import json
+from decimal import Decimal, InvalidOperation
 
 from rest_framework import exceptions, parsers
 from rest_framework.utils.json import strict_constant
 
 
 class JSONParser(parsers.JSONParser):
-    """DRF's parser; also rejects duplicate members, and text that would be a 500 later."""
+    """DRF's parser; also rejects duplicate members, and text that would be a 500 later.
+
+    A number with a fraction or an exponent is a Decimal, exactly as it was sent.
+    """
 
     def parse(self, stream, media_type=None, parser_context=None):
         try:
             text = stream.read().decode()
-            data = json.loads(text, object_pairs_hook=unique_names, parse_constant=strict_constant)
+            data = json.loads(
+                text,
+                object_pairs_hook=unique_names,
+                parse_constant=strict_constant,
+                parse_float=Decimal,
+            )
             # Half of a surrogate pair is legal in JSON, but has no UTF-8.
-            json.dumps(data, ensure_ascii=False).encode()
+            json.dumps(data, ensure_ascii=False, default=str).encode()
         except RecursionError:
             raise exceptions.ParseError("The body is nested too deeply.") from None
         except UnicodeEncodeError:
             raise exceptions.ParseError("The body holds half of a surrogate pair.") from None
         except UnicodeDecodeError:
             raise exceptions.ParseError("The body is not UTF-8.") from None
+        except InvalidOperation:
+            raise exceptions.ParseError("A number has too many digits in its exponent.") from None
         except ValueError as exc:
             raise exceptions.ParseError(f"JSON parse error - {exc}") from None
         return data

@@ -46,7 +46,9 @@ def add_problems(result, generator, request, public):
     """A drf-spectacular postprocessing hook."""
     schemas = result["components"]["schemas"]
     for name, schema in schemas.items():
-        if "properties" in schema and not name.endswith("Request"):
+        if name.endswith("Request"):
+            schema["additionalProperties"] = False
+        elif "properties" in schema:
             schema["required"] = sorted(schema["properties"])  # a response has all its fields
     schemas["Problem"] = PROBLEM
     for path, operations in result["paths"].items():
@@ -66,10 +68,9 @@ def add_problems(result, generator, request, public):
 def list_problems(path, operation):
     security = operation.get("security", [])
     parameters = operation.get("parameters", [])
+    yield "validation_error"
     if "requestBody" in operation:
-        yield from ("validation_error", "parse_error")
-    elif any(parameter["in"] == "query" for parameter in parameters):
-        yield "validation_error"
+        yield "parse_error"
     if any(parameter["name"] == "page" for parameter in parameters):
         yield "not_found"
     if any(security):

@@ -3,6 +3,7 @@
 import sys
 import threading
 from functools import cache
+from typing import ClassVar
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import IntegrityError
@@ -12,12 +13,14 @@ from django.template.loader import render_to_string
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.permissions import SAFE_METHODS
 
 from shopply.api.exceptions import RETRY_AFTER, log_conflict, log_outage, problem_response
 from shopply.api.problem_types import PROBLEM_TYPES
+from shopply.api.query_params import check_query_params
 
 
 def problem_or_page(code, page):
@@ -84,11 +87,20 @@ def problem_list(request):
 
 
 class SchemaView(SpectacularAPIView):
-    """Renders the document once per process and format: it takes as long as a hundred requests."""
+    """Renders the document once per process and format: it takes as long as a hundred requests.
+
+    The `format` parameter goes before the Accept header. `lang` and `version` change nothing, since
+    there is one language and one version.
+    """
+
+    FORMATS: ClassVar = {"json": OpenApiJsonRenderer, "yaml": OpenApiYamlRenderer}
 
     @extend_schema(exclude=True)
     def get(self, request):
+        check_query_params(request.query_params, ["lang", "version"], formats=[*self.FORMATS])
         renderer = request.accepted_renderer
+        if "format" in request.query_params:
+            renderer = self.FORMATS[request.query_params["format"]]()
         filename = f"shopply.{renderer.format}"
         headers = {
             "Content-Disposition": f'inline; filename="{filename}"',

@@ -5,6 +5,8 @@ import pytest
 from tests import factories
 from tests.contract import document, operations
 
+MONEY = {"price", "expected_total"}  # also taken as numbers
+
 
 def texts(schema, pointer="", wrap=lambda value: value):
     """Yield `(pointer, body)` for each text in the schema: a body with a number in its place."""
@@ -17,6 +19,8 @@ def texts(schema, pointer="", wrap=lambda value: value):
     elif schema.get("type") == "array":
         yield from texts(schema["items"], f"{pointer}/0", lambda value: wrap([value]))
     for name, part in schema.get("properties", {}).items():
+        if name in MONEY:
+            continue
         yield from texts(part, f"{pointer}/{name}", lambda value, name=name: wrap({name: value}))
 
 

@@ -30,6 +30,7 @@ BEYOND_SCHEMA = {
     # Depend on what exists.
     "unique",
     "does_not_exist",
+    "not_for_sale",
     "unknown_cursor",
     # A search: no pattern describes how its words are split.
     "too_many_words",
@@ -101,9 +102,8 @@ def valid_fields(path, body):
         case "/api/products/" if body.get("sku"):
             return {"sku": f"{body['sku'][:30]}{next(NUMBERS)}"}
         case "/api/orders/" | "/api/orders/quote/":
-            return {
-                "items": [item | available_item(item, len(body["items"])) for item in body["items"]]
-            }
+            items = [item | available_item(item, len(body["items"])) for item in body["items"]]
+            return {"items": items} | ({"customer": ACCOUNT["id"]} if "customer" in body else {})
     return {}
 
 
