@@ -313,6 +313,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "tokens", "description": "Logging in."},
         {"name": "customers", "description": "Accounts and profiles."},
         {"name": "products", "description": "The catalogue and its stock."},
+        "customers.authentication.BearerAuthentication",
         {"name": "orders", "description": "Placing and following orders."},
     ],
     "COMPONENT_SPLIT_REQUEST": True,
