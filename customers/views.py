@@ -133,6 +133,9 @@ class CustomerViewSet(
             return [permissions.AllowAny()]
         return super().get_permissions()
 
+    def get_success_headers(self, data):
+        return {"Location": self.reverse_action("detail", args=[data["id"]])}
+
     def perform_create(self, serializer):
         with map_login_errors():
             serializer.save()

@@ -331,3 +331,4 @@ SPECTACULAR_SETTINGS = {
         "shopply.api.schema.add_problems",
     ],
 }
+        "shopply.api.schema.add_locations",
