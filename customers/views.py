@@ -129,7 +129,7 @@ class CustomerViewSet(
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     def get_permissions(self):
-        if self.action in ("list", "create"):
+        if self.action in ("list", "create", "metadata"):  # the last one is OPTIONS
             return [permissions.AllowAny()]
         return super().get_permissions()
 
