@@ -44,7 +44,7 @@ MIGRATIONS := $(subst /migrations/,.,$(basename $(wildcard */migrations/[0-9]*.p
 
 .DEFAULT_GOAL := help
 .PHONY: help run setupdb rebuild test test-fast test-postgres test-long fuzz bench bench-quick growth check \
-	deploy-check soak attack audit lock
+	deploy-check browser soak attack audit lock
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "%-15s %s\n", $$1, $$2 }'
@@ -113,6 +113,10 @@ deploy-check: $(DEV) deploy/.venv/.packages ## Lint what deploys the shop, walk 
 		tests/deploy/commands.py
 	DATABASE_URL=$(POSTGRES_URL) .venv/bin/pytest -s \
 		tests/deploy/copies.py tests/deploy/failover.py tests/deploy/backup.py
+
+browser: $(DEV) ## Have Chromium order from a page on another origin.
+	@command -v chromium >/dev/null || { echo "Chromium is missing: apt-get install chromium"; exit 1; }
+	DATABASE_URL=sqlite:///db.sqlite3 .venv/bin/pytest tests/browser/cross_origin.py
 
 attack: $(DEV) ## Attack a server of one's own behind nginx, on PostgreSQL (2 minutes; with LONG=1, 10).
 	DATABASE_URL=$(POSTGRES_URL) .venv/bin/pytest -s tests/attack/availability.py tests/attack/connections.py

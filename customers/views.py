@@ -133,9 +133,12 @@ class CustomerViewSet(
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     def get_permissions(self):
-        if self.action in ("list", "create"):
+        if self.action in ("list", "create", "metadata"):  # the last one is OPTIONS
             return [permissions.AllowAny()]
         return super().get_permissions()
+
+    def get_success_headers(self, data):
+        return {"Location": self.reverse_action("detail", args=[data["id"]])}
 
     def perform_create(self, serializer):
         with map_login_errors():

@@ -133,7 +133,9 @@ class OrderViewSet(CheckQueryParamsMixin, viewsets.GenericViewSet):
                 fingerprint=fingerprint(request.data) if key else "",
                 **details,
             )
-        headers = {"Idempotent-Replayed": "true"} if order.replayed else {}
+        headers = {"Location": self.reverse_action("detail", args=[order.pk])}
+        if order.replayed:
+            headers["Idempotent-Replayed"] = "true"
         data = self.get_serializer(order).data
         return Response(data, status.HTTP_201_CREATED, headers=headers)
 

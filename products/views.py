@@ -10,6 +10,7 @@ from drf_spectacular.utils import (
 from rest_framework import permissions, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.response import Response
+from rest_framework.reverse import reverse
 
 from products.cache import CachedResponse, response_cache
 from products.filters import LimitedSearchFilter, ProductFilter
@@ -149,6 +150,9 @@ class ProductViewSet(CheckQueryParamsMixin, viewsets.ModelViewSet):
             return [permissions.AllowAny()]
         return [permissions.IsAdminUser()]
 
+    def get_success_headers(self, data):
+        return {"Location": self.reverse_action("detail", args=[data["id"]])}
+
     def get_serializer_class(self):
         return ProductCreateSerializer if self.action == "create" else self.serializer_class
 
@@ -182,7 +186,9 @@ class ProductViewSet(CheckQueryParamsMixin, viewsets.ModelViewSet):
             raise ProblemException(
                 "stock_out_of_bounds", f"There are {exc.stock:,} in stock."
             ) from None
-        return Response(self.get_serializer(adjustment).data, status.HTTP_201_CREATED)
+        history = reverse("stock-history", args=[pk], request=request)
+        data = self.get_serializer(adjustment).data
+        return Response(data, status.HTTP_201_CREATED, headers={"Location": history})
 
     def perform_destroy(self, product):
         try:

@@ -10,6 +10,7 @@ BOOLEAN = "(?i:true|false|yes|no|on|off|1|0)", "true or false"
 NUMBER = "[0-9]{1,7}", "a whole number, 0 or more"
 RATE = "[1-9][0-9]*/([1-9][0-9]*)?[smhd]", "a number per period, such as 60/m or 10/15m"
 HOST = r"([\w.%-]*|\[[0-9a-f:.]+\])(:[0-9]+)?"
+ORIGIN = r"[a-z][a-z0-9+.-]*://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?"
 FORMATS = {  # of environment variables: a pattern, and its description
     **dict.fromkeys(("DEBUG", "SECURE_SSL_REDIRECT", "SECURE_HSTS_PRELOAD"), BOOLEAN),
     **dict.fromkeys(("TRUST_X_FORWARDED_PROTO", "SHIPPING_ADDRESS_REQUIRED"), BOOLEAN),
@@ -31,6 +32,10 @@ FORMATS = {  # of environment variables: a pattern, and its description
     "ALLOWED_HOSTS": (
         r"([\w.*-]|\[[0-9a-f:.]+\]|, *)+|[ ,]*",
         "host names separated by commas, without scheme, port or path",
+    ),
+    "CORS_ALLOWED_ORIGINS": (
+        rf"({ORIGIN}(, *{ORIGIN})*)?",
+        "origins separated by commas, such as https://shop.example, in lower case and without path",
     ),
     "DATABASE_URL": (
         rf"postgres(ql)?://([^@/]*@)?{HOST}(,{HOST})*(/.*)?|sqlite:///.+|sqlite://:memory:|",

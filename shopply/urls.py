@@ -4,7 +4,6 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.routers import APIRootView, DefaultRouter
 
 from customers.views import CustomerViewSet, ObtainToken, RevokeToken
@@ -42,9 +41,7 @@ urlpatterns = [
     path("api/schema/", views.SchemaView.as_view(), name="schema"),
     path(
         "api/docs/",
-        SpectacularSwaggerSplitView.as_view(
-            template_name="swagger_ui.html", template_name_js="swagger_ui.js"
-        ),
+        views.DocsView.as_view(template_name="swagger_ui.html", template_name_js="swagger_ui.js"),
         name="docs",
     ),
     path("api/problems/", views.problem_list, name="problems"),

@@ -111,4 +111,5 @@ class ContractClient(APIClient):
             media_type = response.headers.get("Content-Type", "").split(";")[0]
             body = response.json() if media_type.endswith("json") and response.content else None
             check(request["REQUEST_METHOD"], path, response.status_code, media_type, body)
+            assert ("Location" in response) == (response.status_code == 201)
         return response

@@ -66,6 +66,7 @@ def test_deliberate_choices_are_reported_once_and_pass(release, transactional_db
         "SECURE_SSL_REDIRECT": ("false", "shopply.I002"),
         "ALLOWED_HOSTS": ("*", "shopply.I003"),
         "NUM_PROXIES": ("0", "shopply.I004"),
+        "CORS_ALLOWED_ORIGIN_REGEXES": (".*", "shopply.I006"),
     }
     environment = SOUND | {name: value for name, (value, _) in choices.items()}
     result = python(*DEPLOY, *STRICT, cwd=release, DATABASE_URL=database_url(), **environment)

@@ -31,6 +31,17 @@ from tests.test_settings import python
         *(("DATABASE_URL", url) for url in ("oracle://hush@db/shop", "hush", "sqlite://shop.db")),
         *(("CACHE_URL", url) for url in ("locmemcache://", "memcache://hush")),
         *(("METRICS_TOKEN", "a hush"), ("METRICS_TOKEN", "hushé")),
+        *(
+            ("CORS_ALLOWED_ORIGINS", origins)
+            for origins in (
+                "*",
+                "null",
+                "hush",
+                "https://hush/",
+                "https://Hush.example",
+                "a://b c://d",
+            )
+        ),
         *(("SENTRY_RELEASE", "hush/1"), ("SENTRY_ENVIRONMENT", "the hush")),
     ],
 )
@@ -51,6 +62,13 @@ def test_malformed_variable_is_rejected_without_showing_its_value(monkeypatch, n
         ("DATABASE_URL", "postgres://a:b@one:5432,two:5433/shop?target_session_attrs=read-write"),
         *(("CACHE_URL", url) for url in ("", "redis://[::1]:1/3", "rediss://:hush@cache.example")),
         *(("METRICS_TOKEN", ""), ("LOCK_TIMEOUT", "0")),
+        *(
+            ("CORS_ALLOWED_ORIGINS", origins)
+            for origins in (
+                "",
+                "https://shop.example,http://[::1]:3000, capacitor://localhost",
+            )
+        ),
     ],
 )
 def test_well_formed_variable_passes(monkeypatch, name, value):

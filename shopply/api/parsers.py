@@ -15,7 +15,7 @@ class JSONParser(parsers.JSONParser):
 
     def parse(self, stream, media_type=None, parser_context=None):
         try:
-            text = stream.read().decode()
+            text = stream.read().decode("utf-8-sig")  # some programs write a byte order mark
             data = json.loads(
                 text,
                 object_pairs_hook=unique_names,

@@ -1,4 +1,4 @@
-"""Adds to each operation of the OpenAPI document the problems that it can return.
+"""Adds to each operation of the OpenAPI document the problems and headers that it can return.
 
 An operation names its own by `@extend_schema(extensions={"x-problems": [...]})`. Others follow from
 its shape: an invalid body, an unknown id, a wrong token. The introduction describes general ones
@@ -95,6 +95,22 @@ def example_error(operation, schemas):
         "code": "null",
         "detail": "This field may not be null.",
     }
+
+
+LOCATION = {
+    "schema": {"type": "string", "format": "uri"},
+    "description": "The URL of what was created; for an adjustment, that of the stock history.",
+    "required": True,
+}
+
+
+def add_locations(result, generator, request, public):
+    """Add the Location header to each 201; a drf-spectacular postprocessing hook."""
+    for operations in result["paths"].values():
+        for operation in operations.values():
+            if created := operation["responses"].get("201"):
+                created.setdefault("headers", {})["Location"] = LOCATION
+    return result
 
 
 RETRY_AFTER = {
