@@ -15,6 +15,7 @@ from shopply.api.fields import (
     STRICT_FIELD_MAPPING,
     CaseInsensitiveUniqueValidator,
     CharField,
+    TextField,
 )
 
 CUSTOMER_EXAMPLE = {
@@ -81,7 +82,7 @@ def check_strength(field, password, customer):
         raise serializers.ValidationError({field: get_error_detail(exc)}) from None
 
 
-class NewPasswordField(CharField):
+class NewPasswordField(TextField):
     """A new password; `check_strength` also checks its minimum length."""
 
     openapi = {"minLength": 10}
@@ -106,7 +107,7 @@ class NewPasswordField(CharField):
 class CurrentPasswordSerializer(serializers.Serializer):
     """For actions for which a token is not enough. Raises LoginThrottled, Busy."""
 
-    current_password = CharField(write_only=True, max_length=256, trim_whitespace=False)
+    current_password = TextField(write_only=True, max_length=256, trim_whitespace=False)
 
     def validate_current_password(self, password):
         request = self.context["request"]
@@ -197,7 +198,7 @@ class CustomerSerializer(serializers.ModelSerializer):
 class ProfileSerializer(CurrentPasswordSerializer, CustomerSerializer):
     """A customer's own profile. A new e-mail address needs the password, not just a token."""
 
-    current_password = CharField(
+    current_password = TextField(
         write_only=True,
         required=False,
         max_length=256,
@@ -313,4 +314,4 @@ class TokenSerializer(AuthTokenSerializer):
     """DRF's, with strict fields."""
 
     username = CharField(label="Username", write_only=True)
-    password = CharField(label="Password", trim_whitespace=False, write_only=True)
+    password = TextField(label="Password", trim_whitespace=False, write_only=True)

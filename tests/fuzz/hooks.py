@@ -47,6 +47,8 @@ BEYOND_SCHEMA = {
     "outside_the_calendar",
     # A schema could express it, but every string would need a pattern.
     "null_characters_not_allowed",
+    # Of characters beyond U+FFFF: tests/api/test_lines.py compares the patterns up to there.
+    "control_characters_not_allowed",
 }
 
 
