@@ -1,3 +1,4 @@
+from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import (
     OpenApiExample,
     OpenApiParameter,
@@ -11,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from customers.authentication import BasicAuthentication
+from customers.filters import CustomerFilter, CustomerSearchFilter
 from customers.models import AccountClosed, Customer, LastSuperuser
 from customers.pagination import LinkHeaderPagination
 from customers.privacy import export_response
@@ -75,7 +77,7 @@ class RevokeToken(views.APIView):
     list=extend_schema(
         summary="List customers",
         description="A bare array. Staff get everyone, in pages with a `Link` header; a customer "
-        "gets their own row; without a log-in the array is empty.",
+        "gets their own row; without a log-in the array is empty. Filters select from these rows.",
         parameters=[
             OpenApiParameter(
                 "Link",
@@ -106,6 +108,9 @@ class CustomerViewSet(
 ):
     queryset = Customer.objects.order_by("id")
     serializer_class = CustomerSerializer
+    filter_backends = (DjangoFilterBackend, CustomerSearchFilter)
+    filterset_class = CustomerFilter
+    search_fields = ("username", "first_name", "last_name", "email")
     pagination_class = LinkHeaderPagination
     lookup_value_converter = "int"
 
@@ -122,11 +127,14 @@ class CustomerViewSet(
         return super().get_queryset().visible_to(self.request.user)
 
     def list(self, request):
-        if request.user.is_staff:
+        if request.user.is_staff or request.query_params:
             return super().list(request)
         # Authentication has read the only row.
         page = self.paginate_queryset([request.user] if request.user.is_authenticated else [])
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    def filter_queryset(self, customers):
+        return super().filter_queryset(customers) if self.action == "list" else customers
 
     def get_permissions(self):
         if self.action in ("list", "create"):
