@@ -3,7 +3,6 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
-from rest_framework.authtoken.serializers import AuthTokenSerializer
 from rest_framework.fields import get_error_detail
 from rest_framework.settings import api_settings
 from rest_framework.validators import UniqueValidator
@@ -25,6 +24,11 @@ CUSTOMER_EXAMPLE = {
     "postal_code": "22763",
     "country": "Germany",
 }
+TOKEN_MEDIA_TYPES = (
+    "application/json",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data",
+)
 # The export: what other apps add to it is known here by its name in the OpenAPI document only.
 EXPORT_SCHEMA = {
     "type": "object",
@@ -302,20 +306,32 @@ class PasswordSerializer(CurrentPasswordSerializer):
 
 @extend_schema_serializer(
     examples=[
-        OpenApiExample(
-            "Log in",
-            {"username": "lena", "password": "harbour-lane-lena"},
-            request_only=True,
+        *(
+            OpenApiExample(
+                "Log in",
+                {"username": "lena", "password": "harbour-lane-lena"},
+                request_only=True,
+                media_type=media_type,
+            )
+            for media_type in TOKEN_MEDIA_TYPES
         ),
         OpenApiExample(
             "Your token",
-            {"token": "9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b"},
+            {"token": "9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b", "expires": None},
             response_only=True,
         ),
     ]
 )
-class TokenSerializer(AuthTokenSerializer):
+class TokenSerializer(serializers.Serializer):
     """DRF's, with strict fields."""
 
-    username = CharField(label="Username", write_only=True)
-    password = TextField(label="Password", trim_whitespace=False, write_only=True)
+    username = CharField(
+        write_only=True,
+        max_length=Customer.email.field.max_length,
+        help_text="Your user name or e-mail address, in any case.",
+    )
+    password = TextField(write_only=True, trim_whitespace=False)
+    token = serializers.CharField(read_only=True)
+    expires = serializers.DateTimeField(
+        read_only=True, allow_null=True, help_text="Null if the token does not expire."
+    )

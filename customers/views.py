@@ -1,3 +1,4 @@
+from django.contrib.auth import authenticate
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import (
     OpenApiExample,
@@ -5,7 +6,7 @@ from drf_spectacular.utils import (
     extend_schema,
     extend_schema_view,
 )
-from rest_framework import exceptions, mixins, permissions, status, views, viewsets
+from rest_framework import exceptions, mixins, parsers, permissions, status, views, viewsets
 from rest_framework.authtoken.views import ObtainAuthToken
 from rest_framework.decorators import action
 from rest_framework.response import Response
@@ -29,32 +30,37 @@ from customers.serializers import (
 )
 from customers.tokens import AccessToken, StaleLogin
 from shopply.api.exceptions import ProblemException
+from shopply.api.parsers import MultiPartParser
 
 
 @extend_schema(tags=["tokens"])
 class ObtainToken(ObtainAuthToken):
     authentication_classes = ()
     throttle_classes = api_settings.DEFAULT_THROTTLE_CLASSES
-    parser_classes = api_settings.DEFAULT_PARSER_CLASSES
+    parser_classes = (*api_settings.DEFAULT_PARSER_CLASSES, parsers.FormParser, MultiPartParser)
     serializer_class = TokenSerializer
 
     @extend_schema(
         summary="Obtain your token",
         description="Returns the token of the account, the same one each time until it expires or "
-        "is revoked. Send it with every request: `Authorization: Token <TOKEN>`. A wrong user name "
-        "or password is a 400; after too many, passwords are rejected for a while.",
+        "is revoked. Send it with every request: `Authorization: Token <TOKEN>`. The body may be a "
+        "form, too. A wrong user name, e-mail address or password is a 400 `wrong_credentials`; "
+        "after too many, passwords are rejected for a while.",
         responses={200: TokenSerializer},
-        extensions={"x-problems": ["too_many_failures"]},
+        extensions={"x-problems": ["wrong_credentials", "too_many_failures"]},
     )
     def post(self, request, *args, **kwargs):
         serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
         with map_login_errors():
-            serializer.is_valid(raise_exception=True)
+            customer = authenticate(request, **serializer.validated_data)
+        if customer is None:
+            raise ProblemException("wrong_credentials")
         try:
-            token = AccessToken.issue(serializer.validated_data["user"])
+            token = AccessToken.issue(customer)
         except StaleLogin:
-            raise exceptions.ValidationError("The password was just changed.") from None
-        return Response({"token": token.key})
+            raise ProblemException("wrong_credentials", "The password was just changed.") from None
+        return Response({"token": token.key, "expires": token.expires})
 
 
 @extend_schema(tags=["tokens"])
