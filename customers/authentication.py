@@ -104,4 +104,5 @@ class BasicScheme(OpenApiAuthenticationExtension):
     name = "Basic"
 
     def get_security_definition(self, auto_schema):
-        return {"type": "http", "scheme": "basic", "description": "User name and password."}
+        description = "User name or e-mail address, and password."
+        return {"type": "http", "scheme": "basic", "description": description}

@@ -3,7 +3,7 @@ import time
 
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Q
 from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect
@@ -17,6 +17,7 @@ from orders.transitions import TRANSITIONS, IllegalTransition, Status, allowed_t
 from products.admin import ReadOnlyAdminMixin
 from products.models import Product
 from products.search import split_words
+from shopply.api.fields import validate_line
 
 # Limits of one bulk action, so that a request does not block its thread.
 BULK_TIMEOUT = 0.5  # seconds
@@ -139,8 +140,14 @@ class OrderAdmin(ReadOnlyAdminMixin, admin.ModelAdmin):
         if not self.has_transition_permission(request):
             raise PermissionDenied
         order = get_object_or_404(Order, pk=pk)
-        if self.make_transition(request, order, name, request.POST.get("note", "")[:500]):
-            self.message_user(request, f"{order} is {order.status} now.")
+        note = request.POST.get("note", "")[:500]
+        try:
+            validate_line(note)
+        except ValidationError as exc:
+            self.message_user(request, f"Note: {exc.message}", messages.ERROR)
+        else:
+            if self.make_transition(request, order, name, note):
+                self.message_user(request, f"{order} is {order.status} now.")
         return redirect("admin:orders_order_change", pk)
 
     def render_change_form(self, request, context, obj=None, **kwargs):

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from products.cache import CachedResponse, response_cache
-from products.filters import LimitedSearchFilter, ProductFilter
+from products.filters import ProductFilter, ProductSearchFilter
 from products.models import Product, StockOutOfBounds
 from products.pagination import FILTER_PARAMS, ProductPagination
 from products.serializers import (
@@ -122,7 +122,7 @@ NOT_MODIFIED = OpenApiResponse(description="Nothing changed.")
 class ProductViewSet(CheckQueryParamsMixin, viewsets.ModelViewSet):
     queryset = Product.objects.all()
     serializer_class = ProductSerializer
-    filter_backends = (DjangoFilterBackend, LimitedSearchFilter)
+    filter_backends = (DjangoFilterBackend, ProductSearchFilter)
     filterset_class = ProductFilter
     pagination_class = ProductPagination
     lookup_value_converter = "int"

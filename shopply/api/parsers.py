@@ -1,7 +1,8 @@
-"""Parsing of request bodies: JSON with one meaning, which a database can store."""
+"""Parsing of request bodies: JSON with one meaning, which a database can store; and forms."""
 
 import json
 from decimal import Decimal, InvalidOperation
+from io import BytesIO
 
 from rest_framework import exceptions, parsers
 from rest_framework.utils.json import strict_constant
@@ -42,3 +43,11 @@ def unique_names(pairs):
     if len(members) < len(pairs):
         raise ValueError("An object has two members of one name.")
     return members
+
+
+class MultiPartParser(parsers.MultiPartParser):
+    """DRF's, which reads a body of any length, if its fields are short."""
+
+    def parse(self, stream, media_type=None, parser_context=None):
+        body = parser_context["request"].body  # rejected if it is too large
+        return super().parse(BytesIO(body), media_type, parser_context)

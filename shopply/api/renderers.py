@@ -37,4 +37,5 @@ class ContentNegotiation(DefaultContentNegotiation):
 
     def select_parser(self, request, parsers):
         """Reject `application/*`, which DRF accepts as JSON."""
-        return None if "*" in request.content_type else super().select_parser(request, parsers)
+        media_type = request.content_type.partition(";")[0]
+        return None if "*" in media_type else super().select_parser(request, parsers)

@@ -11,11 +11,19 @@ from pathlib import Path
 from drf_spectacular import openapi
 from rest_framework import serializers
 
-from shopply.api.fields import money_pattern
+from shopply.api.fields import CharField, TextField, money_pattern
 from shopply.api.problem_types import MEDIA_TYPE, PROBLEM_TYPES, problem_document
 
 # A character that Python does not strip. Four of those it strips are not white space to ECMAScript.
 NOT_BLANK = r"[^\s\u001c-\u001f\u0085]"
+
+# What `validate_line` rejects up to U+FFFF: no pattern beyond is portable. And null characters.
+CONTROL_CHARACTERS = (
+    r"\u0000-\u001f\u007f-\u009f\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e"
+    r"\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb"
+)
+LINE = f"^[^{CONTROL_CHARACTERS}]*$"
+LINE_NOT_BLANK = rf"^[^{CONTROL_CHARACTERS}]*[^\s{CONTROL_CHARACTERS}][^{CONTROL_CHARACTERS}]*$"
 
 # What Django requires of an address beyond `format: email`.
 EMAIL = r"^[!-~]+\.([A-Za-z][A-Za-z-]{0,61}[A-Za-z]|xn--[A-Za-z0-9]{1,59})$"
@@ -36,9 +44,10 @@ class AutoSchema(openapi.AutoSchema):
                 schema["pattern"] = money_pattern(field)
             case serializers.EmailField() if direction == "request":
                 schema["pattern"] = EMAIL
-            case serializers.CharField(trim_whitespace=True, allow_blank=False):
-                if direction == "request":
-                    schema["pattern"] = NOT_BLANK
+            case CharField(trim_whitespace=True) if direction == "request":
+                schema.setdefault("pattern", LINE if field.allow_blank else LINE_NOT_BLANK)
+            case TextField(trim_whitespace=True, allow_blank=False) if direction == "request":
+                schema["pattern"] = NOT_BLANK
         return schema | getattr(field, "openapi", {})
 
 

@@ -144,6 +144,8 @@ def test_documented_response_is_produced(method, path, outcome, send, clerk, set
             body = body | {"expected_total": "0.01"}
         case "idempotency_key_reused":
             extra = {"headers": {"Idempotency-Key": "used"}}
+        case "wrong_credentials":
+            body = body | {"password": "a-guess-at-it"}
         case "illegal_transition":
             transitions = ["confirm", "ship", "deliver"]
         case "stock_out_of_bounds":

@@ -21,6 +21,7 @@ from tests.servers import Server
 BODY_LIMIT = 65_536
 GET = b"GET /api/products/ HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 POST = b"POST /api/obtain-token/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+FORM = POST.replace(b"json", b"x-www-form-urlencoded; charset=punycode")
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
@@ -90,6 +91,9 @@ def test_request_that_cannot_be_parsed_is_rejected_without_a_body(running_shop, 
         (GET + b'Cookie: sessionid="\\000"\r\n\r\n', "400 bad_request"),
         (GET + b"Accept: \xff\r\n\r\n", "406 not_acceptable"),
         (POST + b"\r\n", "411 length_required"),
+        (FORM + b"\r\n", "411 length_required"),
+        (FORM + b"Content-Length: 27\r\n\r\nusername=zoe&password=wrong", "400 wrong_credentials"),
+        (FORM + b"Content-Length: 2\r\n\r\n\xff=", "400 validation_error"),
         (POST + b"Content-Length: 0\r\n\r\n", "400 validation_error"),
         (GET + b"Authorization: \r\n\r\n", "401 authentication_failed"),
         (GET + b"Authorization: Token \xff\r\n\r\n", "401 authentication_failed"),

@@ -166,6 +166,8 @@ def test_body_over_the_limit_is_too_large(send, settings, key):
 )
 def test_body_of_another_type_is_unsupported(send, content_type):
     for key in WITH_BODY:
+        if content_type.partition(";")[0] in operations()[key]["requestBody"]["content"]:
+            continue
         response = send(*key, b"--x\r\n{}", content_type=content_type)
         assert_problem(response, 415, "unsupported_media_type")
 
@@ -207,7 +209,8 @@ def test_error_names_the_parameter_with_a_null_character(send, path, parameter, 
     "value", ["9" * 30, "9" * 5_000, "-1e999", "NaN", "0x1", "%FF", "%ED%A0%80", "[]"]
 )
 @pytest.mark.parametrize(
-    ("path", "parameter"), [case for case in EVERY_PARAMETER if case[1] != "search"]
+    ("path", "parameter"),
+    [case for case in EVERY_PARAMETER if case[1] not in ("search", "username")],
 )
 def test_error_names_an_invalid_parameter(send, path, parameter, value):
     data = assert_problem(send("GET", path, query=f"{parameter}={value}"), 400, "validation_error")

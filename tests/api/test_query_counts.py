@@ -23,6 +23,7 @@ def count_queries(client, path):
     "path",
     [
         "/api/customers/",
+        "/api/customers/?search=customer",
         "/api/customers/me/export/",
         "/api/products/?items_per_page=100",
         "/api/products/?items_per_page=100&search=coffee&ordering=price&in_stock=true",

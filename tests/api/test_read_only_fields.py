@@ -57,6 +57,7 @@ ODD = {
     "idempotency_key": "of the body",
     "fingerprint": "of the body",
     "token": "0123456789",
+    "expires": "2001-01-01T00:00:00Z",
     "key": "0123456789",
     "items": [],
     "shipping_address": {"name": "Eve", "street_1": "-", "city": "-", "country": "-"},

@@ -146,3 +146,27 @@ def test_name_taken_between_check_and_write_is_a_conflict(transactional_db, api)
     assert response.status_code == 409
     assert response.json()["code"] == "conflict"
     assert Customer.objects.get().username == "MIRA"
+
+
+@pytest.mark.parametrize(
+    ("taken", "changes", "pointer"),
+    [
+        (
+            {"email": "mira@example.com"},
+            {"username": "Mira@Example.com", "email": "m@a.com"},
+            "username",
+        ),
+        ({"username": "mira@example.com"}, {"email": "Mira@example.com"}, "email"),
+    ],
+)
+def test_name_and_address_of_two_customers_differ(api, taken, changes, pointer):
+    factories.customers.make(**taken)
+    response = api.post("/api/customers/", DATA | changes)
+    assert errors(response) == {f"/{pointer}": "unique"}
+
+
+def test_user_name_may_be_the_own_address(api):
+    data = DATA | {"username": DATA["email"]}
+    assert api.post("/api/customers/", data).status_code == 201
+    credentials = {"username": DATA["email"], "password": DATA["password"]}
+    assert api.post("/api/obtain-token/", credentials).status_code == 200
