@@ -9,13 +9,9 @@ from django.utils import timezone
 from orders.sql import insert_order
 from orders.transitions import TRANSITIONS
 from products.db_retry import retry_transaction
-from products.managers import MAX_ID
+from products.managers import MAX_ID, IdempotencyKeyReused
 from products.models import Product
 from shopply.api.sql import columns
-
-
-class IdempotencyKeyReused(Exception):
-    """The customer used this idempotency key for an order with another body."""
 
 
 class OrderLimitReached(Exception):

@@ -1,11 +1,8 @@
-import hashlib
-import json
-import re
 from functools import partial
 
 from django.shortcuts import get_object_or_404
 from django_filters.rest_framework import DjangoFilterBackend
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import exceptions, generics, permissions, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.response import Response
@@ -25,24 +22,12 @@ from orders.serializers import (
 from orders.transitions import IllegalTransition, TransitionNotAllowed
 from products.models import Product
 from shopply.api.exceptions import ProblemException
-
-# No comma outside of quotes: servers join the values of a header that is sent twice by one.
-KEY_PATTERN = '"[!#-~]{1,255}"|[!#-+\\--~][!-+\\--~]{0,254}'
-KEY = OpenApiParameter(
-    "Idempotency-Key",
-    {"type": "string", "pattern": f"^({KEY_PATTERN})$"},
-    OpenApiParameter.HEADER,
-    description="Your own key for this order, which makes it safe to send it again: 1 to 255 "
-    "visible ASCII characters, for example a UUID; in double quotes if it contains a comma. The "
-    "same key with the same body returns the first response again; with another body it is a 422. "
-    "A rejected order frees its key.",
-)
-REPLAYED = OpenApiParameter(
-    "Idempotent-Replayed",
-    {"type": "string", "enum": ["true"]},
-    OpenApiParameter.HEADER,
-    response=[201],
-    description="Sent if this is the first response again, and no new order was placed.",
+from shopply.api.idempotency import (
+    IDEMPOTENCY_KEY,
+    IDEMPOTENT_REPLAYED,
+    REPLAYED_HEADERS,
+    fingerprint,
+    idempotency_key,
 )
 
 
@@ -103,7 +88,7 @@ class OrderViewSet(viewsets.GenericViewSet):
         "address of your profile. Items of the same product are added up; 1 to 100 items, each of "
         "1 to 10,000 pieces. With an `Idempotency-Key` you can safely send the order again if you "
         "did not get a response.",
-        parameters=[KEY, REPLAYED],
+        parameters=[IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED],
         request=PlaceOrderSerializer,
         responses={201: OrderSerializer},
         extensions={
@@ -126,7 +111,7 @@ class OrderViewSet(viewsets.GenericViewSet):
                 fingerprint=fingerprint(request.data) if key else "",
                 **serializer.validated_data,
             )
-        headers = {"Idempotent-Replayed": "true"} if order.replayed else {}
+        headers = REPLAYED_HEADERS if order.replayed else {}
         data = self.get_serializer(order).data
         return Response(data, status.HTTP_201_CREATED, headers=headers)
 
@@ -192,27 +177,6 @@ class OrderViewSet(viewsets.GenericViewSet):
     @action(detail=True, methods=["post"])
     def deliver(self, request, pk=None):
         return self.make_transition(request, Order.deliver)
-
-
-def idempotency_key(request):
-    """Return the key, without the quotes that the IETF draft allows around it; None without one."""
-    header = request.headers.get("Idempotency-Key")
-    if header is None:
-        return None
-    if not re.fullmatch(KEY_PATTERN, header):
-        detail = "Must be 1 to 255 visible ASCII characters; in double quotes, if with a comma."
-        raise ProblemException(
-            "validation_error",
-            f"Idempotency-Key: {detail}",
-            errors=[{"header": "Idempotency-Key", "code": "invalid", "detail": detail}],
-        )
-    return header[1:-1] if header.startswith('"') else header
-
-
-def fingerprint(body):
-    """Return the SHA-256 of the body's JSON, regardless of the order of members and of blanks."""
-    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 @extend_schema(

@@ -42,6 +42,10 @@ class OutOfStock(Exception):
         self.available = available
 
 
+class IdempotencyKeyReused(Exception):
+    """The user sent this idempotency key with another request."""
+
+
 # The rows of `{product id: quantity}`, sent as one JSON object.
 JSON_EACH = {"postgresql": "json_each_text(%s::json)", "sqlite": "json_each(%s)"}
 
