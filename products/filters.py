@@ -8,7 +8,15 @@ from rest_framework.filters import SearchFilter
 from products.models import Product
 from products.search import normalize, split_words
 from shopply.api.fields import money_pattern
-from shopply.api.filters import EMPTY_PARAMETER, RegexFilter, RejectEmptyParamsForm
+from shopply.api.filters import (
+    EMPTY_PARAMETER,
+    FilterSet,
+    RegexFilter,
+    RegexInFilter,
+    RejectEmptyParamsForm,
+    UTCDateTimeFilter,
+)
+from shopply.api.pagination import MAX_NUMBER
 from shopply.api.schema import NOT_BLANK
 
 PRICE = {
@@ -53,7 +61,19 @@ class LimitedSearchFilter(SearchFilter):
         return [search]
 
 
-class ProductFilter(filters.FilterSet):
+class ProductFilter(FilterSet):
+    id = RegexInFilter(
+        pattern="^[1-9][0-9]{0,17}$",
+        message="Must be ids, with commas between them.",
+        label="Only products with one of these ids.",
+        schema={"type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_NUMBER},
+    )
+    sku = RegexInFilter(
+        method="filter_sku",
+        pattern="^[^,]{1,40}$",
+        message="Must be SKUs of up to 40 characters, with commas between them.",
+        label="Only products with one of these SKUs, regardless of case.",
+    )
     min_price = RegexFilter(method="filter_price", **PRICE, label="The lowest price.")
     max_price = RegexFilter(method="filter_price", **PRICE, label="The highest price.")
     in_stock = filters.TypedChoiceFilter(
@@ -62,10 +82,14 @@ class ProductFilter(filters.FilterSet):
         method="filter_in_stock",
         error_messages={"invalid_choice": "Must be true or false."},
     )
+    modified_after = UTCDateTimeFilter(
+        "modified", "gte", label="Changed at this time or later, by a sale too."
+    )
     ordering = filters.OrderingFilter(
-        fields=("name", "price", "created"),
+        fields=("name", "price", "created", "modified"),
         error_messages={
-            "invalid_choice": "Must be name, price or created; - before it reverses the order."
+            "invalid_choice": "Must be name, price, created or modified; - before it reverses the "
+            "order."
         },
     )
 
@@ -82,6 +106,9 @@ class ProductFilter(filters.FilterSet):
     )
     def filter_in_stock(self, products, name, value):
         return products.in_stock() if value else products.sold_out()
+
+    def filter_sku(self, products, name, value):
+        return products.with_skus(sku.strip() for sku in value)
 
     def filter_price(self, products, name, value):
         return getattr(products, name)(Decimal(value))

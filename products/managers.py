@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass
 
 from django.db import connection, models
+from django.db.models import Value
+from django.db.models.functions import Upper
 from django.utils import timezone
 
 from products.search import normalize
@@ -74,6 +76,12 @@ class ProductQuerySet(models.QuerySet):
     def visible_to(self, user):
         """Return all products for staff, those for sale for others."""
         return self if user.is_staff else self.for_sale()
+
+    def with_skus(self, skus):
+        """Return products with one of these SKUs, regardless of case."""
+        # The database changes the case on both sides: its capitals are not always those of Python.
+        products = self.alias(sku_any_case=Upper("sku"))
+        return products.filter(sku_any_case__in=[Upper(Value(sku)) for sku in skus])
 
     def min_price(self, price):
         return self.filter(price__gte=price)

@@ -56,7 +56,8 @@ class Product(models.Model):
 
     class Meta:
         ordering = ("pk",)
-        # Each ordering ends with the id. Deep pages are read from these indexes alone.
+        # Each ordering ends with the id. Deep pages are read from these indexes alone. None has
+        # `modified`, which each sale changes: it would then write to all indexes.
         indexes = [
             models.Index(fields=("id", "is_active"), name="product_by_id"),
             models.Index(fields=("name", "id", "is_active"), name="product_by_name"),
