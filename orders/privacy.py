@@ -27,7 +27,9 @@ def export(sender, customer, **kwargs):
         "idempotency_keys": list(keys.values("idempotency_key", order=F("id"))),
         "order_events": list(events.values("order", "status", "at", "note")),
         "stock_adjustments": list(
-            adjustments.values("id", "product", "delta", "reason", "note", "created")
+            adjustments.values(
+                *("id", "product", "delta", "reason", "note", "created", "idempotency_key")
+            )
         ),
     }
 
@@ -41,5 +43,10 @@ def iterate_orders(customer):
 
 
 def erase(sender, customer, **kwargs):
-    """Receive `closing`: anonymize orders that are closed; the others are when they are closed."""
+    """Receive `closing`: anonymize orders that are closed; the others are when they are closed.
+
+    Also erase the keys of stock adjustments, which the person chose.
+    """
     customer.orders.closed().anonymize()
+    keys = StockAdjustment.objects.filter(actor=customer, idempotency_key__isnull=False)
+    keys.update(idempotency_key=None, fingerprint="")

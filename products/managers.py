@@ -194,3 +194,22 @@ class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
         now = connection.ops.adapt_datetimefield_value(timezone.now())
         products = fetch_rows(self.model, sql, [json.dumps(quantities), now, len(quantities)])
         return {product.id: product for product in products}
+
+
+class StockAdjustmentManager(models.Manager):
+    def booked_by(self, user, key, fingerprint):
+        """Return what the user booked with this idempotency key, marked `replayed`.
+
+        Returns None without a key, or if it is unused. Raises IdempotencyKeyReused if it came with
+        another request.
+        """
+        if key is None:
+            return None
+        adjustments = self.filter(actor=user, idempotency_key=key)
+        adjustment = adjustments.select_related("product").first()
+        if adjustment is None:
+            return None
+        if adjustment.fingerprint != fingerprint:
+            raise IdempotencyKeyReused
+        adjustment.replayed = True
+        return adjustment

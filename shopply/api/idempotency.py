@@ -1,7 +1,7 @@
 """The `Idempotency-Key` header, with which a client can safely send a POST again.
 
-The key and the fingerprint are columns of a row that the request makes, unique for each account: the
-database keeps two requests with one key apart, and a request that fails leaves no key behind.
+The key and the fingerprint are columns of a row that the request makes, unique for each account:
+the database keeps two requests with one key apart, and a request that fails leaves no key behind.
 """
 
 import hashlib
@@ -49,6 +49,12 @@ def fingerprint(body):
     """Return the SHA-256 of the body's JSON, regardless of the order of members and of blanks."""
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def key_and_fingerprint(request, content):
+    """Return `key` and `fingerprint` as arguments of a verb; `content` is what it depends on."""
+    key = idempotency_key(request)
+    return {"key": key, "fingerprint": fingerprint(content) if key else ""}
 
 
 def key_reused():
