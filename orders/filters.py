@@ -1,43 +1,15 @@
-from datetime import UTC
-
-from django.core.exceptions import ValidationError
 from django_filters import rest_framework as filters
 
 from orders.models import Order
 from orders.transitions import Status
-from shopply.api.filters import RegexFilter, RejectEmptyParamsForm
-
-
-def validate_within_calendar(moment):
-    """Reject times of the years 1 and 9999 that have no date in UTC."""
-    try:
-        moment.astimezone(UTC)
-    except OverflowError:
-        raise ValidationError(
-            "Must be a time of the years 1 to 9999, in UTC.", "outside_the_calendar"
-        ) from None
-
-
-class UTCDateTimeFilter(filters.IsoDateTimeFilter):
-    def __init__(self, *args, **kwargs):
-        invalid = "Must be ISO 8601, such as 2026-05-01T12:00:00Z; write + as %%2B in a query."
-        super().__init__(
-            *args,
-            validators=[validate_within_calendar],
-            error_messages={"invalid": invalid},
-            **kwargs,
-        )
-
-    def filter(self, orders, moment):
-        """Compare in UTC: PostgreSQL has no time zones of 16 hours or more."""
-        return super().filter(orders, moment and moment.astimezone(UTC))
+from shopply.api.filters import FilterSet, RegexFilter, RejectEmptyParamsForm, UTCDateTimeFilter
 
 
 class ChoicesFilter(filters.BaseInFilter, filters.ChoiceFilter):
     """One or several of the choices."""
 
 
-class OrderFilter(filters.FilterSet):
+class OrderFilter(FilterSet):
     """Filters of the list. `after` is inclusive, `before` exclusive."""
 
     status = ChoicesFilter(

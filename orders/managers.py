@@ -8,13 +8,9 @@ from django.db import connection, models, transaction
 from orders.sql import insert_order
 from orders.transitions import TRANSITIONS
 from products.db_retry import retry_transaction
-from products.managers import MAX_ID
+from products.managers import MAX_ID, IdempotencyKeyReused
 from products.models import Product
 from shopply.api.sql import columns, read_clock
-
-
-class IdempotencyKeyReused(Exception):
-    """The account used this idempotency key for an order with another body."""
 
 
 class OrderLimitReached(Exception):

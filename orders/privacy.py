@@ -32,7 +32,9 @@ def export(sender, customer, **kwargs):
             *events.values("order", "status", "at", "note"),
         ],
         "stock_adjustments": list(
-            adjustments.values("id", "product", "delta", "reason", "note", "created")
+            adjustments.values(
+                *("id", "product", "delta", "reason", "note", "created", "idempotency_key")
+            )
         ),
     }
 
@@ -46,5 +48,10 @@ def iterate_orders(customer):
 
 
 def erase(sender, customer, **kwargs):
-    """Receive `closing`: anonymize orders that are closed; the others are when they are closed."""
+    """Receive `closing`: anonymize orders that are closed; the others are when they are closed.
+
+    Also erase the keys of stock adjustments, which the person chose.
+    """
     customer.orders.closed().anonymize()
+    keys = StockAdjustment.objects.filter(actor=customer, idempotency_key__isnull=False)
+    keys.update(idempotency_key=None, fingerprint="")

@@ -4,11 +4,12 @@ from contextlib import contextmanager
 
 from rest_framework import exceptions
 
-from orders.managers import CustomerInactive, IdempotencyKeyReused, OrderLimitReached
+from orders.managers import CustomerInactive, OrderLimitReached
 from orders.models import MAX_TOTAL, IncompleteAddress, PriceChanged, TotalTooLarge
 from orders.serializers import QuoteSerializer
-from products.managers import NotForSale, OutOfStock
+from products.managers import IdempotencyKeyReused, NotForSale, OutOfStock
 from shopply.api.exceptions import ProblemException
+from shopply.api.idempotency import key_reused
 from shopply.api.money import format_money
 
 
@@ -59,17 +60,7 @@ def map_order_errors(request):
             raise exceptions.ValidationError({"customer": [message]}, "does_not_exist") from None
         raise exceptions.AuthenticationFailed("The account is closed.") from None
     except IdempotencyKeyReused:
-        raise ProblemException(
-            "idempotency_key_reused",
-            "You placed another order with this Idempotency-Key.",
-            errors=[
-                {
-                    "header": "Idempotency-Key",
-                    "code": "idempotency_key_reused",
-                    "detail": "Make a new key for a new order.",
-                }
-            ],
-        ) from None
+        raise key_reused() from None
 
 
 def shortage_summary(short_count, requested_count):

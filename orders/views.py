@@ -1,11 +1,8 @@
-import hashlib
-import json
-import re
 from functools import partial
 
 from django.shortcuts import get_object_or_404
 from django_filters.rest_framework import DjangoFilterBackend
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import exceptions, generics, permissions, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.response import Response
@@ -25,26 +22,13 @@ from orders.serializers import (
 from orders.transitions import IllegalTransition, TransitionNotAllowed
 from products.models import Product
 from shopply.api.exceptions import ProblemException
+from shopply.api.idempotency import (
+    IDEMPOTENCY_KEY,
+    IDEMPOTENT_REPLAYED,
+    REPLAYED_HEADERS,
+    key_and_fingerprint,
+)
 from shopply.api.query_params import CheckQueryParamsMixin
-
-# No comma outside of quotes: servers join the values of a header that is sent twice by one.
-KEY_PATTERN = '"[!#-~]{1,255}"|[!#-+\\--~][!-+\\--~]{0,254}'
-KEY = OpenApiParameter(
-    "Idempotency-Key",
-    {"type": "string", "pattern": f"^({KEY_PATTERN})$"},
-    OpenApiParameter.HEADER,
-    description="Your own key for this order, which makes it safe to send it again: 1 to 255 "
-    "visible ASCII characters, for example a UUID; in double quotes if it contains a comma. The "
-    "same key with the same body returns the first response again; with another body it is a 422. "
-    "A rejected order frees its key.",
-)
-REPLAYED = OpenApiParameter(
-    "Idempotent-Replayed",
-    {"type": "string", "enum": ["true"]},
-    OpenApiParameter.HEADER,
-    response=[201],
-    description="Sent if this is the first response again, and no new order was placed.",
-)
 
 
 @extend_schema(tags=["orders"])
@@ -111,7 +95,7 @@ class OrderViewSet(CheckQueryParamsMixin, viewsets.GenericViewSet):
         "added up; 1 to 100 items, each of 1 to 10,000 pieces. Staff order for a customer with "
         "`customer`. With an `Idempotency-Key` you can safely send the order again if you "
         "did not get a response.",
-        parameters=[KEY, REPLAYED],
+        parameters=[IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED],
         request=PlaceOrderSerializer,
         responses={201: OrderSerializer},
         extensions={
@@ -124,18 +108,12 @@ class OrderViewSet(CheckQueryParamsMixin, viewsets.GenericViewSet):
         },
     )
     def create(self, request):
-        key = idempotency_key(request)
+        key = key_and_fingerprint(request, request.data)
         details = self.get_order_details(request)
         with map_order_errors(request):
-            order = Order.objects.place(
-                by=request.user,
-                key=key,
-                fingerprint=fingerprint(request.data) if key else "",
-                **details,
-            )
-        headers = {"Location": self.reverse_action("detail", args=[order.pk])}
-        if order.replayed:
-            headers["Idempotent-Replayed"] = "true"
+            order = Order.objects.place(by=request.user, **key, **details)
+        location = {"Location": self.reverse_action("detail", args=[order.pk])}
+        headers = location | (REPLAYED_HEADERS if order.replayed else {})
         data = self.get_serializer(order).data
         return Response(data, status.HTTP_201_CREATED, headers=headers)
 
@@ -200,27 +178,6 @@ class OrderViewSet(CheckQueryParamsMixin, viewsets.GenericViewSet):
     @action(detail=True, methods=["post"])
     def deliver(self, request, pk=None):
         return self.make_transition(request, Order.deliver)
-
-
-def idempotency_key(request):
-    """Return the key, without the quotes that the IETF draft allows around it; None without one."""
-    header = request.headers.get("Idempotency-Key")
-    if header is None:
-        return None
-    if not re.fullmatch(KEY_PATTERN, header):
-        detail = "Must be 1 to 255 visible ASCII characters; in double quotes, if with a comma."
-        raise ProblemException(
-            "validation_error",
-            f"Idempotency-Key: {detail}",
-            errors=[{"header": "Idempotency-Key", "code": "invalid", "detail": detail}],
-        )
-    return header[1:-1] if header.startswith('"') else header
-
-
-def fingerprint(body):
-    """Return the SHA-256 of the body's JSON, regardless of the order of members and of blanks."""
-    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 @extend_schema(

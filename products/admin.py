@@ -1,9 +1,16 @@
 from django.contrib import admin, messages
 from django.db import transaction
+from django.db.models.fields import BLANK_CHOICE_DASH
 from django.shortcuts import redirect
 from django.utils.html import format_html
 
-from products.models import MAX_STOCK, Product, StockAdjustment, StockOutOfBounds
+from products.models import (
+    ADJUSTMENT_REASONS,
+    MAX_STOCK,
+    Product,
+    StockAdjustment,
+    StockOutOfBounds,
+)
 from products.search import split_words
 
 
@@ -46,10 +53,16 @@ class AdjustmentInline(admin.TabularInline):
     def get_queryset(self, request):
         return super().get_queryset(request).none()
 
+    def formfield_for_choice_field(self, db_field, request, **kwargs):
+        kwargs["choices"] = [*BLANK_CHOICE_DASH, *ADJUSTMENT_REASONS]  # `reason` is the only one
+        return super().formfield_for_choice_field(db_field, request, **kwargs)
+
 
 @admin.register(StockAdjustment)
 class StockAdjustmentAdmin(ReadOnlyAdminMixin, admin.ModelAdmin):
-    fields = list_display = ("created", "product", "delta", "reason", "note", "actor")
+    fields = list_display = (
+        *("created", "product", "delta", "quantity_in_stock", "reason", "note", "actor"),
+    )
     list_filter = ("reason", "created")
     list_select_related = ("product", "actor")
     search_fields = ("product__name", "product__sku", "note")

@@ -1,12 +1,12 @@
 """Rendered pages of the product list, valid as long as no transaction commits."""
 
-import hashlib
 import threading
 
 from django.db import connection
 from django.http import HttpResponse
 from django.utils.cache import get_conditional_response
 
+from shopply.api.preconditions import make_etag, precondition_failed
 from shopply.api.renderers import JSONRenderer
 
 MAX_SIZE = 16 * 2**20  # bytes of a process
@@ -28,17 +28,23 @@ def database_snapshot():
 
 
 class CachedResponse:
-    """A JSON body with its ETag."""
+    """A JSON body with its ETag, of the content and of the `revision` if it has one."""
 
-    def __init__(self, data):
+    def __init__(self, data, revision=None):
         self.content = JSONRenderer().render(data)
-        self.etag = f'"{hashlib.sha256(self.content).hexdigest()[:32]}"'
+        self.etag = make_etag(self.content, revision)
 
     def to_response(self, request):
-        """Return a 200, or a 304 if the request's If-None-Match has this ETag."""
+        """Return a 200, or a 304 if the request's If-None-Match has this ETag.
+
+        Raises a 412 if it has an If-Match without this ETag.
+        """
         headers = {"ETag": self.etag, "Cache-Control": "no-cache", "Vary": "Authorization"}
         response = HttpResponse(self.content, "application/json", headers=headers)
-        return get_conditional_response(request, self.etag, response=response)
+        response = get_conditional_response(request, self.etag, response=response)
+        if response.status_code == 412:
+            raise precondition_failed()
+        return response
 
 
 class ResponseCache:

@@ -6,7 +6,14 @@ from drf_spectacular.utils import extend_schema_field
 from products.models import Product
 from products.search import normalize, split_words
 from shopply.api.fields import MoneyField, money_pattern
-from shopply.api.filters import RegexFilter, RejectEmptyParamsForm
+from shopply.api.filters import (
+    FilterSet,
+    RegexFilter,
+    RegexInFilter,
+    RejectEmptyParamsForm,
+    UTCDateTimeFilter,
+)
+from shopply.api.pagination import MAX_NUMBER
 from shopply.api.search import LimitedSearchFilter
 
 PRICE = {
@@ -33,7 +40,19 @@ class ProductSearchFilter(LimitedSearchFilter):
         return products.search(self.get_search_terms(request))
 
 
-class ProductFilter(filters.FilterSet):
+class ProductFilter(FilterSet):
+    id = RegexInFilter(
+        pattern="^[1-9][0-9]{0,17}$",
+        message="Must be ids, with commas between them.",
+        label="Only products with one of these ids.",
+        schema={"type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_NUMBER},
+    )
+    sku = RegexInFilter(
+        method="filter_sku",
+        pattern="^[^,]{1,40}$",
+        message="Must be SKUs of up to 40 characters, with commas between them.",
+        label="Only products with one of these SKUs, regardless of case.",
+    )
     min_price = RegexFilter(method="filter_price", **PRICE, label="The lowest price.")
     max_price = RegexFilter(method="filter_price", **PRICE, label="The highest price.")
     in_stock = filters.TypedChoiceFilter(
@@ -42,10 +61,14 @@ class ProductFilter(filters.FilterSet):
         method="filter_in_stock",
         error_messages={"invalid_choice": "Must be true or false."},
     )
+    modified_after = UTCDateTimeFilter(
+        "modified", "gte", label="Changed at this time or later, by a sale too."
+    )
     ordering = filters.OrderingFilter(
-        fields=("name", "price", "created"),
+        fields=("name", "price", "created", "modified"),
         error_messages={
-            "invalid_choice": "Must be name, price or created; - before it reverses the order."
+            "invalid_choice": "Must be name, price, created or modified; - before it reverses the "
+            "order."
         },
     )
 
@@ -62,6 +85,9 @@ class ProductFilter(filters.FilterSet):
     )
     def filter_in_stock(self, products, name, value):
         return products.in_stock() if value else products.sold_out()
+
+    def filter_sku(self, products, name, value):
+        return products.with_skus(sku.strip() for sku in value)
 
     def filter_price(self, products, name, value):
         return getattr(products, name)(Decimal(value))

@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass
 
 from django.db import connection, models
+from django.db.models import Value
+from django.db.models.functions import Upper
 from django.utils import timezone
 
 from products.search import normalize
@@ -45,6 +47,10 @@ class NotForSale(OutOfStock):
         self.ids = ids
 
 
+class IdempotencyKeyReused(Exception):
+    """The user sent this idempotency key with another request."""
+
+
 # The rows of `{product id: quantity}`, sent as one JSON object.
 JSON_EACH = {"postgresql": "json_each_text(%s::json)", "sqlite": "json_each(%s)"}
 
@@ -73,6 +79,12 @@ class ProductQuerySet(models.QuerySet):
     def visible_to(self, user):
         """Return all products for staff, those for sale for others."""
         return self if user.is_staff else self.for_sale()
+
+    def with_skus(self, skus):
+        """Return products with one of these SKUs, regardless of case."""
+        # The database changes the case on both sides: its capitals are not always those of Python.
+        products = self.alias(sku_any_case=Upper("sku"))
+        return products.filter(sku_any_case__in=[Upper(Value(sku)) for sku in skus])
 
     def min_price(self, price):
         return self.filter(price__gte=price)
@@ -184,3 +196,22 @@ class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
         clock = [] if is_postgresql else [now]
         products = fetch_rows(self.model, sql, [json.dumps(quantities), *clock, len(quantities)])
         return {product.id: product for product in products}
+
+
+class StockAdjustmentManager(models.Manager):
+    def booked_by(self, user, key, fingerprint):
+        """Return what the user booked with this idempotency key, marked `replayed`.
+
+        Returns None without a key, or if it is unused. Raises IdempotencyKeyReused if it came with
+        another request.
+        """
+        if key is None:
+            return None
+        adjustments = self.filter(actor=user, idempotency_key=key)
+        adjustment = adjustments.select_related("product").first()
+        if adjustment is None:
+            return None
+        if adjustment.fingerprint != fingerprint:
+            raise IdempotencyKeyReused
+        adjustment.replayed = True
+        return adjustment

@@ -3,11 +3,12 @@
 from django.core.paginator import Page, Paginator
 from rest_framework.exceptions import NotFound
 
+from products.filters import ProductFilter
 from products.managers import COUNT_LIMIT
 from products.models import Product
 from shopply.api.pagination import PageNumberPagination
 
-FILTER_PARAMS = {"search", "min_price", "max_price", "in_stock"}
+FILTER_PARAMS = {"search", *ProductFilter.base_filters} - {"ordering"}
 
 
 class ProductPagination(PageNumberPagination):

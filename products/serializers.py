@@ -1,7 +1,7 @@
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
-from products.models import MAX_STOCK, Product, StockAdjustment
+from products.models import ADJUSTMENT_REASONS, MAX_STOCK, Product, StockAdjustment
 from shopply.api.fields import (
     CaseInsensitiveUniqueValidator,
     CharField,
@@ -34,7 +34,10 @@ class ProductSerializer(ModelSerializer):
     currency = CharField(read_only=True, help_text="ISO 4217; the shop has one currency.")
     in_stock = serializers.BooleanField(read_only=True)
     quantity_in_stock = JSONIntegerField(
-        required=False, min_value=0, help_text="Changed by orders and adjustments."
+        required=False,
+        min_value=0,
+        max_value=2**31 - 1,  # of the column: cancelled orders can exceed MAX_STOCK
+        help_text="Changed by orders and adjustments; a PATCH sets it to what you counted.",
     )
 
     class Meta:
@@ -81,16 +84,18 @@ class ProductSerializer(ModelSerializer):
         }
 
     def validate_quantity_in_stock(self, quantity):
-        if quantity != self.instance.quantity_in_stock:
+        if not self.partial and quantity != self.instance.quantity_in_stock:
             raise serializers.ValidationError(
-                "The stock cannot be overwritten, since that would undo sales made in the "
-                "meantime: leave this field out, and send a delta to adjust-stock/.",
+                "The stock cannot be replaced, since that would undo sales made in the meantime: "
+                "leave this field out, and PATCH what you counted, or send a delta to "
+                "adjust-stock/.",
                 code="not_overwritten",
             )
         return quantity
 
     def update(self, product, validated_data):
-        validated_data.pop("quantity_in_stock", None)
+        if not self.partial:
+            validated_data.pop("quantity_in_stock", None)
         product.update_fields(**validated_data)
         return product
 
@@ -106,8 +111,9 @@ class ProductCreateSerializer(ProductSerializer):
     validate_quantity_in_stock = None  # there is no stock yet
 
     def create(self, validated_data):
+        booking = {name: validated_data.pop(name) for name in ("by", "key", "fingerprint")}
         product = Product(**validated_data)
-        product.save(force_insert=True, by=self.context["request"].user)
+        product.save(force_insert=True, **booking)
         return product
 
 
@@ -140,9 +146,8 @@ class StockAdjustmentSerializer(ModelSerializer):
         max_value=MAX_STOCK,
         help_text="Pieces added (12) or taken (-2), not 0.",
     )
-    quantity_in_stock = serializers.IntegerField(
-        source="product.quantity_in_stock", read_only=True, help_text="The stock afterwards."
-    )
+    reason = serializers.ChoiceField(choices=ADJUSTMENT_REASONS)
+    quantity_in_stock = serializers.IntegerField(read_only=True, help_text="The stock afterwards.")
 
     class Meta:
         model = StockAdjustment

@@ -1,46 +1,37 @@
-from django.db.models import ProtectedError
+from django.db import IntegrityError
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import (
     OpenApiExample,
-    OpenApiParameter,
     OpenApiResponse,
     extend_schema,
     extend_schema_view,
 )
 from rest_framework import permissions, status, viewsets
 from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from products.cache import CachedResponse, response_cache
 from products.filters import ProductFilter, ProductSearchFilter
-from products.models import Product, StockOutOfBounds
+from products.models import Product, StockAdjustment
 from products.pagination import FILTER_PARAMS, ProductPagination
+from products.problems import map_product_errors
 from products.serializers import (
     PRODUCT_EXAMPLE,
     ProductCreateSerializer,
     ProductSerializer,
     StockAdjustmentSerializer,
 )
-from shopply.api.exceptions import ProblemException
+from shopply.api.idempotency import (
+    IDEMPOTENCY_KEY,
+    IDEMPOTENT_REPLAYED,
+    REPLAYED_HEADERS,
+    key_and_fingerprint,
+)
+from shopply.api.preconditions import IF_MATCH, NEW_ETAG, REVALIDATION, matching_revisions
 from shopply.api.query_params import CheckQueryParamsMixin
 
-STAFF_ONLY = {"x-problems": ["permission_denied"]}
-REVALIDATION = [
-    OpenApiParameter(
-        "If-None-Match",
-        str,
-        OpenApiParameter.HEADER,
-        description="The `ETag` of the response you have. If nothing changed, you get a 304.",
-    ),
-    OpenApiParameter(
-        "ETag",
-        str,
-        OpenApiParameter.HEADER,
-        response=[200, 304],
-        description="Identifies this content. Send it as `If-None-Match` the next time.",
-    ),
-]
 NOT_MODIFIED = OpenApiResponse(description="Nothing changed.")
 
 
@@ -51,19 +42,23 @@ NOT_MODIFIED = OpenApiResponse(description="Nothing changed.")
         description="The catalogue, 5 to a page, by id unless you set `ordering`. Anyone can read "
         "it. Only staff see retired products (`is_active` false).",
         parameters=REVALIDATION,
+        extensions={"x-problems": ["precondition_failed"]},
         responses={200: ProductSerializer(many=True), 304: NOT_MODIFIED},
     ),
     retrieve=extend_schema(
         summary="Get a product",
         description="Anyone can read it. Only staff find a retired product.",
         parameters=REVALIDATION,
+        extensions={"x-problems": ["precondition_failed"]},
         responses={200: ProductSerializer, 304: NOT_MODIFIED},
     ),
     create=extend_schema(
         summary="Add a product",
         description="Staff only. `quantity_in_stock` is the opening stock, 0 by default. "
-        "The SKU is optional; it must be unique, regardless of case.",
-        extensions=STAFF_ONLY,
+        "The SKU is optional; it must be unique, regardless of case. With an `Idempotency-Key` you "
+        "can safely send the request again, also without an SKU.",
+        parameters=[IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED],
+        extensions={"x-problems": ["permission_denied", "idempotency_key_reused"]},
         request=ProductCreateSerializer,
         responses={201: ProductSerializer},
         examples=[
@@ -85,7 +80,8 @@ NOT_MODIFIED = OpenApiResponse(description="Nothing changed.")
         summary="Replace a product",
         description="Staff only. Send every field but the stock: leave `quantity_in_stock` out, or "
         "send its current value. Existing orders keep the old name and price.",
-        extensions=STAFF_ONLY,
+        parameters=[IF_MATCH, NEW_ETAG],
+        extensions={"x-problems": ["permission_denied", "precondition_failed"]},
         examples=[
             PRODUCT_EXAMPLE,
             OpenApiExample(
@@ -103,12 +99,18 @@ NOT_MODIFIED = OpenApiResponse(description="Nothing changed.")
     ),
     partial_update=extend_schema(
         summary="Change a product",
-        description="Staff only. Send the fields to change, but not the stock. `is_active` "
-        "false retires the product. Existing orders keep the old name and price.",
-        extensions=STAFF_ONLY,
+        description="Staff only. Send the fields to change. `is_active` false retires the product. "
+        "`quantity_in_stock` is a stocktake: the number of pieces you counted. The difference to "
+        "the current stock is booked as an adjustment, together with the other fields. Existing "
+        "orders keep the old name and price.",
+        parameters=[IF_MATCH, NEW_ETAG],
+        extensions={
+            "x-problems": ["permission_denied", "precondition_failed", "stock_out_of_bounds"]
+        },
         examples=[
             PRODUCT_EXAMPLE,
             OpenApiExample("A new price", {"price": "12.20"}, request_only=True),
+            OpenApiExample("A stocktake", {"quantity_in_stock": 50}, request_only=True),
             OpenApiExample("Retire it", {"is_active": False}, request_only=True),
         ],
     ),
@@ -116,7 +118,15 @@ NOT_MODIFIED = OpenApiResponse(description="Nothing changed.")
         summary="Delete a product",
         description="Staff only, and only if it was never ordered. Otherwise retire it: "
         "PATCH `is_active` to false.",
-        extensions={"x-problems": ["permission_denied", "product_in_use"]},
+        parameters=[IF_MATCH],
+        extensions={
+            "x-problems": [
+                "validation_error",
+                "permission_denied",
+                "product_in_use",
+                "precondition_failed",
+            ]
+        },
     ),
 )
 class ProductViewSet(CheckQueryParamsMixin, viewsets.ModelViewSet):
@@ -126,6 +136,7 @@ class ProductViewSet(CheckQueryParamsMixin, viewsets.ModelViewSet):
     filterset_class = ProductFilter
     pagination_class = ProductPagination
     lookup_value_converter = "int"
+    if_match_methods = ("PUT", "PATCH", "DELETE")
 
     def get_queryset(self):
         return super().get_queryset().visible_to(self.request.user)
@@ -143,7 +154,9 @@ class ProductViewSet(CheckQueryParamsMixin, viewsets.ModelViewSet):
 
     def retrieve(self, request, pk):
         product = Product.objects.get_visible_to(request.user, pk)
-        return CachedResponse(self.get_serializer(product).data).to_response(request)
+        return CachedResponse(self.get_serializer(product).data, product.revision).to_response(
+            request
+        )
 
     def get_permissions(self):
         if self.request.method in permissions.SAFE_METHODS:
@@ -163,11 +176,55 @@ class ProductViewSet(CheckQueryParamsMixin, viewsets.ModelViewSet):
             return super().filter_queryset(queryset)
         return queryset
 
+    def create(self, request):
+        try:
+            return super().create(request)
+        except (ValidationError, IntegrityError):
+            # Perhaps the same request was made before, and took the key or the SKU.
+            response = self.get_first_response(request)
+            if response is None:
+                raise
+            return response
+
+    def perform_create(self, serializer):
+        key = key_and_fingerprint(self.request, self.request.data)
+        serializer.save(by=self.request.user, **key)
+
+    def get_first_response(self, request):
+        """Return the response to the first request with this key; None if there was none."""
+        key = key_and_fingerprint(request, request.data)
+        with map_product_errors():
+            opening = StockAdjustment.objects.booked_by(request.user, **key)
+        if opening is None:
+            return None
+        serializer = self.get_serializer(opening.product, data=request.data)  # its SKU is its own
+        serializer.is_valid(raise_exception=True)
+        product = opening.product.as_originally_created(**serializer.validated_data)
+        data = self.get_serializer(product).data
+        headers = REPLAYED_HEADERS | self.get_success_headers(data)
+        return Response(data, status.HTTP_201_CREATED, headers=headers)
+
+    def update(self, request, pk, partial=False):
+        serializer = self.get_serializer(self.get_object(), data=request.data, partial=partial)
+        serializer.is_valid(raise_exception=True)
+        with map_product_errors():
+            product = serializer.save(by=request.user, if_revision=matching_revisions(request))
+        etag = CachedResponse(serializer.data, product.revision).etag
+        return Response(serializer.data, headers={"ETag": etag})
+
+    def perform_destroy(self, product):
+        with map_product_errors():
+            product.delete(if_revision=matching_revisions(self.request))
+
     @extend_schema(
         summary="Adjust the stock",
         description="Staff only. Adds `delta` pieces to the stock, or takes them if it is "
-        "negative. Simultaneous sales are not lost. The stock never falls below 0.",
-        extensions={"x-problems": ["permission_denied", "stock_out_of_bounds"]},
+        "negative. Simultaneous sales are not lost. The stock never falls below 0. With an "
+        "`Idempotency-Key` you can safely send the adjustment again.",
+        parameters=[IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED],
+        extensions={
+            "x-problems": ["permission_denied", "stock_out_of_bounds", "idempotency_key_reused"]
+        },
         responses={201: StockAdjustmentSerializer},
     )
     @action(
@@ -180,21 +237,13 @@ class ProductViewSet(CheckQueryParamsMixin, viewsets.ModelViewSet):
         product = self.get_object()
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        try:
-            adjustment = product.adjust_stock(by=request.user, **serializer.validated_data)
-        except StockOutOfBounds as exc:
-            raise ProblemException(
-                "stock_out_of_bounds", f"There are {exc.stock:,} in stock."
-            ) from None
+        with map_product_errors():
+            adjustment = product.adjust_stock(
+                by=request.user,
+                **key_and_fingerprint(request, [pk, request.data]),
+                **serializer.validated_data,
+            )
         history = reverse("stock-history", args=[pk], request=request)
+        headers = {"Location": history} | (REPLAYED_HEADERS if adjustment.replayed else {})
         data = self.get_serializer(adjustment).data
-        return Response(data, status.HTTP_201_CREATED, headers={"Location": history})
-
-    def perform_destroy(self, product):
-        try:
-            product.delete()
-        except ProtectedError:
-            raise ProblemException(
-                "product_in_use",
-                "This product was ordered: retire it with `is_active` false instead.",
-            ) from None
+        return Response(data, status.HTTP_201_CREATED, headers=headers)

@@ -185,6 +185,7 @@ MIDDLEWARE = [
     "shopply.middleware.RestrictPageMethods",
     "shopply.middleware.RequireLengthMiddleware",
     "shopply.middleware.RejectNullCharacters",
+    "shopply.middleware.RejectIfMatch",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "shopply.middleware.SessionMiddleware",
     "shopply.middleware.CommonMiddleware",

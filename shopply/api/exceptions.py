@@ -51,6 +51,12 @@ class ProblemException(exceptions.APIException):
         self.members = members
 
 
+def header_error(name, code, detail):
+    """Return the problem of an invalid request header."""
+    error = {"header": name, "code": code, "detail": detail}
+    return ProblemException("validation_error", f"{name}: {detail}", errors=[error])
+
+
 def exception_handler(exc, context):
     """Return the problem for any exception of a view (REST_FRAMEWORK["EXCEPTION_HANDLER"])."""
     from rest_framework import views  # here: it imports what REST_FRAMEWORK names, also this module

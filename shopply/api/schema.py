@@ -12,6 +12,7 @@ from drf_spectacular import openapi
 from rest_framework import serializers
 
 from shopply.api.fields import CharField, TextField, money_pattern
+from shopply.api.filters import MAX_VALUES
 from shopply.api.problem_types import MEDIA_TYPE, PROBLEM_TYPES, problem_document
 
 # A character that Python does not strip. Four of those it strips are not white space to ECMAScript.
@@ -67,7 +68,7 @@ def add_problems(result, generator, request, public):
                 by_status.setdefault(PROBLEM_TYPES[code].status, []).append(code)
             for parameter in operation.get("parameters", []):
                 if parameter["schema"].get("type") == "array":
-                    parameter["schema"]["minItems"] = 1
+                    parameter["schema"] |= {"minItems": 1, "maxItems": MAX_VALUES}
             error = example_error(operation, schemas)
             for status, codes in sorted(by_status.items()):
                 operation["responses"][str(status)] = problem_response(codes, error)

@@ -99,6 +99,16 @@ def test_closed_account_has_no_access_and_no_privileges(as_clerk, clerk):
     assert clerk.closed
 
 
+def test_closing_erases_the_keys_of_stock_adjustments(as_clerk, clerk, product):
+    clerk.change_password(factories.PASSWORD)
+    adjustment = product.adjust_stock(5, reason="delivery", by=clerk, key="of-the-clerk")
+    as_clerk = ContractClient().as_user(clerk)
+    assert as_clerk.get(EXPORT).json()["stock_adjustments"][0]["idempotency_key"] == "of-the-clerk"
+    assert close(as_clerk).status_code == 204
+    adjustment.refresh_from_db()
+    assert (adjustment.idempotency_key, adjustment.fingerprint, adjustment.delta) == (None, "", 5)
+
+
 def test_last_superuser_is_not_closed(api, clerk):
     clerk.change_password(factories.PASSWORD)
     Customer.objects.filter(pk=clerk.pk).update(is_superuser=True)

@@ -91,6 +91,7 @@ def test_retired_product_can_be_adjusted(as_clerk, moka):
         ({"delta": 10**30}, "/delta", "max_value"),
         ({"delta": -(10**30)}, "/delta", "min_value"),
         ({"reason": "lost"}, "/reason", "invalid_choice"),
+        ({"reason": "opening"}, "/reason", "invalid_choice"),
         ({"reason": ""}, "/reason", "invalid_choice"),
         ({"reason": None}, "/reason", "null"),
         ({"note": "x" * 501}, "/note", "max_length"),
@@ -105,15 +106,21 @@ def test_bad_field_is_named(as_clerk, moka, changes, pointer, code):
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "constraint"),
+    ("changes", "constraint"),
     [
-        ("delta", 0, "stock_adjustment_not_zero"),
-        ("reason", "lost", "stock_adjustment_reason_known"),
+        ({"delta": 0, "reason": "damaged"}, "stock_adjustment_not_zero"),
+        ({"reason": "lost"}, "stock_adjustment_reason_known"),
     ],
 )
-def test_database_refuses_invalid_values(moka, field, value, constraint):
+def test_database_refuses_invalid_values(moka, changes, constraint):
     with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
-        StockAdjustment.objects.update(**{field: value})
+        StockAdjustment.objects.update(**changes)
+
+
+def test_database_refuses_a_key_twice(moka, clerk):
+    moka.adjust_stock(1, reason="delivery", by=clerk, key="once")
+    with pytest.raises(IntegrityError, match="idempotency_key"), transaction.atomic():
+        moka.adjustments.create(delta=1, reason="delivery", actor=clerk, idempotency_key="once")
 
 
 def test_product_with_adjustments_only_can_be_deleted(as_clerk, moka):

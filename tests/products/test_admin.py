@@ -85,6 +85,7 @@ def test_stock_is_adjusted_by_a_signed_row_with_a_reason(in_the_admin, product):
         (-101, "damaged", "The stock was not adjusted: there are 100 in stock."),
         (0, "damaged", "Must not be 0."),
         (5, "", "This field is required."),
+        (5, "opening", "Select a valid choice. opening is not one of the available choices."),
         (10**12, "delivery", "Ensure this value is less than or equal to"),
     ],
 )
@@ -240,3 +241,11 @@ def test_number_of_products_deleted_at_once_is_limited(in_the_admin, monkeypatch
     page = in_the_admin.post("/admin/products/product/", form, follow=True).content.decode()
     assert "Delete at most 2 at once." in page
     assert Product.objects.count() == 3
+
+
+def test_opening_is_no_reason_to_adjust_the_stock(in_the_admin, product):
+    page = in_the_admin.get(f"/admin/products/product/{product.pk}/change/").content.decode()
+    (options,) = re.findall('<select name="adjustments-0-reason".*?</select>', page, re.DOTALL)
+    assert re.findall('value="(.*?)"', options) == [
+        *("", "delivery", "stocktake", "damaged", "returned", "correction")
+    ]

@@ -1,5 +1,6 @@
 import pytest
 
+from products.models import Product
 from tests import factories
 
 
@@ -58,11 +59,71 @@ def test_retired_products_are_listed_for_staff_only(api, as_alice, as_clerk):
         ("ordering=-price", ["Kenya", "Moka", "Cup"]),
         ("ordering=price,-name", ["Moka", "Cup", "Kenya"]),
         ("ordering=-created", ["Cup", "Kenya", "Moka"]),
+        ("ordering=modified", ["Moka", "Kenya", "Cup"]),
+        ("ordering=-modified", ["Cup", "Kenya", "Moka"]),
+        ("ordering=price&ordering=-name", ["Moka", "Cup", "Kenya"]),
+        ("ordering=price,-name&ordering=created", ["Moka", "Cup", "Kenya"]),
         ("in_stock=true&ordering=name&items_per_page=1", ["Cup"]),
     ],
 )
 def test_filters_search_and_ordering(api, shelf, query, expected):
     assert names(api.get(f"/api/products/?{query}")) == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("sku=M-1", ["Moka"]),
+        ("sku=m-1,k-1", ["Moka", "Kenya"]),
+        ("sku=K-1&sku=C-1&sku=c-1", ["Kenya", "Cup"]),
+        ("sku=M-1,+K-1", ["Moka", "Kenya"]),
+        ("sku=Stra%C3%9Fe+9", ["Street"]),
+        ("sku=M,-1,STRASSE+9", []),
+        ("sku=M-1,K-1,C-1&max_price=9&ordering=name", ["Cup", "Moka"]),
+    ],
+)
+def test_sku_selects_several_products_regardless_of_case(api, expected, query):
+    for name, sku in (("Moka", "M-1"), ("Kenya", "K-1"), ("Cup", "C-1"), ("Street", "Straße 9")):
+        factories.products.make(name=name, sku=sku, price="13.40" if name == "Kenya" else "9.00")
+    factories.products.make(sku=None)
+    assert names(api.get(f"/api/products/?{query}")) == expected
+
+
+@pytest.mark.parametrize("query", ["id={0},{2}", "id={2}&id={0}", "id={0}&id={2},{0}&sku=a,b,c"])
+def test_id_selects_several_products(api, query):
+    products = [factories.products.make(name=name, sku=name) for name in "ABC"]
+    factories.products.make(is_active=False)
+    path = f"/api/products/?{query.format(*(product.pk for product in products))}"
+    assert names(api.get(path)) == ["A", "C"]
+    assert api.get(path).json()["count"] == 2
+
+
+def test_a_hundred_ids_or_skus_can_be_looked_up(api):
+    products = factories.products.make(_quantity=101)
+    for param in ("id", "sku"):
+        values = [str(getattr(product, param)) for product in products]
+        for text in (",".join(values[:100]), f"&{param}=".join(values[:100])):
+            response = api.get(f"/api/products/?items_per_page=100&{param}={text}")
+            assert len(names(response)) == 100
+        response = api.get(f"/api/products/?{param}={','.join(values)}")
+        assert response.json()["errors"] == [
+            {"parameter": param, "code": "too_many_values", "detail": "At most 100 values."}
+        ]
+
+
+def test_retired_product_is_looked_up_by_staff_only(api, as_clerk):
+    product = factories.products.make(name="Old blend", sku="OLD", is_active=False)
+    for query in (f"id={product.pk}", "sku=old"):
+        assert names(api.get(f"/api/products/?{query}")) == []
+        assert names(as_clerk.get(f"/api/products/?{query}")) == ["Old blend"]
+
+
+def test_modified_after_includes_the_time_and_counts_sales(api, alice, shelf):
+    moka, kenya, cup = Product.objects.order_by("pk")
+    factories.place(alice, {moka: 1})
+    time = cup.modified.isoformat().replace("+", "%2B")
+    assert names(api.get(f"/api/products/?modified_after={time}")) == ["Moka", "Cup"]
+    assert names(api.get("/api/products/?modified_after=2999-01-01T00:00:00Z")) == []
 
 
 def test_search_covers_name_description_and_sku(api):
@@ -98,6 +159,27 @@ def test_order_of_equal_prices_is_stable_across_pages(api):
         ("ordering=", "ordering"),
         ("ordering=colour", "ordering"),
         ("ordering=quantity_in_stock", "ordering"),
+        ("ordering=name,", "ordering"),
+        ("ordering=name&ordering=", "ordering"),
+        ("ordering=name&ordering=colour", "ordering"),
+        ("id=", "id"),
+        ("id=0", "id"),
+        ("id=-1", "id"),
+        ("id=1,,2", "id"),
+        ("id=1,%202", "id"),
+        ("id=one", "id"),
+        ("id=１", "id"),
+        ("id=1%0A", "id"),
+        ("id=1&id=", "id"),
+        ("id=9999999999999999999", "id"),
+        ("id=" + "9" * 5_000, "id"),
+        ("sku=", "sku"),
+        ("sku=A,", "sku"),
+        ("sku=A&sku=", "sku"),
+        ("sku=" + "x" * 41, "sku"),
+        ("modified_after=", "modified_after"),
+        ("modified_after=yesterday", "modified_after"),
+        ("modified_after=0001-01-01T00:00:00%2B01:00", "modified_after"),
         ("items_per_page=0", "items_per_page"),
         ("items_per_page=-1", "items_per_page"),
         ("items_per_page=many", "items_per_page"),

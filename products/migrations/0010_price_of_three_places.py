@@ -7,7 +7,7 @@ import shopply.api.money
 
 
 class Migration(migrations.Migration):
-    dependencies = [("products", "0007_plainer_labels")]
+    dependencies = [("products", "0009_stock_adjustment_key_once")]
 
     operations = [
         migrations.AlterField(

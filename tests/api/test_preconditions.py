@@ -1,0 +1,32 @@
+"""A write that does not compare revisions rejects If-Match: the client would rely on it."""
+
+import pytest
+
+from tests.contract import operations
+
+PRODUCT = "/api/products/{id}/"
+COMPARED = {("PUT", PRODUCT), ("PATCH", PRODUCT), ("DELETE", PRODUCT)}
+WRITES = [key for key in operations() if key[0] != "GET"]
+
+
+@pytest.mark.parametrize(("method", "path"), [key for key in WRITES if key not in COMPARED])
+@pytest.mark.parametrize("etag", ["*", '"1.0"', ""])
+def test_if_match_that_is_not_compared_is_a_bad_request(as_clerk, method, path, etag):
+    path = path.replace("{id}", "1")
+    response = getattr(as_clerk, method.lower())(path, {}, headers={"If-Match": etag})
+    assert (response.status_code, response.json()["code"]) == (400, "bad_request")
+    assert [error["header"] for error in response.json()["errors"]] == ["If-Match"]
+
+
+def test_operations_that_compare_it_document_it():
+    documented = {
+        key
+        for key, operation in operations().items()
+        if any(parameter["name"] == "If-Match" for parameter in operation.get("parameters", []))
+    }
+    assert documented == COMPARED
+
+
+def test_if_match_outside_of_the_api_is_ignored(in_the_admin):
+    response = in_the_admin.post("/admin/products/product/add/", headers={"If-Match": "*"})
+    assert response.status_code == 200
