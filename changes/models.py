@@ -88,17 +88,15 @@ class ChangeManager(models.Manager):
         position = feed.removed
         if after:
             position = after.position
-            if changes and changes[0].position == position:
-                del changes[0]
-            elif position != feed.removed:
+            is_kept = bool(changes) and changes[0].position == position
+            if after.epoch != feed.epoch or not (is_kept or position == feed.removed):
                 raise UnknownCursor
-            if after.epoch != feed.epoch:
-                raise UnknownCursor
+            changes = changes[is_kept:]
         changes = changes[:limit]
         for change in changes:
             position = change.position
             change.cursor = Cursor(feed.epoch, position)
-        if not changes:
+        if len(changes) < limit:  # the client has caught up, so there is time
             self.remove_old()
         return changes, Cursor(feed.epoch, position)
 
@@ -142,6 +140,7 @@ class ChangeManager(models.Manager):
         """Return the seconds for which the oldest change that is not shown has waited, or 0."""
         if connection.vendor == "sqlite":
             return 0
+        Feed.objects.current()  # after a restore, no row has the transaction ids of another server
         with connection.cursor() as cursor:
             cursor.execute(LAG)
             return cursor.fetchone()[0]
