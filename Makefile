@@ -25,7 +25,7 @@ BIN := .venv/bin/
 READY := .venv/.packages
 endif
 DEV := .venv/.dev-packages
-PROOFS := $(patsubst %,tests/orders/test_%.py,races crashes state_machine)
+PROOFS := $(patsubst %,tests/orders/test_%.py,races crashes state_machine) tests/changes/test_concurrency.py
 # pytest, with all that it writes in a folder that is gone afterwards.
 PYTEST := scratch=$$(mktemp -d) && trap 'rm -r "$$scratch"' EXIT && \
 	export PYTHONPYCACHEPREFIX=$$scratch/pycache COVERAGE_FILE=$$scratch/coverage \

@@ -22,6 +22,7 @@ FORMATS = {  # of environment variables: a pattern, and its description
     "SECURE_HSTS_SECONDS": ("[0-9]{1,9}", "a whole number, 0 or more"),
     "NUM_PROXIES": ("[0-9]{1,2}", "a whole number, 0 or more"),
     "TOKEN_TTL": ("[0-9]{1,6}", "a whole number of days, 0 or more"),
+    "CHANGES_DAYS": ("[0-9]{1,5}", "a whole number of days, 0 or more"),
     "PORT": (
         "[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]",
         "a port, 1 to 65535",

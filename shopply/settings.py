@@ -153,6 +153,7 @@ INSTALLED_APPS = [
     "customers",
     "products",
     "orders",
+    "changes",
     "rest_framework",
     "rest_framework.authtoken",
     "django_filters",
@@ -292,6 +293,8 @@ MAX_OPEN_ORDERS = env.int("MAX_OPEN_ORDERS", default=0)  # placed or confirmed
 
 TOKEN_TTL = timedelta(days=env.int("TOKEN_TTL", default=0))
 
+CHANGES_DAYS = env.int("CHANGES_DAYS", default=30)  # that the feed keeps changes; 0 is for ever
+
 # Counts requests and failed log-ins. Without a CACHE_URL each process counts requests on its own,
 # and the database counts failed log-ins.
 CACHE_URL = env.str("CACHE_URL", default="")
@@ -351,6 +354,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "customers", "description": "Accounts and profiles."},
         {"name": "products", "description": "The catalogue and its stock."},
         {"name": "orders", "description": "Placing and following orders."},
+        {"name": "changes", "description": "What changed, for whoever keeps a copy."},
     ],
     "COMPONENT_SPLIT_REQUEST": True,
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -6,6 +6,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 from rest_framework.routers import APIRootView, DefaultRouter
 
+from changes.views import ChangeViewSet
 from customers.views import CustomerViewSet, ObtainToken, RevokeToken
 from orders.views import OrderViewSet, StockHistory
 from products.views import ProductViewSet
@@ -26,6 +27,7 @@ router.include_format_suffixes = False
 router.register("products", ProductViewSet)
 router.register("orders", OrderViewSet)
 router.register("customers", CustomerViewSet)
+router.register("changes", ChangeViewSet)
 
 urlpatterns = [
     path("api/", include(router.urls)),  # first, since most requests go there

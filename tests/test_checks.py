@@ -119,6 +119,15 @@ def test_unmaintained_product_counts_are_an_error(db, damage):
     assert run_checks()["products.E001"].level == checks.ERROR
 
 
+def test_missing_triggers_of_the_feed_are_an_error(db):
+    assert "changes.E001" not in run_checks()
+    on_table = " ON orders_order" if connection.vendor == "postgresql" else ""
+    name = "changes_update" if connection.vendor == "postgresql" else "changes_order_moved"
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP TRIGGER {name}{on_table}")
+    assert run_checks()["changes.E001"].level == checks.ERROR
+
+
 def test_missing_migrations_are_an_error(db):
     database_status.migrated.clear()
     MigrationRecorder(connection).record_unapplied("orders", LAST)

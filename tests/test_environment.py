@@ -24,6 +24,7 @@ from tests.test_settings import python
         *(("PORT", port) for port in ("0", "65536", "-1")),
         *(("WEB_CONCURRENCY", number) for number in ("0", "1001")),
         *(("BLOCKING_THREADS", number) for number in ("0", "101")),
+        *(("CHANGES_DAYS", "-1"), ("CHANGES_DAYS", "999999")),
         *(("TOKEN_TTL", "-1"), ("STATEMENT_TIMEOUT", "99999999"), ("SECURE_HSTS_SECONDS", "-1")),
         *(("SHOP_CURRENCY", currency) for currency in ("", "EURO", "eur", "€", "ZZZ", "XAU")),
         *(("ALLOWED_HOSTS", f"{host},b") for host in ("https://hush", "hush:80", "hush/shop")),

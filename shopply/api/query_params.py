@@ -12,8 +12,11 @@ MAX_ERRORS = 10
 class CheckQueryParamsMixin:
     """Checks the names of a request's query parameters before the view runs.
 
-    A list knows those of its filters, its search and its pagination; any view knows `format=json`.
+    A list knows those of its filters, its search and its pagination, and `own_query_params`; any
+    view knows `format=json`.
     """
+
+    own_query_params = ()
 
     def initial(self, request, *args, **kwargs):
         super().initial(request, *args, **kwargs)
@@ -26,7 +29,7 @@ class CheckQueryParamsMixin:
         if paginator is None or getattr(self, "action", "list") != "list":
             return [], []
         filters = getattr(getattr(self, "filterset_class", None), "base_filters", {})
-        names = [*filters, paginator.page_size_query_param]
+        names = [*self.own_query_params, *filters, paginator.page_size_query_param]
         names.append(getattr(paginator, "page_query_param", None) or paginator.cursor_query_param)
         if any(issubclass(backend, SearchFilter) for backend in self.filter_backends):
             names.append(SearchFilter.search_param)

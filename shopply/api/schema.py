@@ -59,7 +59,12 @@ def add_problems(result, generator, request, public):
         if name.endswith("Request"):
             schema["additionalProperties"] = False
         elif "properties" in schema:
-            schema["required"] = sorted(schema["properties"])  # a response has all its fields
+            # A response has all its fields, but for those that say otherwise.
+            schema["required"] = sorted(
+                field
+                for field, field_schema in schema["properties"].items()
+                if not field_schema.pop("x-optional", False)
+            )
     schemas["Problem"] = PROBLEM
     for path, operations in result["paths"].items():
         for operation in operations.values():

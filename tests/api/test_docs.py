@@ -131,7 +131,8 @@ def test_request_example_works_on_the_demo_shop(
 def response_examples():
     for (method, path), operation in operations().items():
         for status, response in operation["responses"].items():
-            if method == "GET" and status == "200":
+            # The feed shows what is committed: see tests/changes.
+            if method == "GET" and status == "200" and path != "/api/changes/":
                 for example in response["content"]["application/json"]["examples"].values():
                     yield pytest.param(path, example["value"], id=path)
 

@@ -29,6 +29,7 @@ def count_queries(client, path):
         "/api/products/?items_per_page=100&search=coffee&ordering=price&in_stock=true",
         "/api/orders/?items_per_page=100",
         "/api/orders/?items_per_page=100&customer=all",
+        "/api/changes/?expand=true",
         "/admin/customers/customer/",
         "/admin/products/product/",
         "/admin/orders/order/",
