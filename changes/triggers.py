@@ -25,7 +25,8 @@ def list_triggers():
     is_closed = "OLD.closed IS NULL AND NEW.closed IS NOT NULL"
     is_back = "NEW.is_active AND NOT OLD.is_active"
     product_differs = differs(
-        *(Product, "quantity_in_stock", "price", "is_active", "modified", "search_text", "sold_out")
+        *(Product, "quantity_in_stock", "price", "is_active", "modified", "revision"),
+        *("search_text", "sold_out"),
     )
     rules = [
         (Product, "product", "INSERT", "created", "true"),

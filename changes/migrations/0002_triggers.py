@@ -20,7 +20,7 @@ TABLES = {
             OR new_row.quantity_in_stock = old_row.quantity_in_stock
             AND to_jsonb(new_row) - unreported <> to_jsonb(old_row) - unreported THEN 'changed' END
         """,
-        "quantity_in_stock, price, is_active, modified, search_text, sold_out",
+        "quantity_in_stock, price, is_active, modified, revision, search_text, sold_out",
     ),
     "orders_order": (
         "order",
