@@ -238,8 +238,8 @@ BODY = b'{"username": "nobody", "password": "wrong-password"}'
 EXPECT = POST + b"Expect: 100-continue\r\nContent-Length: "
 
 
-def test_expected_100_continue_is_sent_before_the_body(running_shop):
-    with socket.create_connection(("127.0.0.1", running_shop.port), timeout=20) as peer:
+def test_expected_100_continue_is_sent_before_the_body(shop):
+    with socket.create_connection(("127.0.0.1", shop.port), timeout=20) as peer:
         peer.sendall(EXPECT + b"%d\r\n\r\n" % len(BODY))
         assert peer.recv(1_000) == b"HTTP/1.1 100 Continue\r\n\r\n"
         peer.sendall(BODY)
@@ -253,10 +253,10 @@ def test_body_that_would_be_rejected_is_not_asked_for(running_shop):
 
 
 @pytest.mark.parametrize("expectation", [b"nonsense", b"100-continue, nonsense"])
-def test_unknown_expectation_is_ignored(running_shop, expectation):
+def test_unknown_expectation_is_ignored(shop, expectation):
     payload = b"%sExpect: %s\r\nContent-Length: %d\r\n\r\n%s"
-    response = send(running_shop, payload % (POST, expectation, len(BODY), BODY))
-    assert problem(response) == "400 validation_error"
+    response = send(shop, payload % (POST, expectation, len(BODY), BODY))
+    assert problem(response) == "400 wrong_credentials"
 
 
 def test_byte_order_mark_before_json_is_skipped(shop, alice, product):
