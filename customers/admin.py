@@ -34,7 +34,7 @@ class UniqueLoginMixin:
         cleaned = super().clean()
         for field, message in (("username", USERNAME_TAKEN), ("email", EMAIL_TAKEN)):
             login = self.cleaned_data.get(field)
-            if login and field in self.changed_data:
+            if login and login != self.initial.get(field):
                 others = Customer.objects.with_login(login).exclude(pk=self.instance.pk)
                 if others.exists():
                     self.add_error(field, message)

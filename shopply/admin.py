@@ -32,10 +32,11 @@ class ValidateLinesMixin:
 
     def clean(self):
         cleaned_data = super().clean()
-        for name in self.changed_data:
+        for name, field in self.fields.items():
             text = self.cleaned_data.get(name)
-            input_type = getattr(self.fields[name].widget, "input_type", None)
-            if isinstance(text, str) and input_type in ("text", "email"):
+            input_type = getattr(field.widget, "input_type", None)
+            is_line = isinstance(text, str) and input_type in ("text", "email")
+            if is_line and text != self.initial.get(name):
                 try:
                     validate_line(text)
                 except ValidationError as exc:
