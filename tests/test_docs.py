@@ -93,6 +93,24 @@ def test_every_code_of_an_error_is_documented():
     assert dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", codes, re.MULTILINE)) == ERROR_CODES
 
 
+@pytest.mark.parametrize(
+    ("language", "program"), [("ts", "buy.ts"), ("python", "buy.py"), ("java", "Buy.java")]
+)
+def test_generated_clients_are_shown_as_they_are_run(language, program):
+    """`make clients` runs the programs."""
+    code = dedent_lines((ROOT / "tests/clients" / program).read_text(encoding="utf-8"))
+    (block,) = re.findall(
+        rf"^```{language}\n(.*?)^```", DOCUMENTS["docs/clients.md"], re.MULTILINE | re.DOTALL
+    )
+    assert len(block.split("\n")) <= 15
+    for paragraph in block.split("\n\n"):
+        assert dedent_lines(paragraph.rstrip()) in code
+
+
+def dedent_lines(text):
+    return "\n".join(line.strip() for line in text.splitlines())
+
+
 def test_changelog_has_the_version_that_the_shop_reports(client):
     (newest, *_) = re.findall(r"^## \[(\d.*?)\]", DOCUMENTS["CHANGELOG.md"], re.MULTILINE)
     assert newest == settings.VERSION == client.get("/healthz").json()["version"]
