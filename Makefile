@@ -44,7 +44,7 @@ MIGRATIONS := $(subst /migrations/,.,$(basename $(wildcard */migrations/[0-9]*.p
 
 .DEFAULT_GOAL := help
 .PHONY: help run setupdb rebuild test test-fast test-postgres test-long fuzz bench bench-quick growth check \
-	deploy-check browser soak attack audit lock
+	deploy-check browser clients toolchain soak attack audit lock
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "%-15s %s\n", $$1, $$2 }'
@@ -118,6 +118,14 @@ browser: $(DEV) ## Have Chromium order from a page on another origin.
 	@command -v chromium >/dev/null || { echo "Chromium is missing: apt-get install chromium"; exit 1; }
 	DATABASE_URL=sqlite:///db.sqlite3 .venv/bin/pytest tests/browser/cross_origin.py
 
+clients: toolchain $(DEV) .tools/clients/.packages ## Lint the OpenAPI document, and have generated clients buy (2 minutes).
+	DATABASE_URL=$(POSTGRES_URL) .venv/bin/pytest -s tests/clients/run.py
+
+# Not installed by make: node and a JDK.
+toolchain:
+	@missing=$$(tests/clients/missing); [ -z "$$missing" ] || { \
+		echo "No client was generated: apt-get install --no-install-recommends$$missing"; exit 1; }
+
 attack: $(DEV) ## Attack a server of one's own behind nginx, on PostgreSQL (2 minutes; with LONG=1, 10).
 	DATABASE_URL=$(POSTGRES_URL) .venv/bin/pytest -s tests/attack/availability.py tests/attack/connections.py
 
@@ -145,6 +153,14 @@ lock: .tools/bin/pipenv ## Bring Pipfile.lock up to date with Pipfile; the lock 
 benchmarks/.venv/.packages deploy/.venv/.packages: %/.venv/.packages: %/requirements.txt
 	$(PYTHON) -m venv $*/.venv
 	$*/.venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+.tools/clients/.packages: $(addprefix tests/clients/,.npmrc package.json package-lock.json requirements.txt)
+	mkdir -p .tools/clients
+	cp $^ .tools/clients
+	npm ci --prefix .tools/clients --ignore-scripts --no-audit --no-fund
+	$(PYTHON) -m venv .tools/clients/.venv
+	.tools/clients/.venv/bin/pip install --quiet --disable-pip-version-check --requirement tests/clients/requirements.txt
 	@touch $@
 
 .venv/.packages: Pipfile.lock | .tools/bin/pipenv .venv/bin/python

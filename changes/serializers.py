@@ -53,6 +53,12 @@ class ObjectField(serializers.ReadOnlyField):
         return change.object
 
 
+class EventField(serializers.CharField):
+    """No enum to clients, which would fail on an event that comes later."""
+
+    openapi = {"x-extensible-enum": Change.Event.values}
+
+
 @extend_schema_serializer(
     examples=[
         OpenApiExample(
@@ -71,6 +77,10 @@ class ObjectField(serializers.ReadOnlyField):
 class ChangeSerializer(serializers.ModelSerializer):
     cursor = serializers.CharField(read_only=True, help_text="The position of this change.")
     id = serializers.IntegerField(source="object_id", help_text="The id of the object.")
+    event = EventField(
+        read_only=True,
+        help_text=f"What happened to it: one of {', '.join(Change.Event.values)}. More may come.",
+    )
     object = ObjectField(
         allow_null=True,
         help_text="With `expand=true`: the object as it is now, null if it was deleted.",
@@ -82,6 +92,5 @@ class ChangeSerializer(serializers.ModelSerializer):
         read_only_fields = fields
         extra_kwargs = {
             "type": {"help_text": "What changed."},
-            "event": {"help_text": "What happened to it."},
             "at": {"help_text": "When. The order of the feed is that of the commits, not of this."},
         }

@@ -32,6 +32,7 @@ TOKEN_MEDIA_TYPES = (
 )
 # The export: what other apps add to it is known here by its name in the OpenAPI document only.
 EXPORT_SCHEMA = {
+    "title": "Export",
     "type": "object",
     "properties": {
         "account": {"type": "object", "description": "The profile, and what the account may do."},
@@ -39,11 +40,31 @@ EXPORT_SCHEMA = {
             "type": ["object", "null"],
             "description": "When your token was `created`, and `expires` if it does.",
         },
-        "admin_log": {"type": "array", "items": {"type": "object"}},
-        "orders": {"type": "array", "items": {"$ref": "#/components/schemas/Order"}},
-        "idempotency_keys": {"type": "array", "items": {"type": "object"}},
-        "order_events": {"type": "array", "items": {"type": "object"}},
-        "stock_adjustments": {"type": "array", "items": {"type": "object"}},
+        "admin_log": {
+            "type": "array",
+            "items": {"type": "object"},
+            "description": "What you did in the admin, and what was done there to your account.",
+        },
+        "orders": {
+            "type": "array",
+            "items": {"$ref": "#/components/schemas/Order"},
+            "description": "Your orders.",
+        },
+        "idempotency_keys": {
+            "type": "array",
+            "items": {"type": "object"},
+            "description": "The keys that you sent with orders.",
+        },
+        "order_events": {
+            "type": "array",
+            "items": {"type": "object"},
+            "description": "The transitions of others' orders that you made.",
+        },
+        "stock_adjustments": {
+            "type": "array",
+            "items": {"type": "object"},
+            "description": "The adjustments of the stock that you made.",
+        },
     },
 }
 
@@ -120,7 +141,12 @@ class NewPasswordField(TextField):
 class CurrentPasswordSerializer(Serializer):
     """For actions for which a token is not enough. Raises LoginThrottled, Busy."""
 
-    current_password = TextField(write_only=True, max_length=256, trim_whitespace=False)
+    current_password = TextField(
+        write_only=True,
+        max_length=256,
+        trim_whitespace=False,
+        help_text="The password of your account.",
+    )
 
     def validate_current_password(self, password):
         request = self.context["request"]
@@ -161,14 +187,27 @@ class CustomerSerializer(ModelSerializer):
         )
         read_only_fields = ("id", "username", "is_staff", "date_joined")
         extra_kwargs = {
+            "id": {"help_text": "The id of the customer."},
             "email": {
                 "required": True,
                 "allow_blank": False,
+                "help_text": "ASCII, and unique regardless of case.",
                 "validators": [
                     validate_ascii,
                     UniqueLoginValidator(Customer.objects.all(), EMAIL_TAKEN),
                 ],
             },
+            "first_name": {"help_text": "Given name."},
+            "last_name": {"help_text": "Family name."},
+            "contact_number": {"help_text": "A telephone number, for questions about a parcel."},
+            "street_1": {"help_text": "Street and house number."},
+            "street_2": {"help_text": "A second line, such as a floor."},
+            "city": {"help_text": "City or town."},
+            "state": {"help_text": "State or region, where an address has one."},
+            "postal_code": {"help_text": "Postal code or ZIP code."},
+            "country": {"help_text": "The name of the country."},
+            "is_staff": {"help_text": "Whether this is one of the shop's staff."},
+            "date_joined": {"help_text": "When the account was created."},
         }
 
     def to_representation(self, customer):
@@ -329,8 +368,12 @@ class TokenSerializer(Serializer):
         max_length=Customer.email.field.max_length,
         help_text="Your user name or e-mail address, in any case.",
     )
-    password = TextField(write_only=True, trim_whitespace=False)
-    token = serializers.CharField(read_only=True)
+    password = TextField(
+        write_only=True, trim_whitespace=False, help_text="The password of your account."
+    )
+    token = serializers.CharField(
+        read_only=True, help_text="Send it with each request: `Authorization: Token <TOKEN>`."
+    )
     expires = serializers.DateTimeField(
         read_only=True, allow_null=True, help_text="Null if the token does not expire."
     )

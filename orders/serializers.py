@@ -48,14 +48,33 @@ ADDRESS_EXAMPLE = {
 class ShippingAddressSerializer(Serializer):
     """Where the parcel goes. Name and contact number default to the customer's own."""
 
-    name = CharField(max_length=301, required=False)  # a first and a last name
-    contact_number = CharField(max_length=40, required=False, allow_blank=True)
-    street_1 = CharField(max_length=200)
-    street_2 = CharField(max_length=200, default="", allow_blank=True)
-    city = CharField(max_length=100)
-    state = CharField(max_length=100, default="", allow_blank=True)
-    postal_code = CharField(max_length=20, default="", allow_blank=True)
-    country = CharField(max_length=100)
+    name = CharField(  # a first and a last name
+        max_length=301, required=False, help_text="Who receives the parcel."
+    )
+    contact_number = CharField(
+        max_length=40,
+        required=False,
+        allow_blank=True,
+        help_text="A telephone number, for questions about the parcel.",
+    )
+    street_1 = CharField(max_length=200, help_text="Street and house number.")
+    street_2 = CharField(
+        max_length=200,
+        default="",
+        allow_blank=True,
+        help_text="A second line, such as a floor.",
+    )
+    city = CharField(max_length=100, help_text="City or town.")
+    state = CharField(
+        max_length=100,
+        default="",
+        allow_blank=True,
+        help_text="State or region, where an address has one.",
+    )
+    postal_code = CharField(
+        max_length=20, default="", allow_blank=True, help_text="Postal code or ZIP code."
+    )
+    country = CharField(max_length=100, help_text="The name of the country.")
 
     def to_internal_value(self, data):
         """Report required parts that are missing or blank as `incomplete_address`."""
@@ -78,7 +97,9 @@ class PlaceOrderItemSerializer(Serializer):
     ignored_fields = ("name", "sku", "unit_price", "line_total")
 
     product = JSONIntegerField(min_value=1, max_value=MAX_ID, help_text="The id of a product.")
-    quantity = JSONIntegerField(min_value=1, max_value=MAX_QUANTITY)
+    quantity = JSONIntegerField(
+        min_value=1, max_value=MAX_QUANTITY, help_text="How many pieces of it."
+    )
 
 
 @extend_schema_serializer(
@@ -110,7 +131,11 @@ class PlaceOrderSerializer(Serializer):
         *("created", "modified", "actions", "events"),
     )
     items = PlaceOrderItemSerializer(
-        many=True, allow_empty=False, max_length=MAX_ITEMS, source="quantities"
+        many=True,
+        allow_empty=False,
+        max_length=MAX_ITEMS,
+        source="quantities",
+        help_text="What to order. Items of the same product are added up.",
     )
     shipping_address = ShippingAddressSerializer(
         required=False,
@@ -188,6 +213,14 @@ class OrderItemSerializer(ModelSerializer):
         model = OrderItem
         fields = ("product", "name", "sku", "unit_price", "quantity", "line_total")
         read_only_fields = fields
+        extra_kwargs = {
+            "product": {"help_text": "The id of the product."},
+            "name": {"help_text": "Its name when the order was placed."},
+            "sku": {"help_text": "Its SKU when the order was placed."},
+            "unit_price": {"help_text": "The price of one piece when the order was placed."},
+            "quantity": {"help_text": "How many pieces of it."},
+            "line_total": {"help_text": "`unit_price` times `quantity`."},
+        }
 
     def to_representation(self, item):
         return serialize_item(item)
@@ -200,6 +233,11 @@ class OrderEventSerializer(ModelSerializer):
         model = OrderEvent
         fields = ("status", "at", "by", "note")
         read_only_fields = fields
+        extra_kwargs = {
+            "status": {"help_text": "The status from then on."},
+            "at": {"help_text": "When it happened."},
+            "note": {"help_text": "What whoever made the transition wrote about it."},
+        }
 
     def to_representation(self, event):
         return serialize_event(event)
@@ -240,12 +278,17 @@ class OrderSerializer(ModelSerializer):
     placed_by = serializers.IntegerField(
         read_only=True, source="sender_id", help_text="The id of the account that ordered."
     )
-    items = OrderItemSerializer(many=True, read_only=True)
+    items = OrderItemSerializer(many=True, read_only=True, help_text="What was ordered.")
     shipping_address = ShippingAddressSerializer(
-        read_only=True, allow_null=True, help_text="Null if you collect the order."
+        read_only=True,
+        allow_null=True,
+        help_text="Where the order goes, as it was when the order was placed. Null if the "
+        "customer collects it.",
     )
     actions = serializers.SerializerMethodField(help_text="The transitions that you can make now.")
-    events = OrderEventSerializer(many=True, read_only=True)
+    events = OrderEventSerializer(
+        many=True, read_only=True, help_text="The history of the order, oldest first."
+    )
 
     class Meta:
         model = Order
@@ -266,6 +309,14 @@ class OrderSerializer(ModelSerializer):
             "events",
         )
         read_only_fields = fields
+        extra_kwargs = {
+            "id": {"help_text": "The id of the order."},
+            "status": {"help_text": "How far the order has come."},
+            "customer": {"help_text": "The id of the customer."},
+            "total_price": {"help_text": "The sum of all `line_total`."},
+            "created": {"help_text": "When the order was placed."},
+            "modified": {"help_text": "When the order last changed."},
+        }
 
     @cached_property
     def user(self):
@@ -309,7 +360,9 @@ class OrderSerializer(ModelSerializer):
     ]
 )
 class QuoteSerializer(ModelSerializer):
-    items = OrderItemSerializer(many=True, read_only=True, source="item_list")
+    items = OrderItemSerializer(
+        many=True, read_only=True, source="item_list", help_text="What would be ordered."
+    )
     shipping_address = ShippingAddressSerializer(
         read_only=True,
         allow_null=True,
@@ -320,6 +373,7 @@ class QuoteSerializer(ModelSerializer):
         model = Order
         fields = ("items", "total_price", "currency", "shipping_address")
         read_only_fields = fields
+        extra_kwargs = {"total_price": {"help_text": "The sum of all `line_total`."}}
 
 
 @extend_schema_serializer(
@@ -351,9 +405,9 @@ class TransitionSerializer(Serializer):
     ]
 )
 class StockMovementSerializer(Serializer):
-    at = serializers.DateTimeField()
+    at = serializers.DateTimeField(help_text="When the stock changed.")
     reason = CharField(help_text="The reason of an adjustment; `sale` or `cancelled` for an order.")
     delta = serializers.IntegerField(help_text="Pieces added (12) or taken (-2).")
-    note = CharField()
+    note = CharField(help_text="The note of the adjustment or of the cancellation.")
     by = serializers.IntegerField(allow_null=True, help_text="The id of who did it.")
     order = serializers.IntegerField(allow_null=True, help_text="The id of the order.")

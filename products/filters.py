@@ -66,6 +66,7 @@ class ProductFilter(FilterSet):
     )
     ordering = filters.OrderingFilter(
         fields=("name", "price", "created", "modified"),
+        label="How to order the list; by several, separate them with commas.",
         error_messages={
             "invalid_choice": "Must be name, price, created or modified; - before it reverses the "
             "order."

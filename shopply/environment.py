@@ -30,6 +30,7 @@ FORMATS = {  # of environment variables: a pattern, and its description
     "WEB_CONCURRENCY": ("[1-9][0-9]{0,2}|1000", "a whole number, 1 to 1000"),
     "BLOCKING_THREADS": ("[1-9][0-9]?|100", "a whole number, 1 to 100"),
     "SHOP_CURRENCY": ("|".join(PLACES), "a currency code of ISO 4217, such as EUR"),
+    "CONTACT_URL": (r"https?://[\w.-]+[!-~]*", "a URL such as https://shop.example.com/help"),
     "ALLOWED_HOSTS": (
         r"([\w.*-]|\[[0-9a-f:.]+\]|, *)+|[ ,]*",
         "host names separated by commas, without scheme, port or path",

@@ -340,11 +340,16 @@ REST_FRAMEWORK = {
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 
+# Where users of the API get help: in the OpenAPI document.
+CONTACT_URL = env.str("CONTACT_URL", default="")
+
 SPECTACULAR_SETTINGS = {
     "TITLE": "shopply",
     "VERSION": VERSION,
     "OAS_VERSION": "3.1.1",
     "DESCRIPTION": (BASE_DIR / "shopply/api/introduction.md").read_text(encoding="utf-8"),
+    "CONTACT": {"name": "The shop"} | ({"url": CONTACT_URL} if CONTACT_URL else {}),
+    "SERVERS": [{"url": "/"}],
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
@@ -357,6 +362,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "changes", "description": "What changed, for whoever keeps a copy."},
     ],
     "COMPONENT_SPLIT_REQUEST": True,
+    "DISABLE_DOCSTRING_DESCRIPTIONS": True,  # docstrings are for those who read the code
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {
@@ -368,7 +374,9 @@ SPECTACULAR_SETTINGS = {
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
+        "shopply.api.schema.complete_operations",
         "shopply.api.schema.add_problems",
         "shopply.api.schema.add_locations",
+        "shopply.api.schema.mark_bigints",
     ],
 }

@@ -72,7 +72,7 @@ def documented_outcomes():
         for status, response in operation["responses"].items():
             if status < "400":
                 yield method, path, status
-            else:
+            elif status != "default":
                 for code in response["content"]["application/problem+json"]["examples"]:
                     yield method, path, code
 
