@@ -83,5 +83,5 @@ class ChangeSerializer(serializers.ModelSerializer):
         extra_kwargs = {
             "type": {"help_text": "What changed."},
             "event": {"help_text": "What happened to it."},
-            "at": {"help_text": "When. The order of the feed is that of the commits, not of this."},
+            "at": {"help_text": "When. The feed is in the order of transactions, not of times."},
         }
