@@ -1,4 +1,4 @@
-"""The feed: what changed in products, orders and customers, in the order of the commits.
+"""The feed: what changed in products, orders and customers, in the order of transactions.
 
 Triggers of the database write the changes, in the transaction that makes them: see the first
 migration for PostgreSQL, `changes.triggers` for SQLite.

@@ -92,5 +92,5 @@ class ChangeSerializer(serializers.ModelSerializer):
         read_only_fields = fields
         extra_kwargs = {
             "type": {"help_text": "What changed."},
-            "at": {"help_text": "When. The order of the feed is that of the commits, not of this."},
+            "at": {"help_text": "When. The feed is in the order of transactions, not of times."},
         }

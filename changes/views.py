@@ -14,10 +14,11 @@ BOOLEANS = {"true": True, "false": False}
     list=extend_schema(
         summary="Follow what changes",
         description="Staff only. Every change of a product, an order or a customer, in the order "
-        "of the commits: whoever asks again with the last `cursor` misses none. An empty page has "
-        "a cursor too. To start, note the cursor of `after=latest`, read the lists, and follow "
-        "from that cursor. A cursor from before a restore, or of a change that is not kept any "
-        "more, is a 400 `unknown_cursor`: start anew.",
+        "of their transactions: whoever asks again with the last `cursor` misses none, as no "
+        "later page has an earlier change. An empty page has a cursor too. To start, note the "
+        "cursor of `after=latest`, read the lists, and follow from that cursor. A cursor from "
+        "before a restore, or of a change that is not kept any more, is a 400 `unknown_cursor`: "
+        "start anew.",
         parameters=[
             OpenApiParameter(
                 "expand",
