@@ -156,6 +156,8 @@ class RejectIfMatch(MiddlewareMixin):
             return None
         if request.method in (*SAFE_METHODS, *getattr(view_class, "if_match_methods", ())):
             return None
+        if request.method.lower() not in (getattr(view, "actions", None) or dir(view_class)):
+            return None  # and a 405 follows
         detail = "This request does not compare revisions: send it without this header."
         error = {"header": "If-Match", "code": "not_supported", "detail": detail}
         return problem_response(request, "bad_request", f"If-Match: {detail}", errors=[error])
