@@ -1,7 +1,7 @@
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.forms import UserChangeForm
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from rest_framework.authtoken.admin import TokenAdmin
 from rest_framework.authtoken.models import TokenProxy
 
-from customers.models import Customer
+from customers.models import EMAIL_TAKEN, USERNAME_TAKEN, Customer
 from customers.privacy import export_response
 from customers.slots import Busy
 from customers.tokens import AccessToken
@@ -27,7 +27,25 @@ def outranks(request, customer):
     return customer.is_staff or customer.is_superuser
 
 
-class CustomerForm(UserChangeForm):
+class UniqueLoginMixin:
+    """Rejects a new user name or e-mail address with which another customer logs in."""
+
+    def clean(self):
+        cleaned = super().clean()
+        for field, message in (("username", USERNAME_TAKEN), ("email", EMAIL_TAKEN)):
+            login = self.cleaned_data.get(field)
+            if login and login != self.initial.get(field):
+                others = Customer.objects.with_login(login).exclude(pk=self.instance.pk)
+                if others.exists():
+                    self.add_error(field, message)
+        return cleaned
+
+
+class CustomerCreateForm(UniqueLoginMixin, AdminUserCreationForm):
+    pass
+
+
+class CustomerForm(UniqueLoginMixin, UserChangeForm):
     def clean(self):
         """Keep the last superuser: without one, nobody could run the shop."""
         cleaned = super().clean()
@@ -43,6 +61,7 @@ class CustomerForm(UserChangeForm):
 @admin.register(Customer)
 class CustomerAdmin(UserAdmin):
     form = CustomerForm
+    add_form = CustomerCreateForm
     list_display = ("username", "full_name", "email", "city", "country", "is_staff", "joined")
     list_filter = ("is_staff", "is_active", "country")
     search_fields = ("username", "first_name", "last_name", "email", "city", "contact_number")

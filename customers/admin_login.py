@@ -1,18 +1,27 @@
 """Log-in and password change of the admin, with the limits on failed log-ins."""
 
+from django import forms
 from django.contrib.admin.forms import AdminAuthenticationForm, AdminPasswordChangeForm
 from django.contrib.auth import authenticate, views
+from django.contrib.auth.forms import UsernameField
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.urls import reverse
 
 from customers.login_limits import LoginThrottled
-from customers.models import AccountClosed
+from customers.models import AccountClosed, Customer
 from customers.slots import Busy
 
 
 class LoginForm(AdminAuthenticationForm):
+    username = UsernameField(
+        label="User name or e-mail address", widget=forms.TextInput(attrs={"autofocus": True})
+    )
     status = 200
     wait = None  # seconds, if the password was not checked
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["username"].widget.attrs["maxlength"] = Customer.email.field.max_length
 
     def clean(self):
         try:

@@ -1,4 +1,4 @@
-"""Log-in with user name and password, for the token endpoint, Basic and the admin."""
+"""Log-in with user name or e-mail address and password, for tokens, Basic and the admin."""
 
 import hashlib
 import hmac
@@ -14,10 +14,11 @@ from customers.rate_limits import network
 
 
 class RateLimitedModelBackend(ModelBackend):
-    """Django's check of user name and password, with limits on failures and a short memory.
+    """Django's check of the password, with limits on failures and a short memory.
 
-    An attempt is counted before the password is hashed, and taken back if it was right: however
-    many arrive at once, no more are hashed than may fail. Unknown names are treated alike. Raises
+    `username` is a user name or an e-mail address; both count for the same account. An attempt is
+    counted before the password is hashed, and taken back if it was right: however many arrive at
+    once, no more are hashed than may fail. Unknown names take the same steps. Raises
     LoginThrottled; Busy, before anything is counted.
     """
 
@@ -27,11 +28,12 @@ class RateLimitedModelBackend(ModelBackend):
         # There is no request in commands.
         address = request.META.get("REMOTE_ADDR", "") if request else "this machine"
         client = network(address)
-        customer = Customer.objects.filter(username__iexact=username[:151]).first()
+        customer = Customer.objects.get_by_login(username)
+        username = customer.username if customer else username
         if customer and customer.is_active and verified_passwords.has(customer, password, client):
             return customer
         with hashing.acquire():
-            account = username[:151].upper()
+            account = username.upper()
             attempts = count_attempts(account, address, has_token)
             customer = super().authenticate(request, username, password, **kwargs)
             if customer:

@@ -1,4 +1,4 @@
-"""Authentication by token, or by Basic with user name and password; and its OpenAPI schemes."""
+"""Authentication by token (`Token` or `Bearer`) or password (`Basic`); and its OpenAPI schemes."""
 
 from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -11,20 +11,31 @@ from customers.throttles import UserOrAnonThrottle
 from customers.tokens import AccessToken
 from shopply.api.exceptions import ProblemException
 
+SCHEMES = {"token", "bearer", "basic"}
+
 
 class ThrottleFailuresMixin:
-    """Count a failed log-in as an anonymous request, so that attempts are limited."""
+    """Count a failed log-in as an anonymous request, so that attempts are limited.
+
+    A header of another scheme fails too: otherwise its sender would count as nobody where no log-in
+    is needed.
+    """
 
     def authenticate(self, request):
+        header = request.META.get("HTTP_AUTHORIZATION")
+        if header is None:
+            return None
         try:
             # The server passes on a header that is not ASCII as an empty one.
-            header = request.META.get("HTTP_AUTHORIZATION")
-            if header is not None and not header.strip():
-                raise exceptions.AuthenticationFailed("The Authorization header is empty.")
+            scheme, *_ = header.split(maxsplit=1) or [""]
+            if scheme.lower() not in SCHEMES:
+                raise exceptions.AuthenticationFailed(
+                    "The Authorization header must begin with Token, Bearer or Basic."
+                )
             return super().authenticate(request)
         except (exceptions.AuthenticationFailed, ProblemException):
-            throttle = UserOrAnonThrottle()
-            if not throttle.allow("anonymous", network(request.META["REMOTE_ADDR"])):
+            throttle, headers = UserOrAnonThrottle(), request.parser_context["view"].headers
+            if not throttle.allow("anonymous", network(request.META["REMOTE_ADDR"]), headers):
                 raise exceptions.Throttled(throttle.wait()) from None
             raise
 
@@ -46,6 +57,12 @@ class TokenAuthentication(ThrottleFailuresMixin, authentication.TokenAuthenticat
         return customer, key
 
 
+class BearerAuthentication(TokenAuthentication):
+    """`Authorization: Bearer <TOKEN>`"""
+
+    keyword = "Bearer"
+
+
 class BasicAuthentication(ThrottleFailuresMixin, authentication.BasicAuthentication):
     """`Authorization: Basic <base64 of username:password>`"""
 
@@ -65,7 +82,20 @@ class TokenScheme(OpenApiAuthenticationExtension):
             "name": "Authorization",
             "description": "`Token`, a space and your token, as in "
             "`Token 9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b`. On this page the token alone is "
-            "enough. `POST /api/obtain-token/` returns one.",
+            "enough. `POST /api/obtain-token/` returns one. `Bearer` instead of `Token` is the "
+            "same; any other scheme is a 401.",
+        }
+
+
+class BearerScheme(OpenApiAuthenticationExtension):
+    target_class = BearerAuthentication
+    name = "Bearer"
+
+    def get_security_definition(self, auto_schema):
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "The same token as with `Token`, for clients that send `Bearer`.",
         }
 
 
@@ -74,4 +104,5 @@ class BasicScheme(OpenApiAuthenticationExtension):
     name = "Basic"
 
     def get_security_definition(self, auto_schema):
-        return {"type": "http", "scheme": "basic", "description": "User name and password."}
+        description = "User name or e-mail address, and password."
+        return {"type": "http", "scheme": "basic", "description": description}

@@ -3,11 +3,14 @@
 import logging
 import time
 from contextlib import suppress
+from dataclasses import replace
 
 from django.conf import settings
 
 from customers.models import Counter
 from customers.rate_limits import CacheAway, FixedWindowLimit, network
+
+FIRST_PAUSE = 15  # seconds; each further pause is twice as long
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +31,21 @@ class LoginLimit(FixedWindowLimit):
             with suppress(CacheAway):
                 return super().increment(key, delta)
         return Counter.objects.increment(key, delta, int(time.time()) + 2 * self.seconds)
+
+    def pause(self, identifier, excess):
+        """Return the seconds until the `excess`th attempt over the limit may be made.
+
+        And whether this begins the first pause. 0 seconds if a pause is over and no other attempt
+        was quicker: then the next and longer pause begins.
+        """
+        key = replace(self, name=f"{self.name} pause").key(identifier)
+        now = int(time.time() % self.seconds)  # in this window, as is `end`
+        end = self.increment(key, 0)
+        if now < end:
+            return end - now, False
+        length = min(FIRST_PAUSE * 2 ** (excess if end else 0), self.wait)
+        is_quickest = self.increment(key, now + length - end) == now + length
+        return 0 if end and is_quickest else length, not end and is_quickest
 
 
 KNOWN_NETWORKS = LoginLimit("log-in network", 1, 90 * 86_400)  # this window and the last
@@ -64,9 +82,11 @@ def count_attempt(scope, identifier, address):
     """`scope` is "account", "address" or "everywhere"."""
     limit = LoginLimit(f"log-in {scope}", *settings.RATES[f"log_in_{scope}"])
     key = limit.key(identifier)
-    count = limit.increment(key)
-    if count > limit.max_count:
-        if count == limit.max_count + 1:
-            logger.warning("Too many failed log-ins (limit: %s), last from %s", scope, address)
-        raise LoginThrottled(limit.wait)
+    excess = limit.increment(key) - limit.max_count
+    wait, is_first = limit.pause(identifier, excess) if excess > 0 else (0, False)
+    if is_first:
+        logger.warning("Too many failed log-ins (limit: %s), last from %s", scope, address)
+    if wait:
+        limit.increment(key, -1)  # it was not checked
+        raise LoginThrottled(wait)
     return limit, key

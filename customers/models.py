@@ -7,6 +7,7 @@ from django.contrib.auth.models import AbstractUser, UserManager
 from django.contrib.auth.validators import ASCIIUsernameValidator
 from django.db import connection, models, transaction
 from django.db.models.functions import Upper
+from django.db.models.lookups import Exact
 from django.dispatch import Signal
 from django.utils import timezone
 
@@ -14,7 +15,15 @@ from customers.slots import Slots
 from customers.tokens import AccessToken
 from shopply.api.sql import columns, fetch
 
+USERNAME_TAKEN = "This user name is taken."
+EMAIL_TAKEN = "An account with this e-mail address exists."
+
 hashing = Slots()  # a hash takes 200 ms
+
+
+def equal(field, text):
+    """Compare regardless of case, as the unique constraints do, and so by their indexes."""
+    return Exact(Upper(field), Upper(models.Value(text)))
 
 
 class CustomerQuerySet(models.QuerySet):
@@ -23,6 +32,18 @@ class CustomerQuerySet(models.QuerySet):
         if user.is_staff:
             return self
         return self.filter(pk=user.pk) if user.is_authenticated else self.none()
+
+    def with_username(self, username):
+        """Return who has this user name, as a queryset of one or none."""
+        return self.filter(equal("username", username))
+
+    def with_email(self, email):
+        """Return who has this e-mail address, as a queryset of one or none."""
+        return self.filter(~models.Q(email=""), equal("email", email))
+
+    def with_login(self, login):
+        """Return who has this user name, and who has this e-mail address: at most two."""
+        return self.with_username(login) | self.with_email(login)
 
     def active_superusers(self):
         """Return the superusers who can log in, ordered by id, which is the order of locks."""
@@ -37,9 +58,15 @@ class CustomerManager(UserManager.from_queryset(CustomerQuerySet)):
         return next(iter(fetch(self.model, f"{sql} {where}", [key])), None)
 
     def get_by_natural_key(self, username):
-        """Find a user name regardless of case (`customer_username_any_case`)."""
-        # One character more than the longest name: SQLite fails on patterns over 50,000 bytes.
-        return self.get(username__iexact=username[:151])
+        """Find a user name regardless of case."""
+        return self.with_username(username).get()
+
+    def get_by_login(self, login):
+        """Return who logs in with this user name or e-mail address, or None.
+
+        By user name first: nobody takes over an account whose name is their address.
+        """
+        return self.with_login(login).order_by(equal("username", login).desc()).first()
 
 
 class AccountClosed(Exception):
@@ -57,7 +84,7 @@ class Customer(AbstractUser):
         unique=True,
         validators=[ASCIIUsernameValidator()],
         help_text="Up to 150 ASCII letters, digits and @ . + - _",
-        error_messages={"unique": "This user name is taken."},
+        error_messages={"unique": USERNAME_TAKEN},
     )
     email = models.EmailField("e-mail address", blank=True)
     contact_number = models.CharField(max_length=40, blank=True)
@@ -85,13 +112,13 @@ class Customer(AbstractUser):
             models.UniqueConstraint(
                 Upper("username"),
                 name="customer_username_any_case",
-                violation_error_message="This user name is taken.",
+                violation_error_message=USERNAME_TAKEN,
             ),
             models.UniqueConstraint(
                 Upper("email"),
                 name="customer_email_any_case",
                 condition=~models.Q(email=""),
-                violation_error_message="An account with this e-mail address exists.",
+                violation_error_message=EMAIL_TAKEN,
             ),
         ]
 

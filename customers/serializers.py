@@ -1,21 +1,15 @@
 from django.contrib.auth import authenticate
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from drf_spectacular.utils import (
-    OpenApiExample,
-    extend_schema_serializer,
-)
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
-from rest_framework.authtoken.serializers import AuthTokenSerializer
 from rest_framework.fields import get_error_detail
 from rest_framework.settings import api_settings
+from rest_framework.validators import UniqueValidator
 
-from customers.models import Customer, hashing
-from shopply.api.fields import (
-    STRICT_FIELD_MAPPING,
-    CaseInsensitiveUniqueValidator,
-    CharField,
-)
+from customers.models import EMAIL_TAKEN, USERNAME_TAKEN, Customer, hashing
+from shopply.api.fields import CharField, TextField
+from shopply.api.serializers import ModelSerializer, Serializer
 
 CUSTOMER_EXAMPLE = {
     "id": 2,
@@ -31,8 +25,14 @@ CUSTOMER_EXAMPLE = {
     "postal_code": "22763",
     "country": "Germany",
 }
+TOKEN_MEDIA_TYPES = (
+    "application/json",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data",
+)
 # The export: what other apps add to it is known here by its name in the OpenAPI document only.
 EXPORT_SCHEMA = {
+    "title": "Export",
     "type": "object",
     "properties": {
         "account": {"type": "object", "description": "The profile, and what the account may do."},
@@ -40,11 +40,31 @@ EXPORT_SCHEMA = {
             "type": ["object", "null"],
             "description": "When your token was `created`, and `expires` if it does.",
         },
-        "admin_log": {"type": "array", "items": {"type": "object"}},
-        "orders": {"type": "array", "items": {"$ref": "#/components/schemas/Order"}},
-        "idempotency_keys": {"type": "array", "items": {"type": "object"}},
-        "order_events": {"type": "array", "items": {"type": "object"}},
-        "stock_adjustments": {"type": "array", "items": {"type": "object"}},
+        "admin_log": {
+            "type": "array",
+            "items": {"type": "object"},
+            "description": "What you did in the admin, and what was done there to your account.",
+        },
+        "orders": {
+            "type": "array",
+            "items": {"$ref": "#/components/schemas/Order"},
+            "description": "Your orders.",
+        },
+        "idempotency_keys": {
+            "type": "array",
+            "items": {"type": "object"},
+            "description": "The keys that you sent with orders.",
+        },
+        "order_events": {
+            "type": "array",
+            "items": {"type": "object"},
+            "description": "The transitions of others' orders that you made.",
+        },
+        "stock_adjustments": {
+            "type": "array",
+            "items": {"type": "object"},
+            "description": "The adjustments of the stock that you made.",
+        },
     },
 }
 
@@ -73,6 +93,21 @@ def validate_ascii(address):
         raise serializers.ValidationError("Must be ASCII, a domain in Punycode.", code="invalid")
 
 
+class UniqueLoginValidator(UniqueValidator):
+    """Rejects a user name or e-mail address with which another customer logs in.
+
+    Accepts what the row has already: earlier releases let a user name be another's address.
+    """
+
+    def __call__(self, value, serializer_field):
+        customer = serializer_field.parent.instance
+        if customer is None or value != getattr(customer, serializer_field.source):
+            super().__call__(value, serializer_field)
+
+    def filter_queryset(self, value, queryset, field_name):
+        return queryset.with_login(value)
+
+
 def check_strength(field, password, customer):
     """Raise what AUTH_PASSWORD_VALIDATORS find, as a ValidationError of `field`."""
     try:
@@ -81,7 +116,7 @@ def check_strength(field, password, customer):
         raise serializers.ValidationError({field: get_error_detail(exc)}) from None
 
 
-class NewPasswordField(CharField):
+class NewPasswordField(TextField):
     """A new password; `check_strength` also checks its minimum length."""
 
     openapi = {"minLength": 10}
@@ -103,10 +138,15 @@ class NewPasswordField(CharField):
         ),
     ]
 )
-class CurrentPasswordSerializer(serializers.Serializer):
+class CurrentPasswordSerializer(Serializer):
     """For actions for which a token is not enough. Raises LoginThrottled, Busy."""
 
-    current_password = CharField(write_only=True, max_length=256, trim_whitespace=False)
+    current_password = TextField(
+        write_only=True,
+        max_length=256,
+        trim_whitespace=False,
+        help_text="The password of your account.",
+    )
 
     def validate_current_password(self, password):
         request = self.context["request"]
@@ -126,9 +166,7 @@ class CurrentPasswordSerializer(serializers.Serializer):
         ),
     ]
 )
-class CustomerSerializer(serializers.ModelSerializer):
-    serializer_field_mapping = STRICT_FIELD_MAPPING
-
+class CustomerSerializer(ModelSerializer):
     class Meta:
         model = Customer
         fields = (
@@ -149,16 +187,27 @@ class CustomerSerializer(serializers.ModelSerializer):
         )
         read_only_fields = ("id", "username", "is_staff", "date_joined")
         extra_kwargs = {
+            "id": {"help_text": "The id of the customer."},
             "email": {
                 "required": True,
                 "allow_blank": False,
+                "help_text": "ASCII, and unique regardless of case.",
                 "validators": [
                     validate_ascii,
-                    CaseInsensitiveUniqueValidator(
-                        Customer.objects.all(), "An account with this e-mail address exists."
-                    ),
+                    UniqueLoginValidator(Customer.objects.all(), EMAIL_TAKEN),
                 ],
             },
+            "first_name": {"help_text": "Given name."},
+            "last_name": {"help_text": "Family name."},
+            "contact_number": {"help_text": "A telephone number, for questions about a parcel."},
+            "street_1": {"help_text": "Street and house number."},
+            "street_2": {"help_text": "A second line, such as a floor."},
+            "city": {"help_text": "City or town."},
+            "state": {"help_text": "State or region, where an address has one."},
+            "postal_code": {"help_text": "Postal code or ZIP code."},
+            "country": {"help_text": "The name of the country."},
+            "is_staff": {"help_text": "Whether this is one of the shop's staff."},
+            "date_joined": {"help_text": "When the account was created."},
         }
 
     def to_representation(self, customer):
@@ -197,7 +246,7 @@ class CustomerSerializer(serializers.ModelSerializer):
 class ProfileSerializer(CurrentPasswordSerializer, CustomerSerializer):
     """A customer's own profile. A new e-mail address needs the password, not just a token."""
 
-    current_password = CharField(
+    current_password = TextField(
         write_only=True,
         required=False,
         max_length=256,
@@ -247,9 +296,7 @@ class CustomerCreateSerializer(CustomerSerializer):
                 "trim_whitespace": False,
                 "validators": [
                     *Customer.username.field.validators,
-                    CaseInsensitiveUniqueValidator(
-                        Customer.objects.all(), "This user name is taken."
-                    ),
+                    UniqueLoginValidator(Customer.objects.all(), USERNAME_TAKEN),
                 ],
             },
         }
@@ -297,20 +344,36 @@ class PasswordSerializer(CurrentPasswordSerializer):
 
 @extend_schema_serializer(
     examples=[
-        OpenApiExample(
-            "Log in",
-            {"username": "lena", "password": "harbour-lane-lena"},
-            request_only=True,
+        *(
+            OpenApiExample(
+                "Log in",
+                {"username": "lena", "password": "harbour-lane-lena"},
+                request_only=True,
+                media_type=media_type,
+            )
+            for media_type in TOKEN_MEDIA_TYPES
         ),
         OpenApiExample(
             "Your token",
-            {"token": "9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b"},
+            {"token": "9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b", "expires": None},
             response_only=True,
         ),
     ]
 )
-class TokenSerializer(AuthTokenSerializer):
+class TokenSerializer(Serializer):
     """DRF's, with strict fields."""
 
-    username = CharField(label="Username", write_only=True)
-    password = CharField(label="Password", trim_whitespace=False, write_only=True)
+    username = CharField(
+        write_only=True,
+        max_length=Customer.email.field.max_length,
+        help_text="Your user name or e-mail address, in any case.",
+    )
+    password = TextField(
+        write_only=True, trim_whitespace=False, help_text="The password of your account."
+    )
+    token = serializers.CharField(
+        read_only=True, help_text="Send it with each request: `Authorization: Token <TOKEN>`."
+    )
+    expires = serializers.DateTimeField(
+        read_only=True, allow_null=True, help_text="Null if the token does not expire."
+    )

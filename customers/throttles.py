@@ -31,19 +31,26 @@ class UserOrAnonThrottle(BaseThrottle):
         if request.user.is_staff:
             return True
         scope, identifier = get_caller(request)
-        return requests_in_progress.begin((scope, identifier)) and self.allow(scope, identifier)
+        if not requests_in_progress.begin((scope, identifier)):
+            return False
+        return self.allow(scope, identifier, view.headers)
 
-    def allow(self, scope, identifier):
-        """Count a request, and return whether it is within the limit."""
+    def allow(self, scope, identifier, headers):
+        """Count a request, and return whether it is within the limit.
+
+        Adds the limit to `headers`, which the view sends with its response.
+        """
         rate = settings.RATES[scope]
         if rate is None:
             return True
         self.limit = FixedWindowLimit(scope, *rate)
         try:
-            return self.limit.increment(self.limit.key(identifier)) <= self.limit.max_count
+            count = self.limit.increment(self.limit.key(identifier))
         except CacheAway:
             unlimited_requests.inc()
             return True
+        add_rate_limit(headers, self.limit, count)
+        return count <= self.limit.max_count
 
     def wait(self):
         return self.limit.wait if self.limit else 1
@@ -57,8 +64,10 @@ class ScopedThrottle(UserOrAnonThrottle):
         if scope is None or request.user.is_staff:
             return True
         if scope == "account":  # by address: a new account could register the next ones
-            return self.allow(scope, network(request.META["REMOTE_ADDR"]))
-        return self.allow(scope, get_caller(request)[1])
+            identifier = network(request.META["REMOTE_ADDR"])
+        else:
+            _, identifier = get_caller(request)
+        return self.allow(scope, identifier, view.headers)
 
 
 def get_caller(request):
@@ -66,6 +75,21 @@ def get_caller(request):
     if request.user.is_authenticated:
         return "customer", request.user.pk
     return "anonymous", network(request.META["REMOTE_ADDR"])
+
+
+def add_rate_limit(headers, limit, count):
+    """Add a limit to RateLimit and RateLimit-Policy, lists of structured fields.
+
+    As in draft-ietf-httpapi-ratelimit-headers-11: `"anonymous";q=600;w=60` is 600 requests in 60
+    seconds; `"anonymous";r=50;t=30` is 50 more in the next 30 seconds.
+    """
+    remaining = max(0, limit.max_count - count)
+    items = {
+        "RateLimit-Policy": f'"{limit.name}";q={limit.max_count};w={limit.seconds}',
+        "RateLimit": f'"{limit.name}";r={remaining};t={limit.wait}',
+    }
+    for name, item in items.items():
+        headers[name] = f"{headers[name]}, {item}" if name in headers else item
 
 
 class RequestsInProgress:

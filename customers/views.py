@@ -1,16 +1,19 @@
+from django.contrib.auth import authenticate
+from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import (
     OpenApiExample,
     OpenApiParameter,
     extend_schema,
     extend_schema_view,
 )
-from rest_framework import exceptions, mixins, permissions, status, views, viewsets
+from rest_framework import exceptions, mixins, parsers, permissions, status, views, viewsets
 from rest_framework.authtoken.views import ObtainAuthToken
 from rest_framework.decorators import action
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from customers.authentication import BasicAuthentication
+from customers.filters import CustomerFilter, CustomerSearchFilter
 from customers.models import AccountClosed, Customer, LastSuperuser
 from customers.pagination import LinkHeaderPagination
 from customers.privacy import export_response
@@ -27,36 +30,43 @@ from customers.serializers import (
 )
 from customers.tokens import AccessToken, StaleLogin
 from shopply.api.exceptions import ProblemException
+from shopply.api.parsers import MultiPartParser
+from shopply.api.query_params import CheckQueryParamsMixin
+from shopply.api.serializers import Serializer
 
 
 @extend_schema(tags=["tokens"])
-class ObtainToken(ObtainAuthToken):
+class ObtainToken(CheckQueryParamsMixin, ObtainAuthToken):
     authentication_classes = ()
     throttle_classes = api_settings.DEFAULT_THROTTLE_CLASSES
-    parser_classes = api_settings.DEFAULT_PARSER_CLASSES
+    parser_classes = (*api_settings.DEFAULT_PARSER_CLASSES, parsers.FormParser, MultiPartParser)
     serializer_class = TokenSerializer
 
     @extend_schema(
         summary="Obtain your token",
         description="Returns the token of the account, the same one each time until it expires or "
-        "is revoked. Send it with every request: `Authorization: Token <TOKEN>`. A wrong user name "
-        "or password is a 400; after too many, passwords are rejected for a while.",
+        "is revoked. Send it with every request: `Authorization: Token <TOKEN>`. The body may be a "
+        "form, too. A wrong user name, e-mail address or password is a 400 `wrong_credentials`; "
+        "after too many, passwords are rejected for a while.",
         responses={200: TokenSerializer},
-        extensions={"x-problems": ["too_many_failures"]},
+        extensions={"x-problems": ["wrong_credentials", "too_many_failures"]},
     )
     def post(self, request, *args, **kwargs):
         serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
         with map_login_errors():
-            serializer.is_valid(raise_exception=True)
+            customer = authenticate(request, **serializer.validated_data)
+        if customer is None:
+            raise ProblemException("wrong_credentials")
         try:
-            token = AccessToken.issue(serializer.validated_data["user"])
+            token = AccessToken.issue(customer)
         except StaleLogin:
-            raise exceptions.ValidationError("The password was just changed.") from None
-        return Response({"token": token.key})
+            raise ProblemException("wrong_credentials", "The password was just changed.") from None
+        return Response({"token": token.key, "expires": token.expires})
 
 
 @extend_schema(tags=["tokens"])
-class RevokeToken(views.APIView):
+class RevokeToken(CheckQueryParamsMixin, views.APIView):
     @extend_schema(
         summary="Revoke your token",
         description="Logs out everywhere: the token of your account stops working at once, and "
@@ -66,6 +76,7 @@ class RevokeToken(views.APIView):
         responses={204: None},
     )
     def post(self, request):
+        Serializer(data=request.data).is_valid(raise_exception=True)  # it has no fields
         AccessToken.revoke(request.user)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -75,7 +86,7 @@ class RevokeToken(views.APIView):
     list=extend_schema(
         summary="List customers",
         description="A bare array. Staff get everyone, in pages with a `Link` header; a customer "
-        "gets their own row; without a log-in the array is empty.",
+        "gets their own row; without a log-in the array is empty. Filters select from these rows.",
         parameters=[
             OpenApiParameter(
                 "Link",
@@ -99,6 +110,7 @@ class RevokeToken(views.APIView):
     ),
 )
 class CustomerViewSet(
+    CheckQueryParamsMixin,
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
     mixins.CreateModelMixin,
@@ -106,6 +118,9 @@ class CustomerViewSet(
 ):
     queryset = Customer.objects.order_by("id")
     serializer_class = CustomerSerializer
+    filter_backends = (DjangoFilterBackend, CustomerSearchFilter)
+    filterset_class = CustomerFilter
+    search_fields = ("username", "first_name", "last_name", "email")
     pagination_class = LinkHeaderPagination
     lookup_value_converter = "int"
 
@@ -122,16 +137,22 @@ class CustomerViewSet(
         return super().get_queryset().visible_to(self.request.user)
 
     def list(self, request):
-        if request.user.is_staff:
+        if request.user.is_staff or request.query_params:
             return super().list(request)
         # Authentication has read the only row.
         page = self.paginate_queryset([request.user] if request.user.is_authenticated else [])
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
+    def filter_queryset(self, customers):
+        return super().filter_queryset(customers) if self.action == "list" else customers
+
     def get_permissions(self):
-        if self.action in ("list", "create"):
+        if self.action in ("list", "create", "metadata"):  # the last one is OPTIONS
             return [permissions.AllowAny()]
         return super().get_permissions()
+
+    def get_success_headers(self, data):
+        return {"Location": self.reverse_action("detail", args=[data["id"]])}
 
     def perform_create(self, serializer):
         with map_login_errors():

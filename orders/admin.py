@@ -3,7 +3,7 @@ import time
 
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Q
 from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect
@@ -17,6 +17,7 @@ from orders.transitions import TRANSITIONS, IllegalTransition, Status, allowed_t
 from products.admin import ReadOnlyAdminMixin
 from products.models import Product
 from products.search import split_words
+from shopply.api.fields import validate_line
 
 # Limits of one bulk action, so that a request does not block its thread.
 BULK_TIMEOUT = 0.5  # seconds
@@ -71,10 +72,13 @@ class OrderAdmin(ReadOnlyAdminMixin, admin.ModelAdmin):
     list_filter = ("status", "created")
     list_select_related = ("customer",)
     search_fields = ("id",)  # shows the search box; `get_search_results` says what it finds
-    search_help_text = "Order number, customer's user name or e-mail, words of a product"
+    search_help_text = "Order number, reference, customer's user name or e-mail, words of a product"
     date_hierarchy = "created"
     list_per_page = 50
-    fields = ("status", "customer", "total", "address", "created", "modified")
+    fields = (
+        *("status", "customer", "placed_by", "reference", "note", "total", "address"),
+        *("created", "modified"),
+    )
     inlines = (OrderItemInline, OrderEventInline)
     actions = [bulk_action(name) for name in TRANSITIONS]
 
@@ -88,7 +92,8 @@ class OrderAdmin(ReadOnlyAdminMixin, admin.ModelAdmin):
             ids = Order.objects.order_by().values("pk")
             orders = orders.filter(
                 pk__in=ids.filter(customer__in=customers).union(
-                    ids.filter(pk__in=numbers), items.order_by().values("order")
+                    ids.filter(Q(pk__in=numbers) | Q(reference=word)),
+                    items.order_by().values("order"),
                 )
             )
         return orders, False
@@ -99,11 +104,14 @@ class OrderAdmin(ReadOnlyAdminMixin, admin.ModelAdmin):
 
     @admin.display(description="to")
     def destination(self, order):
-        return f"{order.shipping_address['city']}, {order.shipping_address['country']}"
+        address = order.shipping_address
+        return f"{address['city']}, {address['country']}" if address else "collected"
 
     @admin.display(description="shipping address")
     def address(self, order):
-        parts = (value for value in order.shipping_address.values() if value)
+        if order.shipping_address is None:
+            return "None: the customer collects the order."
+        parts = (value for value in order.ordered_address.values() if value)
         return format_html_join("", "{}<br>", ((part,) for part in parts))
 
     def has_transition_permission(self, request):
@@ -132,8 +140,14 @@ class OrderAdmin(ReadOnlyAdminMixin, admin.ModelAdmin):
         if not self.has_transition_permission(request):
             raise PermissionDenied
         order = get_object_or_404(Order, pk=pk)
-        if self.make_transition(request, order, name, request.POST.get("note", "")[:500]):
-            self.message_user(request, f"{order} is {order.status} now.")
+        note = request.POST.get("note", "")[:500]
+        try:
+            validate_line(note)
+        except ValidationError as exc:
+            self.message_user(request, f"Note: {exc.message}", messages.ERROR)
+        else:
+            if self.make_transition(request, order, name, note):
+                self.message_user(request, f"{order} is {order.status} now.")
         return redirect("admin:orders_order_change", pk)
 
     def render_change_form(self, request, context, obj=None, **kwargs):

@@ -1,9 +1,11 @@
-"""`manage.py check --deploy --database default` finds a stock ledger that does not add up."""
+"""System checks of the order book: its stock ledger adds up, and it has one currency."""
 
+from django.conf import settings
 from django.core.checks import Error, Tags, register
 from django.db import DatabaseError
 
 from orders import stock_ledger
+from orders.models import Order
 
 
 @register(Tags.database, deploy=True)
@@ -19,4 +21,21 @@ def check_stock_ledger(app_configs, databases, **kwargs):
             f"The stock does not add up to adjustments and orders; products: {count}.",
             hint="`manage.py verify_stock` lists them; docs/operations.md says what to do.",
             id="orders.E001",
+        )
+
+
+@register(Tags.database)
+def check_currency(app_configs, databases, **kwargs):
+    """Run by `migrate` too, which every deployment runs."""
+    if not databases:
+        return
+    try:
+        currency = Order.objects.values_list("currency", flat=True).first()  # of the newest
+    except DatabaseError:
+        return
+    if currency not in (None, settings.SHOP_CURRENCY):
+        yield Error(
+            f"The orders are in {currency}, and SHOP_CURRENCY is {settings.SHOP_CURRENCY}.",
+            hint="A shop with orders keeps its currency: prices and totals are in it.",
+            id="orders.E002",
         )

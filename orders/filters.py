@@ -2,15 +2,19 @@ from django_filters import rest_framework as filters
 
 from orders.models import Order
 from orders.transitions import Status
-from shopply.api.filters import RegexFilter, RejectEmptyParamsForm, UTCDateTimeFilter
+from shopply.api.filters import FilterSet, RegexFilter, RejectEmptyParamsForm, UTCDateTimeFilter
 
 
-class OrderFilter(filters.FilterSet):
+class ChoicesFilter(filters.BaseInFilter, filters.ChoiceFilter):
+    """One or several of the choices."""
+
+
+class OrderFilter(FilterSet):
     """Filters of the list. `after` is inclusive, `before` exclusive."""
 
-    status = filters.ChoiceFilter(
+    status = ChoicesFilter(
         choices=Status.choices,
-        label="Only orders with this status.",
+        label="Only orders with this status, or one of several: repeated, or with commas.",
         error_messages={"invalid_choice": f"Must be one of {', '.join(Status.values)}."},
     )
     created_after = UTCDateTimeFilter("created", "gte", label="Placed at this time or later.")
@@ -18,6 +22,8 @@ class OrderFilter(filters.FilterSet):
     modified_after = UTCDateTimeFilter(
         "modified", "gte", label="Changed at this time or later: to keep a copy up to date."
     )
+    modified_before = UTCDateTimeFilter("modified", "lt", label="Changed before this time.")
+    reference = filters.CharFilter(label="Only orders with this number of the customer's own.")
     customer = RegexFilter(
         method="filter_customer",
         pattern="^([1-9][0-9]{0,17}|all)$",

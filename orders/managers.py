@@ -4,14 +4,13 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import connection, models, transaction
-from django.utils import timezone
 
 from orders.sql import insert_order
 from orders.transitions import TRANSITIONS
 from products.db_retry import retry_transaction
 from products.managers import MAX_ID, IdempotencyKeyReused
 from products.models import Product
-from shopply.api.sql import columns
+from shopply.api.sql import columns, read_clock
 
 
 class OrderLimitReached(Exception):
@@ -51,18 +50,22 @@ class OrderQuerySet(models.QuerySet):
 
     def anonymize(self):
         """Erase the person from these orders, but not the country, on which taxes depend."""
-        apps.get_model("orders", "OrderEvent").objects.filter(order__in=self).update(note="")
         countries = {}
-        for pk, address in self.values_list("pk", "shipping_address"):
-            countries.setdefault(address["country"], []).append(pk)
+        locked = self.order_by("pk").select_for_update(no_key=True)
+        for pk, address in locked.values_list("pk", "shipping_address"):
+            countries.setdefault(address and address["country"], []).append(pk)
         # Grouped here and not by a JSON lookup: SQLite would parse the country as JSON.
         for country, pks in countries.items():
+            address = dict.fromkeys(self.model.ADDRESS, "") | {"country": country}
             self.model.objects.filter(pk__in=pks).update(
-                shipping_address=dict.fromkeys(self.model.ADDRESS, "") | {"country": country},
+                shipping_address=None if country is None else address,
+                note="",
+                reference="",
                 idempotency_key=None,
                 fingerprint="",
-                modified=timezone.now(),
+                modified=read_clock(),
             )
+            apps.get_model("orders", "OrderEvent").objects.filter(order__in=pks).update(note="")
 
 
 class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
@@ -102,63 +105,51 @@ class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
         # Literal: for a parameter, PostgreSQL would plan to return a tenth of all orders.
         return self.fetch(f"WHERE {where} ORDER BY id {order} LIMIT {limit:d}", params)
 
-    def quote(self, *, customer, quantities, shipping_address=None, expected_total=None):
+    def quote(self, *, customer, quantities, expected_total=None, shipping_address=None, **fields):
         """Return the order that `place` would write now, unsaved; `customer` may be anonymous.
 
         Raises what `place` raises.
         """
         self._check_limits(customer, quantities)
-        order = self.model.build(customer, shipping_address)
+        order = self.model.build(customer, shipping_address, **fields)
         order.set_items(Product.objects.check_availability(quantities), quantities, expected_total)
         return order
 
-    def place(
-        self,
-        *,
-        customer,
-        quantities,
-        shipping_address=None,
-        expected_total=None,
-        key=None,
-        fingerprint="",
-    ):
+    def place(self, *, customer, by, quantities, key=None, fingerprint="", **details):
         """Place an order of `quantities`, `{product id: quantity}`: all items or none.
 
-        Copies names, SKUs and prices from the products, and the address from `shipping_address`
-        or else from the customer's profile. Takes the stock in the same transaction. If the
-        customer used the idempotency `key` before, nothing is placed: returns that first order as
-        it was then, marked `replayed`, if its `fingerprint` is the same.
+        `by` is the customer, or staff who order for them. `details` are `shipping_address`, by
+        default that of the customer's profile, `expected_total`, `note` and `reference`. Copies
+        names, SKUs and prices from the products. Takes the stock in the same transaction. If `by`
+        used the idempotency `key` before, nothing is placed: returns that first order as it was
+        then, marked `replayed`, if its `fingerprint` is the same.
 
-        Raises UnknownProducts, OutOfStock, IncompleteAddress, TotalTooLarge, PriceChanged (if the
+        Raises NotForSale, OutOfStock, IncompleteAddress, TotalTooLarge, PriceChanged (if the
         total differs from `expected_total`), OrderLimitReached, IdempotencyKeyReused and
         CustomerInactive.
         """
-        first = self._placed_by(customer, key, fingerprint)
+        first = self._placed_with_key(by, key, fingerprint)
         if first:
             return first
         try:
             return self._place(
                 customer,
-                key,
-                fingerprint,
                 quantities,
-                shipping_address=shipping_address,
-                expected_total=expected_total,
+                placed_by=None if by == customer else by,
+                idempotency_key=key,
+                fingerprint=fingerprint,
+                **details,
             )
         except Exception:
             # Perhaps the same request was quicker, and took the last piece or the key.
-            first = self._placed_by(customer, key, fingerprint)
+            first = self._placed_with_key(by, key, fingerprint)
             if first:
                 return first
             raise
 
     @retry_transaction
-    def _place(
-        self, customer, key, fingerprint, quantities, shipping_address=None, expected_total=None
-    ):
-        order = self.model.build(customer, shipping_address)
-        order.idempotency_key = key
-        order.fingerprint = fingerprint
+    def _place(self, customer, quantities, expected_total=None, **fields):
+        order = self.model.build(customer, **fields)
         with transaction.atomic():
             if settings.MAX_OPEN_ORDERS:  # a customer's orders are counted one after the other
                 get_user_model().objects.select_for_update(no_key=True).get(pk=customer.pk)
@@ -178,11 +169,12 @@ class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
         if limit and self.for_customer(customer.pk).cancellable().count() >= limit:
             raise OrderLimitReached(f"You have {limit:,} orders that are not shipped.")
 
-    def _placed_by(self, customer, key, fingerprint):
+    def _placed_with_key(self, by, key, fingerprint):
         """Return the order of this key as it was then; None without a key, or if it is unused."""
         if key is None:
             return None
-        orders = self.fetch("WHERE customer_id = %s AND idempotency_key = %s", [customer.pk, key])
+        where = "WHERE coalesce(placed_by_id, customer_id) = %s AND idempotency_key = %s"
+        orders = self.fetch(where, [by.pk, key])
         if not orders:
             return None
         if orders[0].fingerprint != fingerprint:

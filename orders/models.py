@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import models, transaction
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.functional import cached_property
 
@@ -16,19 +17,17 @@ from orders.managers import OrderManager
 from orders.transitions import TRANSITIONS, IllegalTransition, Status, TransitionNotAllowed
 from products.db_retry import retry_transaction
 from products.models import Product
-from shopply.api.sql import fetch_with_children
+from shopply.api.money import MoneyField, currency_places
+from shopply.api.sql import fetch_with_children, read_clock
 
 MAX_ITEMS = 100
 MAX_QUANTITY = 10_000
 # The largest sum that 15 digits hold, and SQLite keeps no more of a decimal.
-MAX_TOTAL = Decimal("9999999999999.99")
+MAX_TOTAL = (Decimal(10) ** 15 - 1).scaleb(-currency_places())
 
 
 class IncompleteAddress(Exception):
-    """Neither the order nor the customer's profile has a complete address.
-
-    `fields` are the required parts that are empty.
-    """
+    """The address lacks the required parts `fields`, or the shop requires one and there is none."""
 
     def __init__(self, fields):
         super().__init__(f"The address lacks {', '.join(fields)}.")
@@ -70,9 +69,34 @@ class Order(models.Model):
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="orders", db_index=False
     )
     status = models.CharField(max_length=10, choices=Status, default=Status.PLACED)
-    total_price = models.DecimalField(max_digits=15, decimal_places=2)
+    placed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        help_text="The staff who ordered for the customer. Null if the customer did.",
+    )
+    total_price = MoneyField(whole_digits=13)
     currency = models.CharField(max_length=3, help_text="ISO 4217.")
-    shipping_address = models.JSONField(help_text="As it was when the order was placed.")
+    shipping_address = models.JSONField(
+        null=True,
+        help_text="As it was when the order was placed. Null if the customer collects the order.",
+    )
+    note = models.CharField(
+        max_length=500,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="What the customer asked for.",
+    )
+    reference = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The customer's own number for the order.",
+    )
     # Null where the client sent none: nulls do not collide.
     idempotency_key = models.CharField(max_length=255, null=True, editable=False)  # noqa: DJ001
     fingerprint = models.CharField(max_length=64, default="", editable=False)
@@ -86,6 +110,14 @@ class Order(models.Model):
         indexes = [
             models.Index(fields=("customer", "-id"), name="order_history"),
             models.Index(fields=("status", "-id"), name="order_by_status"),
+            models.Index(
+                fields=("placed_by",),
+                name="order_by_placed_by",
+                condition=Q(placed_by__isnull=False),
+            ),
+            models.Index(
+                fields=("reference", "-id"), name="order_by_reference", condition=~Q(reference="")
+            ),
         ]
         constraints = [
             models.CheckConstraint(
@@ -94,8 +126,11 @@ class Order(models.Model):
             models.CheckConstraint(
                 name="order_status_known", condition=Q(status__in=tuple(Status.values))
             ),
+            # The key belongs to the account that sends it.
             models.UniqueConstraint(
-                fields=("customer", "idempotency_key"), name="order_idempotency_key_once"
+                Coalesce("placed_by", "customer"),
+                "idempotency_key",
+                name="order_idempotency_key_once",
             ),
         ]
 
@@ -121,8 +156,19 @@ class Order(models.Model):
         return self._prepend_placed_event(self.events.all())
 
     @property
+    def ordered_address(self):
+        """The shipping address in the order of a postal label, which PostgreSQL does not keep."""
+        address = self.shipping_address
+        return address and {part: address[part] for part in self.ADDRESS}
+
+    @property
+    def sender_id(self):
+        """The id of the account that placed the order."""
+        return self.placed_by_id or self.customer_id
+
+    @property
     def placed_event(self):
-        return PlacedEvent(Status.PLACED, self.created, self.customer_id)
+        return PlacedEvent(Status.PLACED, self.created, self.sender_id)
 
     def _prepend_placed_event(self, events):
         """Return the events after the placed event, for which earlier releases wrote a row."""
@@ -146,10 +192,9 @@ class Order(models.Model):
         return orders
 
     @classmethod
-    def build(cls, customer, shipping_address=None):
+    def build(cls, customer, shipping_address=None, **fields):
         """Return an unsaved order without items. Raises IncompleteAddress."""
-        now = timezone.now()
-        order = cls(currency=settings.SHOP_CURRENCY, created=now, modified=now)
+        order = cls(currency=settings.SHOP_CURRENCY, **fields)
         if shipping_address:
             order.shipping_address = {"name": "", "contact_number": ""} | shipping_address
         if customer.is_authenticated:
@@ -182,8 +227,9 @@ class Order(models.Model):
 
     @classmethod
     def address_for(cls, customer, shipping_address=None):
-        """Return the address to copy: `shipping_address`, or the customer's own.
+        """Return the address to copy: `shipping_address`, or the customer's own, or None.
 
+        None if both are empty: the customer collects the order, unless SHIPPING_ADDRESS_REQUIRED.
         Name and contact number are the customer's unless `shipping_address` has them. Raises
         IncompleteAddress.
         """
@@ -193,6 +239,8 @@ class Order(models.Model):
             recipient = {part: profile[part] for part in ("name", "contact_number")}
             address = recipient | shipping_address
         missing = [part for part in cls.REQUIRED_ADDRESS if not address[part]]
+        if len(missing) == len(cls.REQUIRED_ADDRESS) and not settings.SHIPPING_ADDRESS_REQUIRED:
+            return None
         if missing:
             raise IncompleteAddress(missing)
         return address
@@ -228,10 +276,12 @@ class Order(models.Model):
         transition = TRANSITIONS[name]
         if not transition.is_allowed_for(by, self):
             raise TransitionNotAllowed
-        now = timezone.now()
         with transaction.atomic():
+            orders = Order.objects.filter(pk=self.pk)
+            orders.select_for_update(no_key=True).get()
+            now = read_clock()  # after the wait for the lock, so that `modified_after` misses none
             # One conditional write: of two racing transitions, one finds the status changed.
-            changed = Order.objects.filter(pk=self.pk, status__in=transition.sources).update(
+            changed = orders.filter(status__in=transition.sources).update(
                 status=transition.target, modified=now
             )
             if changed:
@@ -270,9 +320,9 @@ class OrderItem(models.Model):
     product = models.ForeignKey(Product, protect, related_name="+")
     name = models.CharField(max_length=200)
     sku = models.CharField("SKU", max_length=40, null=True)  # noqa: DJ001  as of the product
-    unit_price = models.DecimalField(max_digits=12, decimal_places=2)
+    unit_price = MoneyField(whole_digits=10)
     quantity = models.PositiveIntegerField()
-    line_total = models.DecimalField(max_digits=15, decimal_places=2)
+    line_total = MoneyField(whole_digits=13)
 
     class Meta:
         ordering = ("pk",)

@@ -56,5 +56,6 @@ class CursorPagination(PageSizeMixin, pagination.CursorPagination):
         )
 
     def get_paginated_response_schema(self, schema):
-        fields = {**link_schemas("cursor=cD0yNg==", "cursor=cj0xJnA9NTA="), "results": schema}
+        links = link_schemas("orders/", "cursor=cD0yNg==", "cursor=cj0xJnA9NTA=")
+        fields = {**links, "results": schema}
         return {"type": "object", "required": list(fields), "properties": fields}

@@ -6,6 +6,7 @@ from django.db.models import F
 
 from orders.models import Order, OrderEvent
 from orders.serializers import OrderSerializer
+from orders.transitions import Status
 from products.models import StockAdjustment
 
 BATCH_SIZE = 20  # orders, of up to 100 items
@@ -18,6 +19,7 @@ def export(sender, customer, **kwargs):
     """
     orders = customer.orders.all()
     events = OrderEvent.objects.filter(by=customer).exclude(order__in=orders)
+    placed = Order.objects.filter(placed_by=customer).values_list("pk", "created")
     adjustments = StockAdjustment.objects.filter(actor=customer)
     keys = orders.exclude(idempotency_key=None)
     # The serializer lists the `actions` of this user.
@@ -25,7 +27,10 @@ def export(sender, customer, **kwargs):
     return {
         "orders": (serializer.to_representation(order) for order in iterate_orders(customer)),
         "idempotency_keys": list(keys.values("idempotency_key", order=F("id"))),
-        "order_events": list(events.values("order", "status", "at", "note")),
+        "order_events": [
+            *({"order": pk, "status": Status.PLACED, "at": at, "note": ""} for pk, at in placed),
+            *events.values("order", "status", "at", "note"),
+        ],
         "stock_adjustments": list(
             adjustments.values(
                 *("id", "product", "delta", "reason", "note", "created", "idempotency_key")

@@ -7,35 +7,28 @@ from rest_framework import exceptions
 from orders.managers import CustomerInactive, OrderLimitReached
 from orders.models import MAX_TOTAL, IncompleteAddress, PriceChanged, TotalTooLarge
 from orders.serializers import QuoteSerializer
-from products.managers import IdempotencyKeyReused, OutOfStock, UnknownProducts
+from products.managers import IdempotencyKeyReused, NotForSale, OutOfStock
 from shopply.api.exceptions import ProblemException
 from shopply.api.idempotency import key_reused
+from shopply.api.money import format_money
 
 
 @contextmanager
-def map_order_errors(items):
-    """Raise what `Order.objects.place` raises as problems.
-
-    `items` are those of the request's body, into which the problems point.
-    """
+def map_order_errors(request):
+    """Raise what `Order.objects.place` raises as problems that point into the request's body."""
     first = {}
-    for index, item in enumerate(items):
+    for index, item in enumerate(request.data["items"]):
         first.setdefault(item["product"], index)
     try:
         yield
-    except UnknownProducts as exc:
-        errors = [{} for _ in items]
-        for pk in exc.ids:
-            errors[first[pk]] = {"product": f"No product has the id {pk}."}
-        raise exceptions.ValidationError({"items": errors}, "does_not_exist") from None
     except OutOfStock as exc:
+        ids = exc.ids if isinstance(exc, NotForSale) else []
+        errors = [not_for_sale_error(pk, first) for pk in ids]
+        errors += [shortage_error(shortage, first) for shortage in exc.shortages]
         raise ProblemException(
-            "out_of_stock",
-            shortage_summary(len(exc.shortages), len(first)),
-            errors=sorted(
-                (shortage_error(shortage, first) for shortage in exc.shortages),
-                key=lambda error: first[error["product"]],
-            ),
+            "validation_error" if ids else "out_of_stock",
+            shortage_summary(len(errors), len(first)),
+            errors=sorted(errors, key=lambda error: first[error["product"]]),
             suggested_items=[
                 {"product": pk, "quantity": quantity} for pk, quantity in exc.available.items()
             ],
@@ -55,11 +48,16 @@ def map_order_errors(items):
         raise exceptions.ValidationError({"items": [message]}, "max_value") from None
     except IncompleteAddress as exc:
         message = (
-            f"Your profile lacks {', '.join(exc.fields)}: send a shipping_address, "
-            "or complete your profile."
+            f"The profile lacks {', '.join(exc.fields)}: send a shipping_address, "
+            "or complete the profile."
         )
-        raise exceptions.ValidationError({"shipping_address": [message]}, "required") from None
+        raise exceptions.ValidationError(
+            {"shipping_address": [message]}, "incomplete_address"
+        ) from None
     except CustomerInactive:
+        if request.data.get("customer") not in (None, request.user.pk):
+            message = "The account is closed."
+            raise exceptions.ValidationError({"customer": [message]}, "does_not_exist") from None
         raise exceptions.AuthenticationFailed("The account is closed.") from None
     except IdempotencyKeyReused:
         raise key_reused() from None
@@ -73,12 +71,23 @@ def shortage_summary(short_count, requested_count):
     return f"None of the {requested_count} items can be supplied."
 
 
+def not_for_sale_error(pk, indexes):
+    """Return the entry of `errors` for a product that is retired, or that there is not.
+
+    It says nothing of the product: what the shop does not sell yet is nobody's business.
+    """
+    return {
+        "pointer": f"/items/{indexes[pk]}/product",
+        "code": "not_for_sale",
+        "detail": f"Product {pk} is not for sale.",
+        "product": pk,
+    }
+
+
 def shortage_error(shortage, indexes):
     """Return the entry of `errors` for a StockShortage; `indexes` has the items' by product id."""
     product = shortage.product
     left = f"only {shortage.available} left" if shortage.available else "none left"
-    if not product.is_active:
-        left = "no longer for sale"
     return {
         "pointer": f"/items/{indexes[product.pk]}/quantity",
         "code": "out_of_stock",
@@ -86,5 +95,5 @@ def shortage_error(shortage, indexes):
         "product": product.pk,
         "requested": shortage.requested,
         "available": shortage.available,
-        "unit_price": str(product.price),
+        "unit_price": format_money(product.price),
     }

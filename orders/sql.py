@@ -2,57 +2,75 @@
 
 from django.contrib.auth import get_user_model
 from django.db import connection
+from django.utils import timezone
 
 from shopply.api.sql import placeholders
+
+# One row with the time, if the customer is active. The lock lets either a closing account wait and
+# then see this order, or this wait and then see the account closed. (SQLite's transactions lock the
+# database, and it has the clock of this process.) The clock is read once the lock is held, as
+# `shopply.api.sql.read_clock` says.
+CLOCK = {
+    "postgresql": """
+        SELECT clock_timestamp() AS now
+        FROM (SELECT id FROM {customers} WHERE id = %s AND is_active FOR SHARE) AS customer
+    """,
+    "sqlite": "SELECT %s AS now FROM {customers} WHERE id = %s AND is_active",
+}
+STAMPS = ("created", "modified")
 
 
 def insert_order(order, items):
     """Insert an unsaved order with its unsaved items, if its customer is active.
 
-    Returns whether it was inserted. The order gets its primary key, the items do not. Costs a third
-    of `save` and `bulk_create` (row "place an order, 3 lines"): one statement on PostgreSQL, two on
-    SQLite, which cannot insert into two tables in one.
+    Returns whether it was inserted. The order gets its primary key and time, the items do not.
+    Costs a third of `save` and `bulk_create` (row "place an order, 3 lines"): one statement on
+    PostgreSQL, two on SQLite, which cannot insert into two tables in one.
     """
-    order_fields = insertable_fields(order)
-    item_fields = [field for field in insertable_fields(items[0]) if field.name != "order"]
-    order_values = [*values(order, order_fields), order.customer_id]
-    item_values = [value for item in items for value in values(item, item_fields)]
-    # Locked: either a closing account waits and then sees this order, or this waits and then sees
-    # the account closed.
+    order_fields = insertable_fields(order, STAMPS)
+    item_fields = insertable_fields(items[0], ("order",))
+    clock = CLOCK[connection.vendor].format(customers=get_user_model()._meta.db_table)
     insert = (
-        f"INSERT INTO orders_order ({names(order_fields)})"  # noqa: S608
-        f" SELECT {placeholders(order_fields)} FROM {get_user_model()._meta.db_table}"
-        f" WHERE id = %s AND is_active {for_share()} RETURNING id"
+        f"INSERT INTO orders_order ({names(order_fields)}, {', '.join(STAMPS)})"  # noqa: S608
+        f" SELECT {placeholders(order_fields)}, now, now FROM ({clock}) AS clock"
+        f" RETURNING id, created"
     )
     insert_items = (
         f"INSERT INTO orders_orderitem (order_id, {names(item_fields)})"  # noqa: S608
         f" SELECT inserted.*, item.* FROM {{inserted}} AS inserted,"
         f" (VALUES {', '.join([f'({placeholders(item_fields)})'] * len(items))}) AS item"
-        f" RETURNING order_id"
     )
+    order_values = values(order, order_fields)
+    item_values = [value for item in items for value in values(item, item_fields)]
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            sql = f"WITH written AS ({insert}) {insert_items.format(inserted='written')}"
-            cursor.execute(sql, [*order_values, *item_values])
+            insert_items = insert_items.format(inserted="(SELECT id FROM written)")
+            cursor.execute(
+                f"WITH written AS ({insert}), written_items AS ({insert_items})"  # noqa: S608
+                " SELECT id, created FROM written",
+                [*order_values, order.customer_id, *item_values],
+            )
+            row = cursor.fetchone()
         else:
-            cursor.execute(insert, order_values)
+            now = timezone.now()
+            stamp = connection.ops.adapt_datetimefield_value(now)
+            cursor.execute(insert, [*order_values, stamp, order.customer_id])
             row = cursor.fetchone()
             if row:
-                cursor.execute(insert_items.format(inserted="(SELECT %s)"), [*row, *item_values])
-        row = cursor.fetchone()
+                row = row[0], now
+                insert_items = insert_items.format(inserted="(SELECT %s)")
+                cursor.execute(insert_items, [row[0], *item_values])
     if row:
-        (order.pk,) = row
+        order.pk, order.created = row
+        order.modified = order.created
         order._state.adding = False
     return bool(row)
 
 
-def for_share():
-    """Return the lock clause; SQLite has no row locks: its transactions lock the database."""
-    return "FOR SHARE" if connection.features.has_select_for_update else ""
-
-
-def insertable_fields(instance):
-    return [field for field in instance._meta.concrete_fields if not field.primary_key]
+def insertable_fields(instance, omitted=()):
+    """Return the fields to insert, without the primary key and those `omitted`."""
+    fields = instance._meta.concrete_fields
+    return [field for field in fields if not field.primary_key and field.name not in omitted]
 
 
 def names(fields):

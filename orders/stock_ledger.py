@@ -26,7 +26,7 @@ def list_movements(product):
         reason=Value("sale"),
         delta=-F("quantity"),
         note=Value(""),
-        by=F("order__customer"),
+        by=Coalesce("order__placed_by", "order__customer"),
     )
     cancelled = items.filter(order__events__status=Status.CANCELLED).annotate(
         at=F("order__events__at"),

@@ -26,9 +26,9 @@ from shopply.api.idempotency import (
     IDEMPOTENCY_KEY,
     IDEMPOTENT_REPLAYED,
     REPLAYED_HEADERS,
-    fingerprint,
-    idempotency_key,
+    key_and_fingerprint,
 )
+from shopply.api.query_params import CheckQueryParamsMixin
 
 
 @extend_schema(tags=["orders"])
@@ -44,7 +44,7 @@ from shopply.api.idempotency import (
         description="Your own, or anyone's if you are staff. Other orders are not found.",
     ),
 )
-class OrderViewSet(viewsets.GenericViewSet):
+class OrderViewSet(CheckQueryParamsMixin, viewsets.GenericViewSet):
     queryset = Order.objects.all()
     serializer_class = OrderSerializer
     pagination_class = CursorPagination
@@ -70,6 +70,12 @@ class OrderViewSet(viewsets.GenericViewSet):
         order = Order.objects.fetch_visible_to(self.request.user, pk)
         return Response(self.get_serializer(order).data)
 
+    def get_order_details(self, request):
+        """Return the keyword arguments of `Order.objects.quote` from the body."""
+        serializer = PlaceOrderSerializer(data=request.data, context={"request": request})
+        serializer.is_valid(raise_exception=True)
+        return {"customer": request.user, **serializer.validated_data}
+
     def retrieve(self, request, pk):
         return self.get_response(pk)
 
@@ -85,8 +91,9 @@ class OrderViewSet(viewsets.GenericViewSet):
         summary="Place an order",
         description="All items or none. The shop copies name, SKU and price of each product, so "
         "later changes do not affect your order. The order goes to `shipping_address`, or to the "
-        "address of your profile. Items of the same product are added up; 1 to 100 items, each of "
-        "1 to 10,000 pieces. With an `Idempotency-Key` you can safely send the order again if you "
+        "address of your profile; if both are empty, you collect it. Items of the same product are "
+        "added up; 1 to 100 items, each of 1 to 10,000 pieces. Staff order for a customer with "
+        "`customer`. With an `Idempotency-Key` you can safely send the order again if you "
         "did not get a response.",
         parameters=[IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED],
         request=PlaceOrderSerializer,
@@ -101,17 +108,12 @@ class OrderViewSet(viewsets.GenericViewSet):
         },
     )
     def create(self, request):
-        key = idempotency_key(request)
-        serializer = PlaceOrderSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        with map_order_errors(request.data["items"]):
-            order = Order.objects.place(
-                customer=request.user,
-                key=key,
-                fingerprint=fingerprint(request.data) if key else "",
-                **serializer.validated_data,
-            )
-        headers = REPLAYED_HEADERS if order.replayed else {}
+        key = key_and_fingerprint(request, request.data)
+        details = self.get_order_details(request)
+        with map_order_errors(request):
+            order = Order.objects.place(by=request.user, **key, **details)
+        location = {"Location": self.reverse_action("detail", args=[order.pk])}
+        headers = location | (REPLAYED_HEADERS if order.replayed else {})
         data = self.get_serializer(order).data
         return Response(data, status.HTTP_201_CREATED, headers=headers)
 
@@ -125,10 +127,9 @@ class OrderViewSet(viewsets.GenericViewSet):
     )
     @action(detail=False, methods=["post"], permission_classes=[permissions.AllowAny])
     def quote(self, request):
-        serializer = PlaceOrderSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        with map_order_errors(request.data["items"]):
-            order = Order.objects.quote(customer=request.user, **serializer.validated_data)
+        details = self.get_order_details(request)
+        with map_order_errors(request):
+            order = Order.objects.quote(**details)
         return Response(QuoteSerializer(order).data)
 
     def make_transition(self, request, verb):
@@ -186,7 +187,7 @@ class OrderViewSet(viewsets.GenericViewSet):
     "and cancelled sales. The deltas add up to the stock.",
     extensions={"x-problems": ["permission_denied"]},
 )
-class StockHistory(generics.ListAPIView):
+class StockHistory(CheckQueryParamsMixin, generics.ListAPIView):
     """Here and not in products, because it lists orders."""
 
     serializer_class = StockMovementSerializer

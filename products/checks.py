@@ -3,12 +3,13 @@
 from django.core.checks import Error, Tags, register
 from django.db import DatabaseError, connection
 
-COUNTS_QUERY = """
+COUNTS_QUERY = r"""
     SELECT for_sale = (SELECT count(*) FROM products_product WHERE is_active)
         AND retired = (SELECT count(*) FROM products_product WHERE NOT is_active)
         AND 4 = (
             SELECT count(*) FROM pg_trigger
-            WHERE tgrelid = 'products_product'::regclass AND tgenabled <> 'D' AND NOT tgisinternal
+            WHERE tgrelid = 'products_product'::regclass AND tgenabled <> 'D'
+                AND tgname LIKE 'products\_%'
         )
     FROM products_counts
 """

@@ -2,14 +2,11 @@ from decimal import Decimal
 
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema_field
-from rest_framework.exceptions import ValidationError
-from rest_framework.filters import SearchFilter
 
 from products.models import Product
 from products.search import normalize, split_words
-from shopply.api.fields import money_pattern
+from shopply.api.fields import MoneyField, money_pattern
 from shopply.api.filters import (
-    EMPTY_PARAMETER,
     FilterSet,
     RegexFilter,
     RegexInFilter,
@@ -17,48 +14,30 @@ from shopply.api.filters import (
     UTCDateTimeFilter,
 )
 from shopply.api.pagination import MAX_NUMBER
-from shopply.api.schema import NOT_BLANK
+from shopply.api.search import LimitedSearchFilter
 
 PRICE = {
-    "pattern": money_pattern(Product.price.field),
+    "pattern": money_pattern(MoneyField(max_digits=Product.price.field.max_digits)),
     "message": "Must be a price, such as 11.90.",
 }
 
 
-class LimitedSearchFilter(SearchFilter):
-    """DRF's search, by `ProductQuerySet.search` and with a limited number of words."""
+class ProductSearchFilter(LimitedSearchFilter):
+    """Finds products by `ProductQuerySet.search`."""
 
-    MAX_LENGTH, MAX_WORDS = 200, 10
     search_description = (
-        f"Words of the name, description or SKU: at most {MAX_WORDS}, of {MAX_LENGTH} characters. "
-        "Case, accents and the form of apostrophes do not matter; a phrase goes in double quotes."
+        "Words of the name, description or SKU. Case, accents and the form of apostrophes do not "
+        f"matter. {LimitedSearchFilter.search_description}"
     )
 
-    def get_search_terms(self, request):
-        text = request.query_params.get(self.search_param)
-        if text is None:
-            return []
-        if not text.strip():
-            raise self.error(EMPTY_PARAMETER, "blank")
-        if len(text) > self.MAX_LENGTH:
-            raise self.error(f"At most {self.MAX_LENGTH} characters.", "max_length")
+    def split_words(self, text):
         words = split_words(text)
-        if len(words) > self.MAX_WORDS:
-            raise self.error(f"At most {self.MAX_WORDS} words.", "too_many_words")
         if not all(map(normalize, words)):
             raise self.error("An accent alone is not a word.", "invalid")
         return words
 
-    def error(self, message, code):
-        return ValidationError({self.search_param: message}, code)
-
     def filter_queryset(self, request, products, view):
         return products.search(self.get_search_terms(request))
-
-    def get_schema_operation_parameters(self, view):
-        (search,) = super().get_schema_operation_parameters(view)
-        search["schema"] |= {"maxLength": self.MAX_LENGTH, "pattern": NOT_BLANK}
-        return [search]
 
 
 class ProductFilter(FilterSet):
@@ -87,6 +66,7 @@ class ProductFilter(FilterSet):
     )
     ordering = filters.OrderingFilter(
         fields=("name", "price", "created", "modified"),
+        label="How to order the list; by several, separate them with commas.",
         error_messages={
             "invalid_choice": "Must be name, price, created or modified; - before it reverses the "
             "order."

@@ -17,19 +17,14 @@ COUNT_LIMIT = 5_000  # for searches and filters: counting a million takes a seco
 
 @dataclass(frozen=True)
 class StockShortage:
-    """An item that cannot be supplied: `available` is 0 for a retired product."""
+    """An item of which there is not enough in stock."""
 
     product: models.Model
     requested: int
-    available: int
 
-
-class UnknownProducts(Exception):
-    """There are no products with these `ids`."""
-
-    def __init__(self, ids):
-        super().__init__(f"No product has the id {', '.join(map(str, ids))}.")
-        self.ids = ids
+    @property
+    def available(self):
+        return self.product.quantity_in_stock
 
 
 class OutOfStock(Exception):
@@ -42,6 +37,14 @@ class OutOfStock(Exception):
         super().__init__(f"{len(shortages)} items cannot be supplied.")
         self.shortages = shortages
         self.available = available
+
+
+class NotForSale(OutOfStock):
+    """The products `ids` are retired, or there are none; others may be short besides."""
+
+    def __init__(self, ids, shortages, available):
+        super().__init__(shortages, available)
+        self.ids = ids
 
 
 class IdempotencyKeyReused(Exception):
@@ -60,7 +63,7 @@ WITH change (pk, quantity) AS (
     SELECT id, quantity, {guard} AS is_allowed
     FROM products_product JOIN change ON id = pk ORDER BY id {for_update}
 )
-UPDATE products_product SET quantity_in_stock = quantity_in_stock + quantity, modified = %s
+UPDATE products_product SET quantity_in_stock = quantity_in_stock + quantity, modified = {clock}
 FROM locked WHERE products_product.id = locked.id
     AND (SELECT count(*) FROM locked WHERE is_allowed) = %s
 RETURNING {columns}
@@ -139,26 +142,26 @@ class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
     def check_availability(self, quantities):
         """Return `{product id: Product}` for `{product id: quantity}`, ordered by id.
 
-        Raises UnknownProducts, OutOfStock.
+        Raises NotForSale, OutOfStock.
         """
         ids = [pk for pk in quantities if pk <= MAX_ID] or [0]
         sql = f"SELECT {columns(self.model)} FROM products_product"  # noqa: S608
-        where = f"WHERE id IN ({placeholders(ids)}) ORDER BY id"
+        where = f"WHERE is_active AND id IN ({placeholders(ids)}) ORDER BY id"
         products = {product.pk: product for product in fetch(self.model, f"{sql} {where}", ids)}
-        unknown = [pk for pk in quantities if pk not in products]
-        if unknown:
-            raise UnknownProducts(unknown)
+        not_for_sale = [pk for pk in quantities if pk not in products]
         shortages = [
-            StockShortage(product, requested=quantities[pk], available=product.available)
+            StockShortage(product, requested=quantities[pk])
             for pk, product in products.items()
-            if product.available < quantities[pk]
+            if product.quantity_in_stock < quantities[pk]
         ]
+        available = {
+            pk: min(quantity, products[pk].quantity_in_stock)
+            for pk, quantity in quantities.items()
+            if pk in products and products[pk].in_stock
+        }
+        if not_for_sale:
+            raise NotForSale(not_for_sale, shortages, available)
         if shortages:
-            available = {
-                pk: min(quantity, products[pk].available)
-                for pk, quantity in quantities.items()
-                if products[pk].available
-            }
             raise OutOfStock(shortages, available)
         return products
 
@@ -166,7 +169,7 @@ class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
         """Take `{product id: quantity}` out of stock, all of it or nothing.
 
         Call it in the transaction that writes the order, which an exception must roll back. Returns
-        `{product id: row of the Product}` with current prices. Raises UnknownProducts, OutOfStock.
+        `{product id: row of the Product}` with current prices. Raises NotForSale, OutOfStock.
         """
         # No product has a larger id, or as much in stock.
         changes = {pk: -n for pk, n in quantities.items() if max(pk, n) <= MAX_ID}
@@ -181,18 +184,17 @@ class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
 
     def _change_stock(self, quantities, *, guard):
         """Return the changed products, or none if the guard does not hold for each of them."""
+        is_postgresql = connection.vendor == "postgresql"
         sql = CHANGE_STOCK.format(
             json_each=JSON_EACH[connection.vendor],
-            for_update=(
-                "FOR NO KEY UPDATE OF products_product"
-                if connection.features.has_select_for_update
-                else ""
-            ),
+            for_update="FOR NO KEY UPDATE OF products_product" if is_postgresql else "",
+            clock="clock_timestamp()" if is_postgresql else "%s",  # see `read_clock`
             guard=guard,
             columns=columns(self.model),
         )
         now = connection.ops.adapt_datetimefield_value(timezone.now())
-        products = fetch_rows(self.model, sql, [json.dumps(quantities), now, len(quantities)])
+        clock = [] if is_postgresql else [now]
+        products = fetch_rows(self.model, sql, [json.dumps(quantities), *clock, len(quantities)])
         return {product.id: product for product in products}
 
 

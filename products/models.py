@@ -10,6 +10,8 @@ from django.utils import timezone
 from products.db_retry import retry_transaction
 from products.managers import ProductManager, StockAdjustmentManager
 from products.search import SearchTextField
+from shopply.api.money import MoneyField
+from shopply.api.sql import read_clock
 
 MAX_STOCK = 1_000_000_000
 
@@ -36,9 +38,8 @@ class Product(models.Model):
         blank=True,
         help_text="Stock keeping unit: the shop's own product code.",
     )
-    price = models.DecimalField(
-        max_digits=12,
-        decimal_places=2,
+    price = MoneyField(
+        whole_digits=10,
         validators=[MinValueValidator(0)],
         help_text="Price of one piece, in the shop's currency.",
     )
@@ -137,11 +138,6 @@ class Product(models.Model):
     def in_stock(self):
         return self.quantity_in_stock > 0
 
-    @property
-    def available(self):
-        """The quantity that can be ordered now: 0 of a retired product."""
-        return self.quantity_in_stock if self.is_active else 0
-
     @retry_transaction
     def update_fields(self, *, if_revision=None, quantity_in_stock=None, by=None, **changes):
         """Write these fields only, if the product's revision is one of `if_revision`.
@@ -162,7 +158,7 @@ class Product(models.Model):
                 changes["search_text"] = self._meta.get_field("search_text").get_text(current)
                 changes["revision"] = F("revision") + 1
             products = Product.objects.filter(pk=self.pk)
-            if not products.update(modified=timezone.now(), **changes):
+            if not products.update(modified=read_clock(), **changes):
                 raise Product.DoesNotExist
             if quantity_in_stock not in (None, current.quantity_in_stock):
                 delta = quantity_in_stock - current.quantity_in_stock
@@ -197,12 +193,13 @@ class Product(models.Model):
     @retry_transaction
     def _adjust_stock(self, delta, **fields):
         with transaction.atomic():
+            Product.objects.select_for_update(no_key=True).filter(pk=self.pk).first()
             # The database adds, since the stock that was read may be out of date. (Cancelled orders
             # can take it above MAX_STOCK; it can then still go down.)
             enough = Q(quantity_in_stock__gte=-delta)
             room = Q(quantity_in_stock__lte=MAX_STOCK - delta)
             updated = Product.objects.filter(enough if delta < 0 else room, pk=self.pk).update(
-                quantity_in_stock=F("quantity_in_stock") + delta, modified=timezone.now()
+                quantity_in_stock=F("quantity_in_stock") + delta, modified=read_clock()
             )
             self.refresh_from_db(fields=["quantity_in_stock", "modified"])
             if not updated:

@@ -18,6 +18,7 @@ class ProductPagination(PageNumberPagination):
         "The total number of results. For searches and filters it stops at "
         f"{COUNT_LIMIT:,}; keep following `next`."
     )
+    example_path = "products/"
 
     def paginate_queryset(self, products, request, view=None):
         self.request = request

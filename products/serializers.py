@@ -3,11 +3,12 @@ from rest_framework import serializers
 
 from products.models import ADJUSTMENT_REASONS, MAX_STOCK, Product, StockAdjustment
 from shopply.api.fields import (
-    STRICT_FIELD_MAPPING,
     CaseInsensitiveUniqueValidator,
     CharField,
     JSONIntegerField,
 )
+from shopply.api.money import format_money
+from shopply.api.serializers import ModelSerializer
 
 PRODUCT_EXAMPLE = OpenApiExample(
     "A product",
@@ -29,10 +30,9 @@ PRODUCT_EXAMPLE = OpenApiExample(
 
 
 @extend_schema_serializer(examples=[PRODUCT_EXAMPLE])
-class ProductSerializer(serializers.ModelSerializer):
-    serializer_field_mapping = STRICT_FIELD_MAPPING
+class ProductSerializer(ModelSerializer):
     currency = CharField(read_only=True, help_text="ISO 4217; the shop has one currency.")
-    in_stock = serializers.BooleanField(read_only=True)
+    in_stock = serializers.BooleanField(read_only=True, help_text="Whether any are in stock.")
     quantity_in_stock = JSONIntegerField(
         required=False,
         min_value=0,
@@ -57,6 +57,12 @@ class ProductSerializer(serializers.ModelSerializer):
         )
         read_only_fields = ("id", "created", "modified")
         extra_kwargs = {
+            "id": {"help_text": "The id of the product."},
+            "name": {"help_text": "What customers see; orders copy it."},
+            "description": {"help_text": "More about it, in plain text."},
+            "is_active": {"help_text": "Whether it is for sale. If not, only staff see it."},
+            "created": {"help_text": "When the product was added."},
+            "modified": {"help_text": "When the product or its stock last changed."},
             "sku": {
                 "allow_blank": False,
                 "validators": [
@@ -74,7 +80,7 @@ class ProductSerializer(serializers.ModelSerializer):
             "name": product.name,
             "description": product.description,
             "sku": product.sku,
-            "price": f"{product.price:.2f}",
+            "price": format_money(product.price),
             "currency": product.currency,
             "quantity_in_stock": product.quantity_in_stock,
             "in_stock": product.in_stock,
@@ -140,20 +146,25 @@ class ProductCreateSerializer(ProductSerializer):
         ),
     ]
 )
-class StockAdjustmentSerializer(serializers.ModelSerializer):
-    serializer_field_mapping = STRICT_FIELD_MAPPING
+class StockAdjustmentSerializer(ModelSerializer):
     delta = JSONIntegerField(
         min_value=-MAX_STOCK,
         max_value=MAX_STOCK,
         help_text="Pieces added (12) or taken (-2), not 0.",
     )
-    reason = serializers.ChoiceField(choices=ADJUSTMENT_REASONS)
+    reason = serializers.ChoiceField(choices=ADJUSTMENT_REASONS, help_text="Why the stock changes.")
     quantity_in_stock = serializers.IntegerField(read_only=True, help_text="The stock afterwards.")
 
     class Meta:
         model = StockAdjustment
         fields = ("id", "delta", "reason", "note", "actor", "created", "quantity_in_stock")
         read_only_fields = ("id", "actor", "created")
+        extra_kwargs = {
+            "id": {"help_text": "The id of the adjustment."},
+            "note": {"help_text": "Anything worth knowing; staff see it in the stock history."},
+            "actor": {"help_text": "The id of the user who adjusted the stock."},
+            "created": {"help_text": "When the stock was adjusted."},
+        }
 
     def validate_delta(self, delta):
         if delta == 0:

@@ -10,9 +10,10 @@ from rest_framework import permissions, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
+from rest_framework.reverse import reverse
 
 from products.cache import CachedResponse, response_cache
-from products.filters import LimitedSearchFilter, ProductFilter
+from products.filters import ProductFilter, ProductSearchFilter
 from products.models import Product, StockAdjustment
 from products.pagination import FILTER_PARAMS, ProductPagination
 from products.problems import map_product_errors
@@ -29,6 +30,7 @@ from shopply.api.idempotency import (
     key_and_fingerprint,
 )
 from shopply.api.preconditions import IF_MATCH, NEW_ETAG, REVALIDATION, matching_revisions
+from shopply.api.query_params import CheckQueryParamsMixin
 
 NOT_MODIFIED = OpenApiResponse(description="Nothing changed.")
 
@@ -127,10 +129,10 @@ NOT_MODIFIED = OpenApiResponse(description="Nothing changed.")
         },
     ),
 )
-class ProductViewSet(viewsets.ModelViewSet):
+class ProductViewSet(CheckQueryParamsMixin, viewsets.ModelViewSet):
     queryset = Product.objects.all()
     serializer_class = ProductSerializer
-    filter_backends = (DjangoFilterBackend, LimitedSearchFilter)
+    filter_backends = (DjangoFilterBackend, ProductSearchFilter)
     filterset_class = ProductFilter
     pagination_class = ProductPagination
     lookup_value_converter = "int"
@@ -160,6 +162,9 @@ class ProductViewSet(viewsets.ModelViewSet):
         if self.request.method in permissions.SAFE_METHODS:
             return [permissions.AllowAny()]
         return [permissions.IsAdminUser()]
+
+    def get_success_headers(self, data):
+        return {"Location": self.reverse_action("detail", args=[data["id"]])}
 
     def get_serializer_class(self):
         return ProductCreateSerializer if self.action == "create" else self.serializer_class
@@ -229,14 +234,16 @@ class ProductViewSet(viewsets.ModelViewSet):
         serializer_class=StockAdjustmentSerializer,
     )
     def adjust_stock(self, request, pk=None):
+        product = self.get_object()
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         with map_product_errors():
-            adjustment = self.get_object().adjust_stock(
+            adjustment = product.adjust_stock(
                 by=request.user,
                 **key_and_fingerprint(request, [pk, request.data]),
                 **serializer.validated_data,
             )
-        headers = REPLAYED_HEADERS if adjustment.replayed else {}
+        history = reverse("stock-history", args=[pk], request=request)
+        headers = {"Location": history} | (REPLAYED_HEADERS if adjustment.replayed else {})
         data = self.get_serializer(adjustment).data
         return Response(data, status.HTTP_201_CREATED, headers=headers)

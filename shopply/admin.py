@@ -6,11 +6,12 @@ from django.contrib import messages
 from django.contrib.admin import AdminSite, ModelAdmin, action
 from django.contrib.admin.actions import delete_selected
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
-from django.core.exceptions import BadRequest, PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.db import DataError
 from django.template.response import SimpleTemplateResponse
 
 from customers.admin_login import LimitedLoginMixin
+from shopply.api.fields import validate_line
 
 MAX_DELETED = 200
 
@@ -23,8 +24,32 @@ class Autocomplete(AutocompleteJsonView):
         return term, model_admin, field, to_field
 
 
+class ValidateLinesMixin:
+    """Mixed into every form: checks what is entered into a field of one line (`validate_line`).
+
+    Only if it changed, so that a row of an earlier release can be saved.
+    """
+
+    def clean(self):
+        cleaned_data = super().clean()
+        for name, field in self.fields.items():
+            text = self.cleaned_data.get(name)
+            input_type = getattr(field.widget, "input_type", None)
+            is_line = isinstance(text, str) and input_type in ("text", "email")
+            if is_line and text != self.initial.get(name):
+                try:
+                    validate_line(text)
+                except ValidationError as exc:
+                    self.add_error(name, exc)
+        return cleaned_data
+
+
+def validate_lines(form_class):
+    return type(form_class.__name__, (ValidateLinesMixin, form_class), {})
+
+
 class HardenedModelAdminMixin:
-    """Mixed into the admin of every model: rejects hostile parameters on which Django fails."""
+    """Mixed into the admin of every model: checks texts, and rejects what Django fails on."""
 
     show_full_result_count = False  # counting all rows takes as long as the rest of the page
     LOOKUPS = {"", "exact", "isnull", "gte", "lt", "year", "month", "day"}
@@ -43,6 +68,14 @@ class HardenedModelAdminMixin:
     def get_object(self, request, object_id, from_field=None):
         """Ignore an empty `_to_field`, on which Django fails."""
         return super().get_object(request, object_id, from_field or None)
+
+    def get_form(self, request, obj=None, **kwargs):
+        return validate_lines(super().get_form(request, obj, **kwargs))
+
+    def get_formsets_with_inlines(self, request, obj=None):
+        for formset, inline in super().get_formsets_with_inlines(request, obj):
+            formset.form = validate_lines(formset.form)
+            yield formset, inline
 
     def get_search_results(self, request, queryset, search_term):
         if len(search_term) > 200:  # SQLite fails on 1,000 words, or one of 50,000 characters

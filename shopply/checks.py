@@ -14,6 +14,7 @@ from django.db import connection
 from shopply import database_status
 
 MAX_CLOCK_DIFFERENCE = 2  # seconds
+UNKNOWN_ORIGIN = "https://any.invalid"  # of no page: the name is reserved
 
 
 @register(Tags.security, deploy=True)
@@ -42,6 +43,12 @@ def check_optional_settings(app_configs, **kwargs):
             "NUM_PROXIES is 0: behind a proxy, all clients share the limits of one address.",
             hint="Set it to the number of proxies that add to X-Forwarded-For.",
             id="shopply.I004",
+        )
+    if any(origin.match(UNKNOWN_ORIGIN) for origin in settings.CORS_ALLOWED_ORIGIN_REGEXES):
+        yield Info(
+            "CORS_ALLOWED_ORIGIN_REGEXES accepts any origin: pages of all sites can call the API.",
+            hint="Name the origins of your own pages, unless the API is meant for everybody's.",
+            id="shopply.I006",
         )
     if connection.vendor == "sqlite":
         yield Info(

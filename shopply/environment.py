@@ -4,13 +4,16 @@ import os
 import re
 import sys
 
+from shopply.api.money import PLACES
+
 BOOLEAN = "(?i:true|false|yes|no|on|off|1|0)", "true or false"
 NUMBER = "[0-9]{1,7}", "a whole number, 0 or more"
 RATE = "[1-9][0-9]*/([1-9][0-9]*)?[smhd]", "a number per period, such as 60/m or 10/15m"
 HOST = r"([\w.%-]*|\[[0-9a-f:.]+\])(:[0-9]+)?"
+ORIGIN = r"[a-z][a-z0-9+.-]*://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?"
 FORMATS = {  # of environment variables: a pattern, and its description
     **dict.fromkeys(("DEBUG", "SECURE_SSL_REDIRECT", "SECURE_HSTS_PRELOAD"), BOOLEAN),
-    "TRUST_X_FORWARDED_PROTO": BOOLEAN,
+    **dict.fromkeys(("TRUST_X_FORWARDED_PROTO", "SHIPPING_ADDRESS_REQUIRED"), BOOLEAN),
     **dict.fromkeys(("CONN_MAX_AGE", "LOCK_TIMEOUT", "STATEMENT_TIMEOUT"), NUMBER),
     **dict.fromkeys(("MAX_UNITS_PER_ORDER", "MAX_OPEN_ORDERS"), NUMBER),
     **dict.fromkeys(("LOG_IN_ACCOUNT_RATE", "LOG_IN_ADDRESS_RATE"), RATE),
@@ -19,16 +22,22 @@ FORMATS = {  # of environment variables: a pattern, and its description
     "SECURE_HSTS_SECONDS": ("[0-9]{1,9}", "a whole number, 0 or more"),
     "NUM_PROXIES": ("[0-9]{1,2}", "a whole number, 0 or more"),
     "TOKEN_TTL": ("[0-9]{1,6}", "a whole number of days, 0 or more"),
+    "CHANGES_DAYS": ("[0-9]{1,5}", "a whole number of days, 0 or more"),
     "PORT": (
         "[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]",
         "a port, 1 to 65535",
     ),
     "WEB_CONCURRENCY": ("[1-9][0-9]{0,2}|1000", "a whole number, 1 to 1000"),
     "BLOCKING_THREADS": ("[1-9][0-9]?|100", "a whole number, 1 to 100"),
-    "SHOP_CURRENCY": ("[A-Z]{3}", "a code of ISO 4217, such as EUR"),
+    "SHOP_CURRENCY": ("|".join(PLACES), "a currency code of ISO 4217, such as EUR"),
+    "CONTACT_URL": (r"https?://[\w.-]+[!-~]*", "a URL such as https://shop.example.com/help"),
     "ALLOWED_HOSTS": (
         r"([\w.*-]|\[[0-9a-f:.]+\]|, *)+|[ ,]*",
         "host names separated by commas, without scheme, port or path",
+    ),
+    "CORS_ALLOWED_ORIGINS": (
+        rf"({ORIGIN}(, *{ORIGIN})*)?",
+        "origins separated by commas, such as https://shop.example, in lower case and without path",
     ),
     "DATABASE_URL": (
         rf"postgres(ql)?://([^@/]*@)?{HOST}(,{HOST})*(/.*)?|sqlite:///.+|sqlite://:memory:|",

@@ -23,6 +23,7 @@ from prometheus_client import (
 )
 from prometheus_client.core import GaugeMetricFamily
 
+from changes.metrics import FeedCollector
 from orders.metrics import StockLedgerCollector, count_order
 from shopply import database_status
 from shopply.logging_config import get_route
@@ -59,7 +60,7 @@ def count_requests(get_response):
 class DatabaseCollector:
     """Gauges of the database."""
 
-    stock_ledger = StockLedgerCollector()
+    feed, stock_ledger = FeedCollector(), StockLedgerCollector()
 
     def collect(self):
         up = database_status.check_database_with_timeout() is None
@@ -67,6 +68,7 @@ class DatabaseCollector:
             "shopply_database_up", "Whether the database responds and is migrated.", value=up
         )
         if up:
+            yield from self.feed.collect()
             yield from self.stock_ledger.collect()
 
 

@@ -22,7 +22,7 @@ from shopply.api.exceptions import problem_response
 VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # Some proxies add the port: 192.0.2.1:4711, [2001:db8::1]:4711 or [2001:db8::1].
 ADDRESS_WITH_PORT = re.compile(r"([0-9.]+):[0-9]+|\[([0-9a-fA-F:.]+)\](?::[0-9]+)?")
-JSON = "application/json"
+BODY_TYPES = {"application/json", "application/x-www-form-urlencoded", "multipart/form-data"}
 PROBES = {"/healthz", "/readyz", "/metrics"}
 PAGE_METHODS = ("GET", "HEAD", "OPTIONS", "POST")
 CONTENT_SECURITY_POLICY = (
@@ -102,10 +102,10 @@ class RestrictPageMethods(MiddlewareMixin):
 
 
 class RequireLengthMiddleware(MiddlewareMixin):
-    """Rejects JSON without a length, whose body would not be read."""
+    """Rejects JSON and forms without a length, whose body would not be read."""
 
     def process_request(self, request):
-        has_body = request.method in ("POST", "PUT", "PATCH") and request.content_type == JSON
+        has_body = request.method in ("POST", "PUT", "PATCH") and request.content_type in BODY_TYPES
         if has_body and not request.META.get("CONTENT_LENGTH"):
             return problem_response(request, "length_required")
         return None

@@ -4,17 +4,18 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.routers import APIRootView, DefaultRouter
 
+from changes.views import ChangeViewSet
 from customers.views import CustomerViewSet, ObtainToken, RevokeToken
 from orders.views import OrderViewSet, StockHistory
 from products.views import ProductViewSet
 from shopply import health, metrics
 from shopply.api import views
+from shopply.api.query_params import CheckQueryParamsMixin
 
 
-class Root(APIRootView):
+class Root(CheckQueryParamsMixin, APIRootView):
     """The root of the API: links to its lists."""
 
     authentication_classes = permission_classes = ()
@@ -26,6 +27,7 @@ router.include_format_suffixes = False
 router.register("products", ProductViewSet)
 router.register("orders", OrderViewSet)
 router.register("customers", CustomerViewSet)
+router.register("changes", ChangeViewSet)
 
 urlpatterns = [
     path("api/", include(router.urls)),  # first, since most requests go there
@@ -41,9 +43,7 @@ urlpatterns = [
     path("api/schema/", views.SchemaView.as_view(), name="schema"),
     path(
         "api/docs/",
-        SpectacularSwaggerSplitView.as_view(
-            template_name="swagger_ui.html", template_name_js="swagger_ui.js"
-        ),
+        views.DocsView.as_view(template_name="swagger_ui.html", template_name_js="swagger_ui.js"),
         name="docs",
     ),
     path("api/problems/", views.problem_list, name="problems"),

@@ -10,6 +10,8 @@ from jsonschema import Draft202012Validator
 from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
+from shopply.api.problem_types import ERROR_CODES
+
 # Documented once, in the introduction, for all operations.
 ANYWHERE = {
     "bad_request",
@@ -70,7 +72,7 @@ def check(method, path, status, media_type, body):
     if operation is None or method in ("HEAD", "OPTIONS"):
         return
     if status >= 400 and body["code"] in ANYWHERE:
-        content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        content = document()["components"]["responses"]["Problem"]["content"]
     else:
         assert str(status) in operation["responses"], f"{method} {path} does not document {status}"
         content = operation["responses"][str(status)].get("content")
@@ -78,8 +80,9 @@ def check(method, path, status, media_type, body):
         assert body is None
         return
     validate(content[media_type]["schema"], body)
-    if status >= 400 and body["code"] not in ANYWHERE:
+    if status >= 400:
         assert body["code"] in content[media_type]["examples"]
+        assert {error["code"] for error in body.get("errors", ())} - ERROR_CODES.keys() == set()
 
 
 def validate(schema, body):
@@ -111,4 +114,5 @@ class ContractClient(APIClient):
             media_type = response.headers.get("Content-Type", "").split(";")[0]
             body = response.json() if media_type.endswith("json") and response.content else None
             check(request["REQUEST_METHOD"], path, response.status_code, media_type, body)
+            assert ("Location" in response) == (response.status_code == 201)
         return response

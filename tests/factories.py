@@ -33,4 +33,6 @@ products = Recipe(
 def place(customer, quantities, **fields):
     """Place an order of `{product: quantity}`, as the API does."""
     quantities = {product.pk: quantity for product, quantity in quantities.items()}
-    return Order.objects.place(customer=customer, quantities=quantities, **fields)
+    return Order.objects.place(
+        **{"customer": customer, "by": customer, "quantities": quantities} | fields
+    )

@@ -66,6 +66,7 @@ def test_deliberate_choices_are_reported_once_and_pass(release, transactional_db
         "SECURE_SSL_REDIRECT": ("false", "shopply.I002"),
         "ALLOWED_HOSTS": ("*", "shopply.I003"),
         "NUM_PROXIES": ("0", "shopply.I004"),
+        "CORS_ALLOWED_ORIGIN_REGEXES": (".*", "shopply.I006"),
     }
     environment = SOUND | {name: value for name, (value, _) in choices.items()}
     result = python(*DEPLOY, *STRICT, cwd=release, DATABASE_URL=database_url(), **environment)
@@ -116,6 +117,15 @@ def test_unmaintained_product_counts_are_an_error(db, damage):
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute(damage)
     assert run_checks()["products.E001"].level == checks.ERROR
+
+
+def test_missing_triggers_of_the_feed_are_an_error(db):
+    assert "changes.E001" not in run_checks()
+    on_table = " ON orders_order" if connection.vendor == "postgresql" else ""
+    name = "changes_update" if connection.vendor == "postgresql" else "changes_order_moved"
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP TRIGGER {name}{on_table}")
+    assert run_checks()["changes.E001"].level == checks.ERROR
 
 
 def test_missing_migrations_are_an_error(db):

@@ -11,8 +11,8 @@ import pytest
 from django.conf import settings
 from django.core.management import call_command, get_commands
 
-from shopply.api.problem_types import PROBLEM_TYPES
-from shopply.api.schema import PROBLEM
+from shopply.api.problem_types import ERROR_CODES, PROBLEM_TYPES
+from shopply.api.schema import PROBLEM, PROBLEM_ERROR
 from tests.servers import Server
 
 ROOT = Path(settings.BASE_DIR)
@@ -44,7 +44,7 @@ def test_links_lead_somewhere(name):
 
 @every_document
 def test_files_that_are_named_exist(name):
-    folders = "customers|products|orders|shopply|tests|deploy|docs|fixtures|benchmarks"
+    folders = "customers|products|orders|changes|shopply|tests|deploy|docs|fixtures|benchmarks"
     files = set(re.findall(rf"(?<![\w/.])(?:{folders})/[\w/.]+\.\w+\b", DOCUMENTS[name]))
     assert {file for file in files if not (ROOT / file).exists()} == set()
 
@@ -84,8 +84,31 @@ def test_every_problem_and_its_members_are_documented():
     errors = DOCUMENTS["docs/api.md"].partition("\n## Errors\n")[2].partition("\n## ")[0]
     rows = dict(re.findall(r"^\| `(\w+)` \| (\d{3}) \|", errors, re.MULTILINE))
     assert rows == {code: str(problem.status) for code, problem in PROBLEM_TYPES.items()}
-    members = {*PROBLEM["properties"], *PROBLEM["properties"]["errors"]["items"]["properties"]}
+    members = PROBLEM["properties"].keys() | PROBLEM_ERROR["properties"].keys()
     assert {member for member in members if f"`{member}`" not in errors} == set()
+
+
+def test_every_code_of_an_error_is_documented():
+    codes = DOCUMENTS["docs/api.md"].partition("\n### Codes of errors\n")[2].partition("\n## ")[0]
+    assert dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", codes, re.MULTILINE)) == ERROR_CODES
+
+
+@pytest.mark.parametrize(
+    ("language", "program"), [("ts", "buy.ts"), ("python", "buy.py"), ("java", "Buy.java")]
+)
+def test_generated_clients_are_shown_as_they_are_run(language, program):
+    """`make clients` runs the programs."""
+    code = dedent_lines((ROOT / "tests/clients" / program).read_text(encoding="utf-8"))
+    (block,) = re.findall(
+        rf"^```{language}\n(.*?)^```", DOCUMENTS["docs/clients.md"], re.MULTILINE | re.DOTALL
+    )
+    assert len(block.split("\n")) <= 15
+    for paragraph in block.split("\n\n"):
+        assert dedent_lines(paragraph.rstrip()) in code
+
+
+def dedent_lines(text):
+    return "\n".join(line.strip() for line in text.splitlines())
 
 
 def test_changelog_has_the_version_that_the_shop_reports(client):

@@ -24,13 +24,26 @@ from tests.test_settings import python
         *(("PORT", port) for port in ("0", "65536", "-1")),
         *(("WEB_CONCURRENCY", number) for number in ("0", "1001")),
         *(("BLOCKING_THREADS", number) for number in ("0", "101")),
+        *(("CHANGES_DAYS", "-1"), ("CHANGES_DAYS", "999999")),
         *(("TOKEN_TTL", "-1"), ("STATEMENT_TIMEOUT", "99999999"), ("SECURE_HSTS_SECONDS", "-1")),
-        *(("SHOP_CURRENCY", currency) for currency in ("", "EURO", "eur", "€")),
+        *(("SHOP_CURRENCY", currency) for currency in ("", "EURO", "eur", "€", "ZZZ", "XAU")),
+        *(("CONTACT_URL", url) for url in ("", "hush", "mailto:hush@shop.example", "https://")),
         *(("ALLOWED_HOSTS", f"{host},b") for host in ("https://hush", "hush:80", "hush/shop")),
         *(("ALLOWED_HOSTS", host) for host in ("hush b.example", "bücher.example")),
         *(("DATABASE_URL", url) for url in ("oracle://hush@db/shop", "hush", "sqlite://shop.db")),
         *(("CACHE_URL", url) for url in ("locmemcache://", "memcache://hush")),
         *(("METRICS_TOKEN", "a hush"), ("METRICS_TOKEN", "hushé")),
+        *(
+            ("CORS_ALLOWED_ORIGINS", origins)
+            for origins in (
+                "*",
+                "null",
+                "hush",
+                "https://hush/",
+                "https://Hush.example",
+                "a://b c://d",
+            )
+        ),
         *(("SENTRY_RELEASE", "hush/1"), ("SENTRY_ENVIRONMENT", "the hush")),
     ],
 )
@@ -51,6 +64,13 @@ def test_malformed_variable_is_rejected_without_showing_its_value(monkeypatch, n
         ("DATABASE_URL", "postgres://a:b@one:5432,two:5433/shop?target_session_attrs=read-write"),
         *(("CACHE_URL", url) for url in ("", "redis://[::1]:1/3", "rediss://:hush@cache.example")),
         *(("METRICS_TOKEN", ""), ("LOCK_TIMEOUT", "0")),
+        *(
+            ("CORS_ALLOWED_ORIGINS", origins)
+            for origins in (
+                "",
+                "https://shop.example,http://[::1]:3000, capacitor://localhost",
+            )
+        ),
     ],
 )
 def test_well_formed_variable_passes(monkeypatch, name, value):
@@ -71,5 +91,5 @@ def test_nothing_starts_with_a_malformed_variable(command):
     result = python(*command, SHOP_CURRENCY="EURO")
     assert result.returncode == 1
     assert result.stderr == (
-        "shopply does not start: SHOP_CURRENCY must be a code of ISO 4217, such as EUR.\n"
+        "shopply does not start: SHOP_CURRENCY must be a currency code of ISO 4217, such as EUR.\n"
     )

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-APPS = {"customers", "products", "orders"}
+APPS = {"customers", "products", "orders", "changes"}
 MAY_IMPORT = {
     "shopply/api": {"shopply"},
     "customers": {"customers", "shopply.api"},
     "products": {"products", "shopply.api"},
     "orders": {"orders", "products", "shopply.api"},
+    "changes": {"changes", "customers", "orders", "products", "shopply.api"},
 }
 
 

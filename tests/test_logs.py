@@ -65,7 +65,7 @@ def test_request_is_logged_as_json_without_what_the_client_sent(logging_server, 
     }
     assert facts == {
         "order-17": ("POST", "/api/orders/", 201, alice.pk),
-        "order-18": ("GET", "/api/orders/<int:pk>/", 200, alice.pk),
+        "order-18": ("GET", "/api/orders/<int:pk>/", 400, alice.pk),
         "lost": ("GET", "/api/<path:path>", 404, None),
         "probe": ("GET", "/healthz", 200, None),
         "refused": ("GET", "/api/orders/", 401, None),

@@ -213,3 +213,38 @@ def test_statements_time_out_in_requests_and_not_in_commands():
 def test_forwarded_proto_is_trusted_only_if_enabled():
     environment = PRODUCTION | {"TRUST_X_FORWARDED_PROTO": "true"}
     assert "HTTP_X_FORWARDED_PROTO" in read_setting("SECURE_PROXY_SSL_HEADER", **environment)
+
+
+def allowed_origins(*origins, **environment):
+    """Return those of the origins that CORS_ALLOWED_ORIGIN_REGEXES allows."""
+    code = (
+        "from shopply.settings import CORS_ALLOWED_ORIGIN_REGEXES as patterns; "
+        f"print([o for o in {origins} if any(pattern.match(o) for pattern in patterns)])"
+    )
+    result = python("-c", code, **environment)
+    return ast.literal_eval(result.stdout) if result.returncode == 0 else result.stderr
+
+
+LOCAL = ("http://localhost", "http://localhost:5173", "http://127.0.0.1:3000")
+FOREIGN = ("https://localhost:x", "http://localhost.evil.example", "http://127.0.0.1:3000.evil")
+
+
+def test_debug_allows_pages_of_localhost_and_production_none():
+    assert allowed_origins(*LOCAL, *FOREIGN) == [*LOCAL]
+    assert allowed_origins(*LOCAL, **PRODUCTION) == []
+
+
+def test_origin_pattern_matches_whole_origins():
+    environment = PRODUCTION | {
+        "CORS_ALLOWED_ORIGIN_REGEXES": r"https://[a-z]+\.shop\.example, http://till|http://desk"
+    }
+    good = ("https://www.shop.example", "http://till", "http://desk")
+    bad = ("https://www.shop.example.evil.example", "http://till.evil", "http://desk\n")
+    assert allowed_origins(*good, *bad, **environment) == [*good]
+
+
+def test_malformed_origin_pattern_is_rejected_in_one_sentence():
+    assert allowed_origins(CORS_ALLOWED_ORIGIN_REGEXES="https://(hush") == (
+        "shopply does not start: CORS_ALLOWED_ORIGIN_REGEXES must be regular expressions separated"
+        " by commas.\n"
+    )

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from orders.models import Order
 from products.search import normalize
+from shopply.api.money import currency_places
 
 FIRST_NAMES = (
     *("Ada", "Bruno", "Clara", "David", "Elin", "Farid", "Greta", "Hugo", "Ines", "Jonas"),
@@ -90,7 +91,11 @@ def name_sku_price(pk):
     letters = (place.replace(" ", "")[:3].upper() for place in (ORIGINS[origin], FARMS[farm]))
     sku = f"{'-'.join(letters)}-{grams}-{pk}"
     price = Decimal(grams * (32 + (origin * 7 + farm * 3 + process * 5) % 40)) / 1000 + 2
-    return f"{name}, lot {lot}" if lot else name, sku, price.quantize(Decimal("0.01"))
+    return (
+        f"{name}, lot {lot}" if lot else name,
+        sku,
+        price.quantize(Decimal(1).scaleb(-currency_places())),
+    )
 
 
 def product_row(pk, stock, opened):

@@ -95,7 +95,7 @@ def to_api_exception(exc, request):
         case RequestDataTooBig():
             limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
             return ProblemException(
-                "request_too_large", f"A request body has at most {limit:,} bytes."
+                "request_too_large", f"A request body has at most {limit:,} bytes, and no files."
             )
         case SuspiciousOperation():
             return ProblemException("bad_request")

@@ -1,11 +1,39 @@
 """Strict serializer fields: each accepts one JSON type, where DRF's own convert from others."""
 
 import re
+import unicodedata
+from decimal import Decimal
 from functools import partial
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from rest_framework import serializers
+from rest_framework.fields import empty
 from rest_framework.validators import UniqueValidator
+
+from shopply.api.money import MAX_PLACES, currency_places
+
+MAX_EXPONENT = 20  # of a number: money has fewer digits
+# Control and format characters, line and paragraph separators; except the joiners, with which
+# Persian, Indic scripts and emoji are written. (Django and DRF reject null characters themselves.)
+REJECTED_CATEGORIES = {"Cc", "Cf", "Zl", "Zp"}
+EXEMPT_CHARACTERS = "\u200c\u200d\0"
+
+
+def validate_line(text):
+    """Reject line breaks, and characters that cannot be seen or turn the direction of writing.
+
+    For texts of one line, over which labels, mails and CSV would trip. Raises Django's
+    ValidationError.
+    """
+    for character in text:
+        category = unicodedata.category(character)
+        if category in REJECTED_CATEGORIES and character not in EXEMPT_CHARACTERS:
+            raise ValidationError(
+                "Must be one line, without control and format characters: "
+                f"U+{ord(character):04X} is one.",
+                "control_characters_not_allowed",
+            )
 
 
 class StrictTextMixin:
@@ -20,11 +48,26 @@ class StrictTextMixin:
         return super().to_internal_value(data)
 
 
-class CharField(StrictTextMixin, serializers.CharField):
-    pass
+class LineMixin(StrictTextMixin):
+    """Accepts one line only (`validate_line`), or the value that the row has already."""
+
+    def run_validation(self, data=empty):
+        instance = getattr(self.parent, "instance", None)
+        is_unchanged = instance is not None and data == getattr(instance, self.source, None)
+        if isinstance(data, str) and not is_unchanged:
+            validate_line(data)  # before it is stripped, too
+        return super().run_validation(data)
 
 
-class EmailField(StrictTextMixin, serializers.EmailField):
+class CharField(LineMixin, serializers.CharField):
+    """One line: a name, a city, a note."""
+
+
+class TextField(StrictTextMixin, serializers.CharField):
+    """Any characters but null: a description of many lines, a password."""
+
+
+class EmailField(LineMixin, serializers.EmailField):
     pass
 
 
@@ -47,11 +90,23 @@ class JSONBooleanField(serializers.BooleanField):
 
 
 class MoneyField(serializers.DecimalField):
-    """Accepts a decimal string with up to two places; DRF's own field also 0.1 and `"1_0"`."""
+    """Accepts a decimal string or a JSON number, never a float; DRF's own field also `"1_0"`."""
 
-    default_error_messages = {"invalid": 'Must be a string such as "11.90".'}
+    default_error_messages = {"invalid": 'Must be a decimal such as "11.90".'}
+
+    def __init__(self, *, max_digits, decimal_places=MAX_PLACES, **kwargs):
+        """Take the digits of the column, of which the currency may use fewer."""
+        places = currency_places()
+        max_digits += places - decimal_places
+        super().__init__(max_digits=max_digits, decimal_places=places, **kwargs)
 
     def to_internal_value(self, data):
+        if type(data) in (int, Decimal):  # not a bool
+            is_short = abs(Decimal(data).adjusted()) <= MAX_EXPONENT
+            number = Decimal(data).normalize() if is_short else None  # 11.900 is 11.9
+            if number != data:  # beyond 28 digits it was rounded
+                self.fail("max_digits", max_digits=self.max_digits)
+            data = format(number, "f")
         if not isinstance(data, str) or not re.fullmatch(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?", data):
             self.fail("invalid")
         if data.startswith("-"):
@@ -60,9 +115,10 @@ class MoneyField(serializers.DecimalField):
 
 
 def money_pattern(field):
-    """Return the OpenAPI pattern of a decimal field of a model or a serializer."""
+    """Return the OpenAPI pattern of a MoneyField."""
     whole = field.max_digits - field.decimal_places
-    return rf"^(0|[1-9][0-9]{{0,{whole - 1}}})(\.[0-9]{{1,{field.decimal_places}}})?$"
+    fraction = rf"(\.[0-9]{{1,{field.decimal_places}}})?" if field.decimal_places else ""
+    return f"^(0|[1-9][0-9]{{0,{whole - 1}}}){fraction}$"
 
 
 # The `serializer_field_mapping` of the shop's model serializers.
@@ -71,7 +127,7 @@ STRICT_FIELD_MAPPING = serializers.ModelSerializer.serializer_field_mapping | {
     models.CharField: CharField,
     models.DecimalField: MoneyField,
     models.EmailField: EmailField,
-    models.TextField: CharField,
+    models.TextField: TextField,
 }
 
 

@@ -47,7 +47,7 @@ def idempotency_key(request):
 
 def fingerprint(body):
     """Return the SHA-256 of the body's JSON, regardless of the order of members and of blanks."""
-    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 

@@ -14,14 +14,14 @@ def parse_number(parameter, text):
     return int(text)
 
 
-def link_schemas(following, preceding):
-    """Return the schemas of `next` and `previous`, with example query strings."""
+def link_schemas(path, following, preceding):
+    """Return the schemas of `next` and `previous`, with example paths and query strings."""
     return {
         name: {
             "type": ["string", "null"],
             "format": "uri",
             "description": f"URL of the {name} page, or null.",
-            "example": f"http://127.0.0.1:8000/api/…/?{query}",
+            "example": f"http://127.0.0.1:8000/api/{path}?{query}",
         }
         for name, query in (("next", following), ("previous", preceding))
     }
@@ -54,6 +54,7 @@ class PageNumberPagination(PageSizeMixin, pagination.PageNumberPagination):
     page_size = 5
     count_description = "The total number of results."
     page_query_description = "The page number, from 1."
+    example_path = "products/1/stock-history/"  # of links in the OpenAPI document
     invalid_page_message = "There is no page {page_number}."
 
     def get_page_number(self, request, paginator):
@@ -64,7 +65,7 @@ class PageNumberPagination(PageSizeMixin, pagination.PageNumberPagination):
     def get_paginated_response_schema(self, schema):
         fields = {
             "count": {"type": "integer", "description": self.count_description, "example": 28},
-            **link_schemas("page=3", "page=1"),
+            **link_schemas(self.example_path, "page=3", "page=1"),
             "results": schema,
         }
         return {"type": "object", "required": list(fields), "properties": fields}

@@ -1,26 +1,38 @@
-"""Parsing of request bodies: JSON with one meaning, which a database can store."""
+"""Parsing of request bodies: JSON with one meaning, which a database can store; and forms."""
 
 import json
+from decimal import Decimal, InvalidOperation
+from io import BytesIO
 
 from rest_framework import exceptions, parsers
 from rest_framework.utils.json import strict_constant
 
 
 class JSONParser(parsers.JSONParser):
-    """DRF's parser; also rejects duplicate members, and text that would be a 500 later."""
+    """DRF's parser; also rejects duplicate members, and text that would be a 500 later.
+
+    A number with a fraction or an exponent is a Decimal, exactly as it was sent.
+    """
 
     def parse(self, stream, media_type=None, parser_context=None):
         try:
-            text = stream.read().decode()
-            data = json.loads(text, object_pairs_hook=unique_names, parse_constant=strict_constant)
+            text = stream.read().decode("utf-8-sig")  # some programs write a byte order mark
+            data = json.loads(
+                text,
+                object_pairs_hook=unique_names,
+                parse_constant=strict_constant,
+                parse_float=Decimal,
+            )
             # Half of a surrogate pair is legal in JSON, but has no UTF-8.
-            json.dumps(data, ensure_ascii=False).encode()
+            json.dumps(data, ensure_ascii=False, default=str).encode()
         except RecursionError:
             raise exceptions.ParseError("The body is nested too deeply.") from None
         except UnicodeEncodeError:
             raise exceptions.ParseError("The body holds half of a surrogate pair.") from None
         except UnicodeDecodeError:
             raise exceptions.ParseError("The body is not UTF-8.") from None
+        except InvalidOperation:
+            raise exceptions.ParseError("A number has too many digits in its exponent.") from None
         except ValueError as exc:
             raise exceptions.ParseError(f"JSON parse error - {exc}") from None
         return data
@@ -31,3 +43,11 @@ def unique_names(pairs):
     if len(members) < len(pairs):
         raise ValueError("An object has two members of one name.")
     return members
+
+
+class MultiPartParser(parsers.MultiPartParser):
+    """DRF's, which reads a body of any length, if its fields are short."""
+
+    def parse(self, stream, media_type=None, parser_context=None):
+        body = parser_context["request"].body  # rejected if it is too large
+        return super().parse(BytesIO(body), media_type, parser_context)

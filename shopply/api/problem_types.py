@@ -1,4 +1,4 @@
-"""The registry of stable error codes, read from `problem_types.toml`."""
+"""The registry of stable error codes, read from `problem_types.toml` and `error_codes.toml`."""
 
 import tomllib
 from dataclasses import dataclass, field
@@ -16,8 +16,15 @@ class ProblemType:
     members: dict = field(default_factory=dict)
 
 
-REGISTRY = Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")
-PROBLEM_TYPES = {code: ProblemType(**fields) for code, fields in tomllib.loads(REGISTRY).items()}
+def read_registry(name):
+    return tomllib.loads(Path(__file__).with_name(name).read_text(encoding="utf-8"))
+
+
+PROBLEM_TYPES = {
+    code: ProblemType(**fields) for code, fields in read_registry("problem_types.toml").items()
+}
+# The codes of the entries in `errors`, and what each means.
+ERROR_CODES = read_registry("error_codes.toml")
 
 
 def problem_document(code, url, request_id, detail=None, **members):

@@ -1,8 +1,13 @@
 """Rendering of responses as JSON."""
 
+import re
+
 import orjson
 from rest_framework import renderers
 from rest_framework.negotiation import DefaultContentNegotiation
+
+WEIGHT = re.compile(r"\s*;\s*q=[^;]*", re.IGNORECASE)
+WEIGHT_ZERO = re.compile(r";\s*q=0(\.0*)?\s*(;|$)", re.IGNORECASE)
 
 
 class JSONRenderer(renderers.JSONRenderer):
@@ -22,6 +27,15 @@ class ContentNegotiation(DefaultContentNegotiation):
             return renderers[0], renderers[0].media_type
         return super().select_renderer(request, renderers, format_suffix)
 
+    def get_accept_list(self, request):
+        """Return the media types without their weights, which DRF takes for parameters of the type.
+
+        Those of weight 0 are not acceptable (RFC 9110, 12.4.2).
+        """
+        ranges = super().get_accept_list(request)
+        return [WEIGHT.sub("", range_) for range_ in ranges if not WEIGHT_ZERO.search(range_)]
+
     def select_parser(self, request, parsers):
         """Reject `application/*`, which DRF accepts as JSON."""
-        return None if "*" in request.content_type else super().select_parser(request, parsers)
+        media_type = request.content_type.partition(";")[0]
+        return None if "*" in media_type else super().select_parser(request, parsers)

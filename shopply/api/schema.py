@@ -1,8 +1,11 @@
-"""Adds to each operation of the OpenAPI document the problems that it can return.
+"""What the OpenAPI document has beyond what drf-spectacular finds.
 
-An operation names its own by `@extend_schema(extensions={"x-problems": [...]})`. Others follow from
-its shape: an invalid body, an unknown id, a wrong token. The introduction describes general ones
-(405, 406, 413, 415, 431, 500) once.
+`AutoSchema` maps the shop's fields. The hooks (POSTPROCESSING_HOOKS) run in this order:
+`complete_operations`, `add_problems`, `add_locations`, `mark_bigints`.
+
+An operation names its own problems by `@extend_schema(extensions={"x-problems": [...]})`. Others
+follow from its shape: an invalid body, an unknown id, a wrong token. Those that any operation can
+return (405, 406, 413, 415, 500 and so on) are its `default` response.
 """
 
 import json
@@ -11,18 +14,45 @@ from pathlib import Path
 from drf_spectacular import openapi
 from rest_framework import serializers
 
-from shopply.api.fields import money_pattern
+from shopply.api.fields import CharField, TextField, money_pattern
 from shopply.api.filters import MAX_VALUES
-from shopply.api.problem_types import MEDIA_TYPE, PROBLEM_TYPES, problem_document
+from shopply.api.problem_types import ERROR_CODES, MEDIA_TYPE, PROBLEM_TYPES, problem_document
 
 # A character that Python does not strip. Four of those it strips are not white space to ECMAScript.
 NOT_BLANK = r"[^\s\u001c-\u001f\u0085]"
 
+# What `validate_line` rejects up to U+FFFF: no pattern beyond is portable. And null characters.
+CONTROL_CHARACTERS = (
+    r"\u0000-\u001f\u007f-\u009f\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e"
+    r"\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb"
+)
+LINE = f"^[^{CONTROL_CHARACTERS}]*$"
+LINE_NOT_BLANK = rf"^[^{CONTROL_CHARACTERS}]*[^\s{CONTROL_CHARACTERS}][^{CONTROL_CHARACTERS}]*$"
+
 # What Django requires of an address beyond `format: email`.
 EMAIL = r"^[!-~]+\.([A-Za-z][A-Za-z-]{0,61}[A-Za-z]|xn--[A-Za-z0-9]{1,59})$"
 
-PROBLEM = json.loads(Path(__file__).with_name("problem.schema.json").read_text(encoding="utf-8"))
-PROBLEM["properties"]["code"]["enum"] = list(PROBLEM_TYPES)
+MAX_INT32 = 2**31 - 1
+
+# Any operation can return these.
+GENERAL_PROBLEMS = (
+    *("bad_request", "method_not_allowed", "not_acceptable", "conflict", "length_required"),
+    *("request_too_large", "unsupported_media_type", "internal_error", "service_unavailable"),
+)
+
+
+def read_schema(name):
+    return json.loads(Path(__file__).with_name(name).read_text(encoding="utf-8"))
+
+
+PROBLEM = read_schema("problem.schema.json")
+PROBLEM_ERROR = read_schema("problem_error.schema.json")
+# Codes are no enum: a generated client would fail on one that came after it.
+PROBLEM["properties"]["code"]["x-extensible-enum"] = list(PROBLEM_TYPES)
+PROBLEM_ERROR["properties"]["code"]["x-extensible-enum"] = list(ERROR_CODES)
+PROBLEM_ERROR["properties"]["code"]["description"] += "".join(
+    f"\n* `{code}` - {meaning}" for code, meaning in ERROR_CODES.items()
+)
 
 
 class AutoSchema(openapi.AutoSchema):
@@ -34,43 +64,76 @@ class AutoSchema(openapi.AutoSchema):
             case serializers.ListSerializer(allow_empty=False):
                 schema |= {"minItems": 1, "maxItems": field.max_length}
             case serializers.DecimalField():
+                del schema["format"]  # generators make a number of `format: decimal`
                 schema["pattern"] = money_pattern(field)
             case serializers.EmailField() if direction == "request":
                 schema["pattern"] = EMAIL
-            case serializers.CharField(trim_whitespace=True, allow_blank=False):
-                if direction == "request":
-                    schema["pattern"] = NOT_BLANK
+            case CharField(trim_whitespace=True) if direction == "request":
+                schema.setdefault("pattern", LINE if field.allow_blank else LINE_NOT_BLANK)
+            case TextField(trim_whitespace=True, allow_blank=False) if direction == "request":
+                schema["pattern"] = NOT_BLANK
         return schema | getattr(field, "openapi", {})
 
 
+def complete_operations(result, generator, request, public):
+    """Hook: say which members and parameters there are, and where no log-in is used."""
+    for name, schema in result["components"]["schemas"].items():
+        properties = schema.get("properties", {})
+        if name.endswith("Request"):
+            schema["additionalProperties"] = False
+        elif properties:
+            # A response has all its fields, but for those that say otherwise.
+            schema["required"] = sorted(
+                name for name, field in properties.items() if not field.pop("x-optional", False)
+            )
+        if "results" in properties:
+            properties["results"].setdefault("description", "The entries of this page.")
+        for field in properties.values():
+            # An empty text would match both what drf-spectacular offers for it and the pattern.
+            if field.get("oneOf", [{}])[0].get("pattern") == LINE:
+                field |= field.pop("oneOf")[0]
+    for path, operation in list_operations(result):
+        operation.setdefault("security", [])
+        for parameter in operation.get("parameters", []):
+            if parameter["schema"].get("type") == "array":
+                parameter["schema"] |= {"minItems": 1, "maxItems": MAX_VALUES}
+            if parameter["in"] == "path":
+                resource = path.split("/")[2].removesuffix("s")
+                parameter.setdefault("description", f"The id of the {resource}.")
+    return result
+
+
+def list_operations(document):
+    """Return pairs of a path and one of its operations."""
+    return [
+        (path, operation)
+        for path, operations in document["paths"].items()
+        for operation in operations.values()
+    ]
+
+
 def add_problems(result, generator, request, public):
-    """A drf-spectacular postprocessing hook."""
+    """Hook: add the problems that each operation can return."""
     schemas = result["components"]["schemas"]
-    for name, schema in schemas.items():
-        if "properties" in schema and not name.endswith("Request"):
-            schema["required"] = sorted(schema["properties"])  # a response has all its fields
-    schemas["Problem"] = PROBLEM
-    for path, operations in result["paths"].items():
-        for operation in operations.values():
-            by_status = {}
-            for code in list_problems(path, operation):
-                by_status.setdefault(PROBLEM_TYPES[code].status, []).append(code)
-            for parameter in operation.get("parameters", []):
-                if parameter["schema"].get("type") == "array":
-                    parameter["schema"] |= {"minItems": 1, "maxItems": MAX_VALUES}
-            error = example_error(operation, schemas)
-            for status, codes in sorted(by_status.items()):
-                operation["responses"][str(status)] = problem_response(codes, error)
+    schemas |= {"Problem": PROBLEM, "ProblemError": PROBLEM_ERROR}
+    for path, operation in list_operations(result):
+        by_status = {}
+        for code in list_problems(path, operation):
+            by_status.setdefault(PROBLEM_TYPES[code].status, []).append(code)
+        error = example_error(operation, schemas)
+        for status, codes in sorted(by_status.items()):
+            operation["responses"][str(status)] = problem_response(codes, error)
+        operation["responses"]["default"] = {"$ref": "#/components/responses/Problem"}
+    result["components"]["responses"] = {"Problem": problem_response(GENERAL_PROBLEMS)}
     return result
 
 
 def list_problems(path, operation):
-    security = operation.get("security", [])
+    security = operation["security"]
     parameters = operation.get("parameters", [])
+    yield "validation_error"
     if "requestBody" in operation:
-        yield from ("validation_error", "parse_error")
-    elif any(parameter["in"] == "query" for parameter in parameters):
-        yield "validation_error"
+        yield "parse_error"
     if any(parameter["name"] == "page" for parameter in parameters):
         yield "not_found"
     if any(security):
@@ -97,6 +160,21 @@ def example_error(operation, schemas):
     }
 
 
+LOCATION = {
+    "schema": {"type": "string", "format": "uri"},
+    "description": "The URL of what was created; for an adjustment, that of the stock history.",
+    "required": True,
+}
+
+
+def add_locations(result, generator, request, public):
+    """Hook: add the Location header to each 201."""
+    for _, operation in list_operations(result):
+        if created := operation["responses"].get("201"):
+            created.setdefault("headers", {})["Location"] = LOCATION
+    return result
+
+
 RETRY_AFTER = {
     "Retry-After": {
         "schema": {"type": "integer", "minimum": 1},
@@ -106,10 +184,12 @@ RETRY_AFTER = {
 }
 
 
-def problem_response(codes, error):
+def problem_response(codes, error=None):
+    """Return the response with these problems; `error` is an entry of a `validation_error`."""
+    statuses = {PROBLEM_TYPES[code].status for code in codes}
     return {
         "description": " ".join(f"`{code}`: {PROBLEM_TYPES[code].meaning}" for code in codes),
-        **({"headers": RETRY_AFTER} if PROBLEM_TYPES[codes[0]].status == 429 else {}),
+        **({"headers": RETRY_AFTER} if statuses == {429} else {}),
         "content": {
             MEDIA_TYPE: {
                 "schema": {"$ref": "#/components/schemas/Problem"},
@@ -124,3 +204,25 @@ def example_problem(code, error):
     errors = {"errors": [error]} if code == "validation_error" else {}
     request_id = "3f2a9c0d5b7e4c1f8a6d2e9b0c4f7a15"
     return problem_document(code, url, request_id, **errors, **PROBLEM_TYPES[code].members)
+
+
+def mark_bigints(result, generator, request, public):
+    """Hook: give integers that may need more than 32 bits `format: int64`, as ids do.
+
+    Clients in Java, Go and C# would read them into 32 bits otherwise.
+    """
+    for schema in list_integers(result):
+        if schema.get("maximum", MAX_INT32 + 1) > MAX_INT32:
+            schema["format"] = "int64"
+    return result
+
+
+def list_integers(node):
+    """Yield the schemas of integers within a part of the document."""
+    if isinstance(node, dict):
+        if node.get("type") in ("integer", ["integer", "null"]):
+            yield node
+        node = [*node.values()]
+    if isinstance(node, list):
+        for part in node:
+            yield from list_integers(part)

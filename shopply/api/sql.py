@@ -7,6 +7,7 @@ from collections import namedtuple
 from functools import cache
 
 from django.db import DEFAULT_DB_ALIAS, connections
+from django.utils import timezone
 
 BINARY = 1  # psycopg decodes this format in C; of text, Django decodes times in Python
 
@@ -91,6 +92,17 @@ def nulls(model):
 
 def instantiate(model, row):
     return model.from_db(DEFAULT_DB_ALIAS, row._fields, row)
+
+
+def read_clock():
+    """Return the time now, by the clock of the database, which all servers share.
+
+    Read it when the locks of a change are held: a time from before the wait could be earlier than
+    that of a change which a client has seen already.
+    """
+    if connections[DEFAULT_DB_ALIAS].vendor != "postgresql":
+        return timezone.now()  # the database runs in this process
+    return execute("SELECT clock_timestamp()", ())[0][0]
 
 
 def execute(sql, params):

@@ -3,6 +3,7 @@
 import sys
 import threading
 from functools import cache
+from typing import ClassVar
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import IntegrityError
@@ -12,12 +13,16 @@ from django.template.loader import render_to_string
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 from drf_spectacular.utils import extend_schema
-from drf_spectacular.views import SpectacularAPIView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.permissions import SAFE_METHODS
 
 from shopply.api.exceptions import RETRY_AFTER, log_conflict, log_outage, problem_response
 from shopply.api.problem_types import PROBLEM_TYPES
+from shopply.api.query_params import check_query_params
+
+PAGE_METHODS = "GET, HEAD, OPTIONS"
 
 
 def problem_or_page(code, page):
@@ -64,8 +69,10 @@ def safe_methods_only(view):
     def wrapper(request, **kwargs):
         if request.method not in SAFE_METHODS:
             response = problem_response(request, "method_not_allowed")
-            response["Allow"] = "GET, HEAD, OPTIONS"
+            response["Allow"] = PAGE_METHODS
             return response
+        if request.method == "OPTIONS":
+            return HttpResponse(headers={"Allow": PAGE_METHODS})
         return view(request, **kwargs)
 
     return wrapper
@@ -83,12 +90,32 @@ def problem_list(request):
     return render(request, "problems.html", {"problems": PROBLEM_TYPES})
 
 
-class SchemaView(SpectacularAPIView):
-    """Renders the document once per process and format: it takes as long as a hundred requests."""
+class EmptyOptionsMixin:
+    """Responds to OPTIONS with `Allow` and no body, which the renderers of these pages need."""
+
+    def options(self, request):
+        return HttpResponse()
+
+
+class DocsView(EmptyOptionsMixin, SpectacularSwaggerSplitView):
+    """Swagger UI."""
+
+
+class SchemaView(EmptyOptionsMixin, SpectacularAPIView):
+    """Renders the document once per process and format: it takes as long as a hundred requests.
+
+    The `format` parameter goes before the Accept header. `lang` and `version` change nothing, since
+    there is one language and one version.
+    """
+
+    FORMATS: ClassVar = {"json": OpenApiJsonRenderer, "yaml": OpenApiYamlRenderer}
 
     @extend_schema(exclude=True)
     def get(self, request):
+        check_query_params(request.query_params, ["lang", "version"], formats=[*self.FORMATS])
         renderer = request.accepted_renderer
+        if "format" in request.query_params:
+            renderer = self.FORMATS[request.query_params["format"]]()
         filename = f"shopply.{renderer.format}"
         headers = {
             "Content-Disposition": f'inline; filename="{filename}"',

@@ -93,7 +93,7 @@ def test_schema_has_the_limits_of_the_shop():
         for path in ("/api/products/", "/api/orders/")
         for parameter in operations()["GET", path]["parameters"]
     }
-    assert set(parameters["status"]["enum"]) == set(Status.values)
+    assert set(parameters["status"]["items"]["enum"]) == set(Status.values)
     assert parameters["min_price"]["pattern"] == parameters["max_price"]["pattern"]
     assert re.search(parameters["min_price"]["pattern"], "11.90")
     assert parameters["search"]["maxLength"] == 200
@@ -131,7 +131,8 @@ def test_request_example_works_on_the_demo_shop(
 def response_examples():
     for (method, path), operation in operations().items():
         for status, response in operation["responses"].items():
-            if method == "GET" and status == "200":
+            # The feed shows what is committed: see tests/changes.
+            if method == "GET" and status == "200" and path != "/api/changes/":
                 for example in response["content"]["application/json"]["examples"].values():
                     yield pytest.param(path, example["value"], id=path)
 

@@ -7,18 +7,21 @@ import json
 import re
 import socket
 import tempfile
-from contextlib import suppress
-from http.client import HTTPResponse
+from contextlib import closing, suppress
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
 import pytest
 
 from orders.models import Order
+from tests import factories
+from tests.contract import operations
 from tests.servers import Server
 
 BODY_LIMIT = 65_536
 GET = b"GET /api/products/ HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 POST = b"POST /api/obtain-token/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+FORM = POST.replace(b"json", b"x-www-form-urlencoded; charset=punycode")
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
@@ -88,6 +91,9 @@ def test_request_that_cannot_be_parsed_is_rejected_without_a_body(running_shop, 
         (GET + b'Cookie: sessionid="\\000"\r\n\r\n', "400 bad_request"),
         (GET + b"Accept: \xff\r\n\r\n", "406 not_acceptable"),
         (POST + b"\r\n", "411 length_required"),
+        (FORM + b"\r\n", "411 length_required"),
+        (FORM + b"Content-Length: 27\r\n\r\nusername=zoe&password=wrong", "400 wrong_credentials"),
+        (FORM + b"Content-Length: 2\r\n\r\n\xff=", "400 validation_error"),
         (POST + b"Content-Length: 0\r\n\r\n", "400 validation_error"),
         (GET + b"Authorization: \r\n\r\n", "401 authentication_failed"),
         (GET + b"Authorization: Token \xff\r\n\r\n", "401 authentication_failed"),
@@ -186,3 +192,103 @@ def test_upload_is_rejected_before_it_is_written_to_disk(running_shop, tmp_path)
     )
     assert status == 400
     assert set(Path(tempfile.gettempdir()).glob("*.upload*")) == before
+
+
+# --- What RFC 9110 asks of every server -----------------------------------------------------------
+
+READABLE = [path for method, path in operations() if method == "GET"] + [
+    *("/api/", "/api/schema/", "/api/docs/", "/api/problems/", "/api/problems/not_found/"),
+    *("/healthz", "/readyz", "/nothing", "/api/nothing/"),
+]
+PUBLIC = {
+    path
+    for (_, path), operation in operations().items()
+    if {} in (operation.get("security") or [{}])
+}
+PER_RESPONSE = {"date", "x-request-id", "ratelimit", "transfer-encoding"}
+
+
+@pytest.mark.parametrize("path", READABLE)
+def test_head_has_the_headers_of_get_and_no_body(shop, clerk, product, path):
+    order = factories.place(clerk, {product: 1})
+    ids = {"products": product.pk, "customers": clerk.pk, "orders": order.pk}
+    path = path.replace("{id}", str(ids.get(path.split("/")[2]))) if "{id}" in path else path
+    responses = []
+    for method in ("GET", "HEAD"):
+        with closing(HTTPConnection("127.0.0.1", shop.port, timeout=20)) as peer:
+            peer.request(method, path, headers=shop.client(clerk).headers)
+            response = peer.getresponse()
+            assert bool(response.read()) is (method == "GET")
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        names = sorted(headers.keys() - PER_RESPONSE)
+        responses.append((response.status, [(name, headers[name]) for name in names]))
+    assert responses[0] == responses[1]
+
+
+@pytest.mark.parametrize("path", sorted(PUBLIC | {"/api/", "/api/schema/", "/api/docs/"}))
+def test_options_of_a_public_address_needs_no_log_in(shop, product, path):
+    path = path.replace("{id}", str(product.pk)).encode()
+    payload = b"OPTIONS %s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" % path
+    status, headers, body = send(shop, payload)
+    assert (status, body, headers["Content-Length"]) == (200, "", "0")
+    assert {"OPTIONS", "GET", "POST"} & set(headers["Allow"].split(", ")) > {"OPTIONS"}
+
+
+BODY = b'{"username": "nobody", "password": "wrong-password"}'
+EXPECT = POST + b"Expect: 100-continue\r\nContent-Length: "
+
+
+def test_expected_100_continue_is_sent_before_the_body(shop):
+    with socket.create_connection(("127.0.0.1", shop.port), timeout=20) as peer:
+        peer.sendall(EXPECT + b"%d\r\n\r\n" % len(BODY))
+        assert peer.recv(1_000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        peer.sendall(BODY)
+        assert peer.recv(10_000).startswith(b"HTTP/1.1 400 ")
+
+
+def test_body_that_would_be_rejected_is_not_asked_for(running_shop):
+    with socket.create_connection(("127.0.0.1", running_shop.port), timeout=20) as peer:
+        peer.sendall(EXPECT + b"%d\r\n\r\n" % (BODY_LIMIT + 1))
+        assert peer.recv(10_000).startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize("expectation", [b"nonsense", b"100-continue, nonsense"])
+def test_unknown_expectation_is_ignored(shop, expectation):
+    payload = b"%sExpect: %s\r\nContent-Length: %d\r\n\r\n%s"
+    response = send(shop, payload % (POST, expectation, len(BODY), BODY))
+    assert problem(response) == "400 wrong_credentials"
+
+
+def test_byte_order_mark_before_json_is_skipped(shop, alice, product):
+    body = json.dumps({"items": [{"product": product.pk, "quantity": 1}]}).encode("utf-8-sig")
+    authorization = shop.client(alice).headers["Authorization"].encode()
+    head = b"POST /api/orders/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    head += b"Authorization: %s\r\nContent-Length: %d\r\n\r\n" % (authorization, len(body))
+    assert send(shop, head + body)[0] == 201
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        *("*/*;q=0.1", "*/*; Q=1", "application/json;q=0.001", "text/html, */*;q=0.1"),
+        *("application/json; charset=utf-8;q=0.9", "application/*;q=0.5", "text/*;q=0, */*"),
+    ],
+)
+def test_weight_of_an_accepted_type_changes_nothing(api, as_alice, product, accept):
+    for client, path in ((api, "/api/products/"), (as_alice, "/api/customers/me/")):
+        response = client.get(path, headers={"Accept": accept})
+        assert (response.status_code, response["Content-Type"]) == (200, "application/json")
+        assert response.content == client.get(path).content
+
+
+@pytest.mark.parametrize("accept", ["*/*;q=0", "application/json;q=0.000", "text/html;q=1"])
+def test_type_of_weight_zero_is_not_acceptable(api, product, accept):
+    response = api.get("/api/products/", headers={"Accept": accept})
+    assert (response.status_code, response.json()["code"]) == (406, "not_acceptable")
+
+
+def test_head_of_an_export_holds_nothing_afterwards(shop, alice):
+    client = shop.client(alice)
+    for _ in range(50):  # more than there are slots for exports
+        assert client.call("HEAD", "/api/customers/me/export/").status == 200
+    assert client.call("GET", "/api/customers/me/export/").status == 200

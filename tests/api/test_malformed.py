@@ -80,7 +80,6 @@ def assert_problem(response, status, *codes):
         b'{"\\udfff": 1}',
         b'{"a": "\xff"}',
         b'{"a": "\xed\xa0\x80"}',
-        b"\xef\xbb\xbf{}",
         '{"a": 1}'.encode("utf-16"),
         '{"a": 1}'.encode("utf-32-be"),
         b"username=dora",
@@ -166,6 +165,8 @@ def test_body_over_the_limit_is_too_large(send, settings, key):
 )
 def test_body_of_another_type_is_unsupported(send, content_type):
     for key in WITH_BODY:
+        if content_type.partition(";")[0] in operations()[key]["requestBody"]["content"]:
+            continue
         response = send(*key, b"--x\r\n{}", content_type=content_type)
         assert_problem(response, 415, "unsupported_media_type")
 
@@ -207,7 +208,8 @@ def test_error_names_the_parameter_with_a_null_character(send, path, parameter, 
     "value", ["9" * 30, "9" * 5_000, "-1e999", "NaN", "0x1", "%FF", "%ED%A0%80", "[]"]
 )
 @pytest.mark.parametrize(
-    ("path", "parameter"), [case for case in EVERY_PARAMETER if case[1] not in ("search", "sku")]
+    ("path", "parameter"),
+    [case for case in EVERY_PARAMETER if case[1] not in ("search", "username", "reference", "sku")],
 )
 def test_error_names_an_invalid_parameter(send, path, parameter, value):
     data = assert_problem(send("GET", path, query=f"{parameter}={value}"), 400, "validation_error")
@@ -221,7 +223,7 @@ def test_odd_query_is_not_a_server_error(send, key, query):
     if query.count("&") > 1_000:
         assert_problem(response, 400, "bad_request")
     else:
-        assert response.status_code == 200
+        assert_problem(response, 400, "validation_error")
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def change(transactional_db):
     [
         ("customers_customer.country", "varchar(100)", "varchar(101)"),
         ("products_product.modified", "timestamptz", "timestamptz(3)"),
-        ("orders_order.total_price", "numeric(15,2)", "numeric(16,2)"),
+        ("orders_order.total_price", "numeric(16,3)", "numeric(17,3)"),
         ("orders_orderevent.note", "varchar(500)", "varchar(501)"),
     ],
 )

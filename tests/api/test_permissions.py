@@ -63,6 +63,7 @@ TABLE = [
     ("POST",   "/api/orders/{order}/confirm/", None,            (401, 403, 404, 200, 401)),
     ("POST",   "/api/orders/{confirmed}/ship/", None,           (401, 403, 404, 200, 401)),
     ("POST",   "/api/orders/{shipped}/deliver/", None,          (401, 403, 404, 200, 401)),
+    ("GET",    "/api/changes/",            None,                (401, 403, 403, 200, 401)),
 ]
 # fmt: on
 ROLES = {

@@ -23,11 +23,13 @@ def count_queries(client, path):
     "path",
     [
         "/api/customers/",
+        "/api/customers/?search=customer",
         "/api/customers/me/export/",
         "/api/products/?items_per_page=100",
         "/api/products/?items_per_page=100&search=coffee&ordering=price&in_stock=true",
         "/api/orders/?items_per_page=100",
         "/api/orders/?items_per_page=100&customer=all",
+        "/api/changes/?expand=true",
         "/admin/customers/customer/",
         "/admin/products/product/",
         "/admin/orders/order/",

@@ -5,7 +5,7 @@ import pytest
 from tests import factories
 from tests.contract import ContractClient, operations
 
-OPEN = [key for key, operation in operations().items() if {} in operation.get("security", [{}])]
+OPEN = [key for key, operation in operations().items() if {} in (operation["security"] or [{}])]
 CLOSED = sorted(operations().keys() - set(OPEN))
 
 

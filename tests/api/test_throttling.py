@@ -1,5 +1,6 @@
 """Rate limits, and the limit on slow requests."""
 
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -159,6 +160,54 @@ def test_processes_count_together_in_redis(workers, redis_url):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_without_redis_each_process_counts_for_itself(workers):
     assert 100 <= allowed_requests(workers=workers) <= 100 * workers
+
+
+def read_limits(response):
+    """Return {name: the parameters} of RateLimit-Policy and RateLimit together."""
+    items = response["RateLimit-Policy"].split(", ") + response["RateLimit"].split(", ")
+    limits = {}
+    for item in items:
+        name, *parameters = item.split(";")
+        pairs = (parameter.split("=") for parameter in parameters)
+        limits.setdefault(name.strip('"'), {}).update((key, int(value)) for key, value in pairs)
+    return limits
+
+
+def test_responses_report_the_limit(api, rates):
+    rates(anonymous=(3, LONG))
+    responses = [api.get("/api/products/") for _ in range(5)]
+    limits = [read_limits(response)["anonymous"] for response in responses]
+    assert [limit["r"] for limit in limits] == [2, 1, 0, 0, 0]
+    assert {(limit["q"], limit["w"]) for limit in limits} == {(3, LONG)}
+    assert all(1 <= limit["t"] <= LONG for limit in limits)
+    assert abs(limits[-1]["t"] - int(responses[-1]["Retry-After"])) <= 1
+    not_modified = {"If-None-Match": "*"}
+    rates(anonymous=(9, LONG))
+    assert read_limits(api.get("/api/products/", headers=not_modified))["anonymous"]["q"] == 9
+
+
+def test_request_with_a_limit_of_its_own_reports_both(as_alice, rates, product):
+    rates(customer=(9, 60), order=(2, 60))
+    order = {"items": [{"product": product.pk, "quantity": 1}]}
+    response = as_alice.post(ORDER, order)
+    assert response["RateLimit-Policy"] == '"customer";q=9;w=60, "order";q=2;w=60'
+    assert re.fullmatch('"customer";r=8;t=[0-9]+, "order";r=1;t=[0-9]+', response["RateLimit"])
+
+
+def test_failed_log_in_reports_the_limit_of_the_address(api, rates):
+    rates(anonymous=(3, LONG))
+    response = api.get("/api/products/", headers={"Authorization": "Token 0123456789"})
+    assert (response.status_code, read_limits(response)["anonymous"]["r"]) == (401, 2)
+
+
+def test_unlimited_client_gets_no_limit(api, as_clerk, rates, monkeypatch):
+    rates(customer=(9, 60), anonymous=None)
+    for client in (api, as_clerk):
+        assert "RateLimit" not in client.get("/api/products/")
+        assert "RateLimit-Policy" not in client.get("/api/products/")
+    rates(anonymous=(9, 60))
+    monkeypatch.setattr(FixedWindowLimit, "paused_until", time.monotonic() + 60)  # no cache
+    assert "RateLimit" not in api.get("/api/products/")
 
 
 # --- Slow requests --------------------------------------------------------------------------------

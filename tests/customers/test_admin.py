@@ -151,3 +151,32 @@ def test_setting_or_disabling_the_password_revokes_the_token(in_the_admin, api, 
     assert as_alice.get("/api/customers/me/").status_code == 401
     alice.refresh_from_db()
     assert alice.check_password("my-bee-loud-glade") == (form["usable_password"] == "true")
+
+
+NEW = {"usable_password": "true", "password1": factories.PASSWORD, "password2": factories.PASSWORD}
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"username": "Alice@example.com"}, "username"),
+        ({"username": "dora", "email": "ALICE@example.com"}, "email"),
+        ({"username": "dora", "email": "Clerk@shop.example"}, "email"),
+    ],
+)
+def test_name_and_address_of_two_customers_differ(in_the_admin, alice, fields, field):
+    factories.customers.make(username="clerk@shop.example")
+    response = in_the_admin.post("/admin/customers/customer/add/", NEW | fields)
+    assert response.context["errors"]
+    assert response.context["adminform"].form.errors.keys() == {field}
+    page = f"/admin/customers/customer/{factories.customers.make().pk}/change/"
+    form = {"username": "eve", "is_active": "on"} | fields
+    response = in_the_admin.post(page, form)
+    assert response.context["adminform"].form.errors.keys() == {field}
+
+
+def test_customer_whose_name_is_the_address_of_another_can_be_saved(in_the_admin, alice):
+    eve = factories.customers.make(username="alice@example.com")  # by an earlier release
+    change(in_the_admin, eve, city="Ribe")
+    change(in_the_admin, alice, city="Ribe")
+    assert Customer.objects.filter(city="Ribe").count() == 2

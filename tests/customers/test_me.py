@@ -27,14 +27,16 @@ def test_patch_changes_only_the_fields_sent(as_alice, alice):
         ("id", 77),
         ("username", "root"),
         ("is_staff", True),
+        ("date_joined", "2001-01-01T00:00:00Z"),
         ("is_superuser", True),
         ("is_active", False),
         ("password", "something-else"),
-        ("date_joined", "2001-01-01T00:00:00Z"),
     ],
 )
 def test_read_only_field_is_not_changed(as_alice, alice, field, value):
-    assert as_alice.patch("/api/customers/me/", {field: value}).status_code == 200
+    response = as_alice.patch("/api/customers/me/", {field: value})
+    is_unknown = field in ("is_superuser", "is_active", "password")
+    assert response.status_code == (400 if is_unknown else 200)
     before = getattr(alice, field)
     alice.refresh_from_db()
     assert getattr(alice, field) == before
@@ -143,3 +145,17 @@ def test_nobody_can_register_the_name_of_a_closed_account(api, as_alice, alice):
     assert statuses == [400, 201]
     alice.close()
     assert alice.username == f"closed {alice.pk}"
+
+
+def test_address_cannot_become_the_user_name_of_another(as_alice, alice):
+    alice.change_password(factories.PASSWORD)
+    factories.customers.make(username="Zoe@example.com")
+    data = {"email": "zoe@example.com", "current_password": factories.PASSWORD}
+    response = api_of(alice).patch("/api/customers/me/", data)
+    assert [(e["pointer"], e["code"]) for e in response.json()["errors"]] == [("/email", "unique")]
+
+
+def test_address_that_is_the_user_name_of_another_can_be_sent_back(as_alice, alice):
+    factories.customers.make(username="alice@example.com")  # by an earlier release
+    data = {"email": "alice@example.com", "city": "Ribe"}
+    assert as_alice.patch("/api/customers/me/", data).json()["city"] == "Ribe"

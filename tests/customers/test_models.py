@@ -1,5 +1,5 @@
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 
 from customers.models import Customer
@@ -45,3 +45,10 @@ def test_superuser_is_created_without_prompts(make_superuser, api, password):
     credentials = {"username": "harbourmaster", "password": password}
     assert api.post("/api/obtain-token", credentials).status_code == 200
     assert Customer.objects.get().is_superuser
+
+
+def test_createsuperuser_needs_a_name_that_nobody_has_in_any_case(make_superuser, alice):
+    with pytest.raises(CommandError, match="taken"):
+        call_command("createsuperuser", username="ALICE", email="a@example.com", interactive=False)
+    call_command("createsuperuser", username="root", email="", interactive=False)
+    assert Customer.objects.get(username="root").is_superuser

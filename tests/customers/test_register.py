@@ -41,7 +41,10 @@ def test_password_is_stored_hashed_and_never_returned(api):
 
 @pytest.mark.parametrize("field", ["is_staff", "is_superuser", "is_active"])
 def test_registration_grants_no_privileges(api, field):
-    api.post("/api/customers/", DATA | {field: field != "is_active", "groups": [1], "id": 77})
+    unknown = {"groups": [1]} | ({} if field == "is_staff" else {field: field != "is_active"})
+    response = api.post("/api/customers/", DATA | unknown)
+    assert set(errors(response).values()) == {"unknown_field"}
+    assert api.post("/api/customers/", DATA | {"is_staff": True, "id": 77}).status_code == 201
     mira = Customer.objects.get()
     assert (mira.is_staff, mira.is_superuser, mira.is_active) == (False, False, True)
     assert mira.pk != 77
@@ -143,3 +146,27 @@ def test_name_taken_between_check_and_write_is_a_conflict(transactional_db, api)
     assert response.status_code == 409
     assert response.json()["code"] == "conflict"
     assert Customer.objects.get().username == "MIRA"
+
+
+@pytest.mark.parametrize(
+    ("taken", "changes", "pointer"),
+    [
+        (
+            {"email": "mira@example.com"},
+            {"username": "Mira@Example.com", "email": "m@a.com"},
+            "username",
+        ),
+        ({"username": "mira@example.com"}, {"email": "Mira@example.com"}, "email"),
+    ],
+)
+def test_name_and_address_of_two_customers_differ(api, taken, changes, pointer):
+    factories.customers.make(**taken)
+    response = api.post("/api/customers/", DATA | changes)
+    assert errors(response) == {f"/{pointer}": "unique"}
+
+
+def test_user_name_may_be_the_own_address(api):
+    data = DATA | {"username": DATA["email"]}
+    assert api.post("/api/customers/", data).status_code == 201
+    credentials = {"username": DATA["email"], "password": DATA["password"]}
+    assert api.post("/api/obtain-token/", credentials).status_code == 200

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 
+from changes.models import Change, UnknownCursor
 from orders.models import Order
 from tests.deploy.shoppers import Shoppers
 from tests.deploy.test_files import read
@@ -66,6 +67,7 @@ def test_runbook_restores_every_order_acknowledged_before_the_backup(run, tmp_pa
         with Shoppers(server) as shoppers:
             shoppers.go_on(50)
             before = set(shoppers.acknowledged)
+            cursor = Change.objects.latest_cursor()
             run(commands("Back up"))
             during = len(shoppers.acknowledged) - len(before)
             shoppers.go_on(10)
@@ -78,6 +80,9 @@ def test_runbook_restores_every_order_acknowledged_before_the_backup(run, tmp_pa
     with restored(tmp_path):
         orders = {order.pk: order for order in Order.objects.prefetch_related("items", "events")}
         call_command("verify_stock")
+        with pytest.raises(UnknownCursor):
+            Change.objects.read(cursor)
+        assert Change.objects.read(Change.objects.latest_cursor())[0] == []
     assert before <= orders.keys() < set(shoppers.acknowledged)
     for order in orders.values():
         (item,) = order.items.all()

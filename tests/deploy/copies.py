@@ -4,6 +4,8 @@ The tests of races and of idempotency keys in tests/orders run here too, with th
 shop. `make deploy-check` runs this, as it needs nginx; `pytest tests/deploy/copies.py` works alone.
 """
 
+import gzip
+import json
 import os
 import re
 import shutil
@@ -242,3 +244,51 @@ def test_nginx_drops_header_names_with_underscores(start, redis_url):
             peer.request("GET", "/api/products/", headers={"X_Forwarded_For": f"192.0.2.{number}"})
             statuses.append(peer.getresponse().status)
     assert statuses[-1] == 429
+
+
+# --- Compression ----------------------------------------------------------------------------------
+
+
+def fetch(shop, path, **headers):
+    """Return the status, headers and body of a GET, as a client gets them from nginx."""
+    with closing(HTTPConnection("127.0.0.1", shop.port, timeout=20)) as peer:
+        peer.request(
+            "GET", path, headers={name.replace("_", "-"): headers[name] for name in headers}
+        )
+        response = peer.getresponse()
+        return response.status, response.headers, response.read()
+
+
+@pytest.mark.parametrize("path", ["/api/products/", f"/api/{500 * 'x'}/"], ids=["list", "404"])
+def test_json_is_compressed_for_clients_that_accept_it(shop, path):
+    factories.products.make(_quantity=5)
+    status, headers, body = fetch(shop, path)
+    assert "Content-Encoding" not in headers
+    compressed_status, compressed_headers, compressed = fetch(shop, path, Accept_Encoding="gzip")
+    assert (compressed_status, compressed_headers["Content-Encoding"]) == (status, "gzip")
+    assert compressed_headers["Content-Type"] == headers["Content-Type"]
+    assert "Accept-Encoding" in ", ".join(compressed_headers.get_all("Vary"))
+    data, expected = (json.loads(text) for text in (gzip.decompress(compressed), body))
+    assert data | {"request_id": ""} == expected | {"request_id": ""}
+    assert len(compressed) < len(body) / 2
+
+
+@pytest.mark.parametrize("path", ["/api/products/", "/api/products/{pk}/"])
+def test_compressed_response_is_revalidated(shop, path):
+    product = factories.products.make(description="Washed. " * 100)
+    path = path.format(pk=product.pk)
+    _, headers, _ = fetch(shop, path, Accept_Encoding="gzip")
+    assert headers["ETag"].startswith('W/"')
+    condition = {"Accept_Encoding": "gzip", "If_None_Match": headers["ETag"]}
+    status, not_modified, body = fetch(shop, path, **condition)
+    assert (status, body) == (304, b"")
+    assert headers["ETag"] == f"W/{not_modified['ETag']}"
+    product.update_fields(price="99.00")
+    assert fetch(shop, path, **condition)[0] == 200
+
+
+def test_problem_of_nginx_itself_can_be_read_by_a_page_of_another_origin(shop):
+    with closing(HTTPConnection("127.0.0.1", shop.port, timeout=20)) as peer:
+        peer.request("POST", "/api/orders/", headers={"Content-Length": "2000000"})
+        response = peer.getresponse()
+        assert (response.status, response.headers["Access-Control-Allow-Origin"]) == (413, "*")

@@ -13,6 +13,7 @@ from unittest.mock import patch
 import pytest
 from django.db import connection
 
+from changes.models import Change, UnknownCursor
 from orders import stock_ledger
 from orders.models import Order
 from tests.clusters import Cluster
@@ -63,6 +64,7 @@ def test_standby_takes_over_with_every_order(cluster, standby):
         with Shoppers(server) as shoppers:
             shoppers.go_on(20)
             before = len(shoppers.acknowledged)
+            cursor = Change.objects.latest_cursor()
             cluster.kill()
             standby.run("pg_ctl", "promote")
             shoppers.go_on(20)
@@ -71,6 +73,9 @@ def test_standby_takes_over_with_every_order(cluster, standby):
         with patch.dict(connection.settings_dict, PORT=standby.port):
             ids = set(Order.objects.values_list("pk", flat=True))
             assert not stock_ledger.find_discrepancies().exists()
+            run_sql("CHECKPOINT")  # the promoted server does it too, within minutes
+            with pytest.raises(UnknownCursor):
+                Change.objects.read(cursor)
             connection.close()
     finally:
         server.stop()

@@ -51,6 +51,23 @@ def test_nginx_has_the_same_limits_on_each_road():
             assert set(re.findall(rf"{name}:? (\w+)", read(file))) == value, (file, name)
 
 
+def test_nginx_compresses_the_same_on_each_road():
+    beanstalk = ".platform/nginx/conf.d/elasticbeanstalk/api.conf"
+    roads = ("deploy/nginx.conf", "deploy/cloudformation.yaml", beanstalk, "docs/deploy.md")
+    pattern = re.compile(r"^ *(gzip(?!_static)\w* [^;]+;)", re.MULTILINE)
+    (directives,) = {frozenset(pattern.findall(read(file))) for file in roads}
+    (types,) = [directive for directive in directives if directive.startswith("gzip_types ")]
+    assert "gzip on;" in directives
+    assert {"application/json", "application/problem+json"} <= set(types.split())
+
+
+def test_beanstalk_passes_requests_to_the_port_of_the_server():
+    options = yaml.safe_load(read(".ebextensions/shop.config"))["option_settings"]
+    port = options["aws:elasticbeanstalk:application:environment"]["PORT"]
+    location = read(".platform/nginx/conf.d/elasticbeanstalk/api.conf")
+    assert f"proxy_pass http://127.0.0.1:{port};" in location
+
+
 def test_beanstalk_serves_static_files_from_where_they_are_collected():
     options = yaml.safe_load(read(".ebextensions/shop.config"))["option_settings"]
     served = options["aws:elasticbeanstalk:environment:proxy:staticfiles"]

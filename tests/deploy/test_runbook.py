@@ -38,8 +38,9 @@ def test_recipe_for_stock_makes_the_books_add_up(db):
 def test_recipe_for_an_index_works_forwards_and_back(transactional_db):
     call_command("migrate", "orders", "0003_open_the_books", verbosity=0)
     before = indexes()
-    call_command("migrate", "orders", verbosity=0)
+    call_command("migrate", "orders", "0004_order_by_status", verbosity=0)
     assert indexes().keys() - before.keys() == {"order_by_status"}
+    call_command("migrate", "orders", verbosity=0)
 
 
 def indexes():

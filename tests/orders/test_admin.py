@@ -30,7 +30,7 @@ def test_list_shows_the_total_with_its_currency(in_the_admin, alice, product):
 
 def test_each_field_of_an_order_has_its_own_row(in_the_admin, order):
     page = in_the_admin.get(f"/admin/orders/order/{order.pk}/change/").content.decode()
-    assert page.count('<div class="readonly">') == page.count('<div class="form-row field-') == 6
+    assert page.count('<div class="readonly">') == page.count('<div class="form-row field-') == 9
 
 
 def test_order_is_read_only(in_the_admin, order):

@@ -24,7 +24,7 @@ def test_no_order_is_placed_for_an_account_closed_meanwhile(alice, product, acti
     else:
         alice.delete()
     with pytest.raises(CustomerInactive):
-        Order.objects.place(customer=stale_customer, quantities={product.pk: 2}, key="k")
+        factories.place(stale_customer, {product: 2}, key="k")
     product.refresh_from_db()
     assert product.quantity_in_stock == 100
     assert not Order.objects.exists()

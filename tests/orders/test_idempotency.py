@@ -119,8 +119,8 @@ def test_key_taken_between_check_and_write_returns_the_first_response(alice, pro
     first = factories.place(alice, {product: 1}, key=KEY, fingerprint="f")
     fields = {"quantities": {product.pk: 1}}
     with pytest.raises(IntegrityError), transaction.atomic():
-        Order.objects._place(alice, KEY, "f", **fields)
-    replay = Order.objects.place(customer=alice, key=KEY, fingerprint="f", **fields)
+        Order.objects._place(alice, idempotency_key=KEY, fingerprint="f", **fields)
+    replay = Order.objects.place(customer=alice, by=alice, key=KEY, fingerprint="f", **fields)
     assert (replay.pk, replay.replayed) == (first.pk, True)
     product.refresh_from_db()
     assert product.quantity_in_stock == 99

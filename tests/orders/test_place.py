@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from orders.models import MAX_TOTAL, Order, OrderItem
-from products.managers import OutOfStock, UnknownProducts
+from products.managers import NotForSale, OutOfStock
 from products.models import Product
 from tests import factories
 
@@ -126,15 +126,6 @@ def test_recipient_is_the_customer_if_the_address_has_no_name(as_alice, alice, m
     }
 
 
-def test_order_without_an_address_is_rejected(as_alice, alice, moka):
-    alice.street_1 = alice.country = ""
-    alice.save()
-    response = order(as_alice, (moka, 1))
-    assert errors(response) == {"/shipping_address": "required"}
-    assert "street_1, country" in response.json()["detail"]
-    assert read_stock(moka) == [4]
-
-
 def test_last_pieces_are_sold_and_no_more(as_alice, as_bob, moka):
     assert order(as_alice, (moka, 4)).status_code == 201
     assert order(as_bob, (moka, 1)).status_code == 409
@@ -162,12 +153,12 @@ def test_one_short_item_rejects_the_whole_order(as_alice, moka, cup):
 
 
 def test_every_short_item_is_reported(as_alice, moka, cup):
-    cup.update_fields(is_active=False)
+    order(as_alice, (cup, 7))
     response = order(as_alice, (cup, 1), (moka, 5))
     assert response.json()["detail"] == "None of the 2 items can be supplied."
     assert order(as_alice, (moka, 5)).json()["detail"] == "The item cannot be supplied."
     assert {error["pointer"]: error["detail"] for error in response.json()["errors"]} == {
-        "/items/0/quantity": "Cup: no longer for sale.",
+        "/items/0/quantity": "Cup: none left.",
         "/items/1/quantity": "Moka: only 4 left.",
     }
 
@@ -180,14 +171,9 @@ def test_suggested_items_can_be_posted_unchanged(as_alice, moka, cup):
 
 
 def test_items_with_nothing_left_are_not_suggested(as_alice, moka, cup):
-    cup.update_fields(is_active=False)
+    order(as_alice, (cup, 7))
     assert order(as_alice, (cup, 1), (moka, 5)).json()["suggested_items"] == [order_item(moka, 4)]
     assert order(as_alice, (cup, 1)).json()["suggested_items"] == []
-
-
-def test_matching_expected_total_is_accepted(as_alice, moka):
-    for expected in ("34.90", "34.9"):
-        assert order(as_alice, (moka, 1), expected_total=expected).status_code == 201
 
 
 def test_different_expected_total_rejects_the_order_and_shows_current_prices(as_alice, moka, cup):
@@ -203,25 +189,22 @@ def test_different_expected_total_rejects_the_order_and_shows_current_prices(as_
     assert read_stock(moka, cup) == [4, 7]
 
 
-@pytest.mark.parametrize("total", [None, "", "much", "NaN", "1.234", [], "1e20", 34.9, "３4.9"])
+@pytest.mark.parametrize("total", ["34.90", "34.9", 34.9])
+def test_expected_total_is_a_string_or_a_number(as_alice, moka, total):
+    assert order(as_alice, (moka, 1), expected_total=total).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "total", [None, "", "much", "NaN", "1.234", 1.234, [], "1e20", True, "３4.9"]
+)
 def test_invalid_expected_total_is_pointed_at(as_alice, moka, total):
     assert "/expected_total" in errors(order(as_alice, (moka, 1), expected_total=total))
 
 
-def test_unknown_products_are_reported_and_no_stock_is_taken(as_alice, moka):
-    response = order(as_alice, (987654321, 1), (moka, 1), (2**63 - 1, 1))
-    assert response.status_code == 400
-    assert errors(response) == {
-        "/items/0/product": "does_not_exist",
-        "/items/2/product": "does_not_exist",
-    }
-    assert read_stock(moka) == [4]
-
-
 def test_numbers_too_large_for_the_database_raise_the_usual_errors(alice, moka):
     """Although no request with such a number gets that far."""
-    with pytest.raises(UnknownProducts):
-        Order.objects.place(customer=alice, quantities={2**63: 1})
+    with pytest.raises(NotForSale):
+        Order.objects.place(customer=alice, by=alice, quantities={2**63: 1})
     with pytest.raises(OutOfStock):
         factories.place(alice, {moka: 2**63})
     assert read_stock(moka) == [4]
@@ -323,7 +306,7 @@ def test_malformed_body_is_rejected(as_alice, body, code):
 @pytest.mark.parametrize(
     ("changes", "pointer", "code"),
     [
-        ({"street_1": ""}, "/shipping_address/street_1", "blank"),
+        ({"street_1": ""}, "/shipping_address/street_1", "incomplete_address"),
         ({"city": None}, "/shipping_address/city", "null"),
         ({"country": "x" * 101}, "/shipping_address/country", "max_length"),
         ({"name": "a\0b"}, "/shipping_address/name", "null_characters_not_allowed"),
@@ -335,7 +318,7 @@ def test_invalid_address_field_is_pointed_at(as_alice, moka, changes, pointer, c
     assert read_stock(moka) == [4]
 
 
-@pytest.mark.parametrize("address", [None, [], "at home", {}])
+@pytest.mark.parametrize("address", [[], "at home", {}])
 def test_invalid_address_is_rejected(as_alice, moka, address):
     assert order(as_alice, (moka, 1), shipping_address=address).status_code == 400
 
@@ -344,13 +327,13 @@ def test_client_cannot_set_read_only_fields(as_alice, bob, moka):
     placed = order(
         as_alice,
         (moka, 1),
-        customer=bob.pk,
+        placed_by=bob.pk,
         status="delivered",
         total_price="0.01",
         currency="XXX",
         id=77,
     ).json()
-    assert placed["customer"] != bob.pk
+    assert placed["placed_by"] != bob.pk
     assert placed["id"] != 77
     assert (placed["status"], placed["total_price"]) == ("placed", "34.90")
     assert placed["currency"] == "EUR"

@@ -53,7 +53,7 @@ def test_unknown_product_is_pointed_at(api):
     assert response.json()["errors"][0]["pointer"] == "/items/0/product"
 
 
-def test_missing_address_is_reported_in_the_quote(as_alice, alice, product):
+def test_half_an_address_is_reported_in_the_quote(as_alice, alice, product):
     alice.city = ""
     alice.save()
     assert quote(as_alice, product).json()["errors"][0]["pointer"] == "/shipping_address"

@@ -57,8 +57,12 @@ class ExpectedProduct:
         return sum(delta for _, delta, _ in self.movements)
 
     @property
+    def is_for_sale(self):
+        return self.fields["is_active"] and not self.is_deleted
+
+    @property
     def available(self):
-        return self.stock if self.fields["is_active"] else 0
+        return self.stock if self.is_for_sale else 0
 
     @property
     def price(self):
@@ -148,22 +152,25 @@ def predict_outcome(items, expected_total, address):
         pointers.setdefault(product, f"/items/{index}")
         if merge_items(items[: index + 1])[product] > 10_000:
             return validation_error("max_value", f"/items/{index}/quantity")
-    if unknown_pointers := [
-        f"{pointers[product]}/product" for product in quantities if product.is_deleted
-    ]:
-        return validation_error("does_not_exist", *unknown_pointers)
-    if short_products := [product for product, n in quantities.items() if n > product.available]:
-        errors = {
-            f"{pointers[product]}/quantity": product.expected_shortage(quantities[product])
-            for product in short_products
-        }
+    not_for_sale = {
+        f"{pointers[product]}/product": {"code": "not_for_sale", "product": product.id}
+        for product in quantities
+        if not product.is_for_sale
+    }
+    shortages = {
+        f"{pointers[product]}/quantity": product.expected_shortage(n)
+        for product, n in quantities.items()
+        if product.is_for_sale and n > product.stock
+    }
+    if errors := not_for_sale | shortages:
         available = {
             product.id: min(n, product.available)
             for product, n in quantities.items()
             if product.available
         }
         suggested_items = [{"product": pk, "quantity": n} for pk, n in available.items()]
-        return "409 out_of_stock", errors, {"suggested_items": suggested_items}
+        error = "400 validation_error" if not_for_sale else "409 out_of_stock"
+        return error, errors, {"suggested_items": suggested_items}
     total = sum(product.price * n for product, n in quantities.items())
     if total > MAX_TOTAL:
         return validation_error("max_value", "/items")

@@ -18,9 +18,9 @@ guarded_place = OrderManager._place
 thread_local = threading.local()
 
 
-def place(self, customer, key, fingerprint, quantities, **options):
+def place(self, customer, quantities, **options):
     thread_local.products = Product.objects.check_availability(quantities)
-    return guarded_place(self, customer, key, fingerprint, quantities, **options)
+    return guarded_place(self, customer, quantities, **options)
 
 
 def take_stock(self, quantities):

@@ -2,7 +2,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from products.managers import OutOfStock, UnknownProducts
+from products.managers import NotForSale, OutOfStock
 from products.models import Product
 from tests import factories
 
@@ -43,17 +43,14 @@ def test_every_shortage_is_reported_and_nothing_is_taken(shelf):
     assert stock() == {"Moka": 4, "Kenya": 0, "Cup": 7}
 
 
-def test_retired_product_has_no_available_stock(shelf):
-    shelf[2].update_fields(is_active=False)
-    with pytest.raises(OutOfStock) as exc_info:
-        take_stock({shelf[2].pk: 1})
-    assert exc_info.value.shortages[0].available == 0
-
-
-def test_unknown_ids_are_reported_and_nothing_is_taken(shelf):
-    with pytest.raises(UnknownProducts) as exc_info:
-        take_stock({shelf[0].pk: 1, 987654321: 1, 2**63 - 1: 1})
-    assert exc_info.value.ids == [987654321, 2**63 - 1]
+def test_products_not_for_sale_are_reported_and_nothing_is_taken(shelf):
+    moka, kenya, cup = shelf
+    cup.update_fields(is_active=False)
+    with pytest.raises(NotForSale) as exc_info:
+        take_stock({moka.pk: 2, kenya.pk: 1, cup.pk: 1, 987654321: 1, 2**63 - 1: 1})
+    assert exc_info.value.ids == [cup.pk, 987654321, 2**63 - 1]
+    assert [shortage.product.name for shortage in exc_info.value.shortages] == ["Kenya"]
+    assert exc_info.value.available == {moka.pk: 2}
     assert stock()["Moka"] == 4
 
 

@@ -37,5 +37,6 @@ def test_invalid_id_is_not_found(api, product, pk):
     assert response["Content-Type"] == "application/problem+json"
 
 
-def test_filters_of_the_list_do_not_hide_a_product(api, product):
-    assert api.get(f"/api/products/{product.pk}/?min_price=9999").status_code == 200
+def test_product_has_no_filters_of_the_list(api, product):
+    response = api.get(f"/api/products/{product.pk}/?min_price=9999")
+    assert (response.status_code, response.json()["errors"][0]["parameter"]) == (400, "min_price")

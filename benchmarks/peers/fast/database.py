@@ -59,7 +59,7 @@ class Base(DeclarativeBase):
     type_annotation_map = {
         int: BigInteger,
         datetime: UTCDateTime,
-        Decimal: Numeric(15, 2),
+        Decimal: Numeric(16, 3),
         dict: JSON().with_variant(JSONB, "postgresql"),
     }
 
@@ -116,10 +116,13 @@ class Order(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     customer_id: Mapped[int] = mapped_column(ForeignKey(Customer.id))
+    placed_by_id: Mapped[int] = mapped_column(ForeignKey(Customer.id))
     status: Mapped[str]
     total_price: Mapped[Decimal]
     currency: Mapped[str]
     shipping_address: Mapped[dict]
+    note: Mapped[str]
+    reference: Mapped[str]
     idempotency_key: Mapped[str | None]
     fingerprint: Mapped[str]
     created: Mapped[datetime]

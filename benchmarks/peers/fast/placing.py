@@ -57,10 +57,13 @@ async def place(session, customer, key, digest, payload):
         raise HTTPException(409, f"The order comes to {total}.")
     order = Order(
         customer_id=customer.id,
+        placed_by_id=customer.id,
         status="placed",
         total_price=total,
         currency=Product.currency,
         shipping_address=address_for(customer, payload.shipping_address),
+        note=payload.note,
+        reference=payload.reference,
         idempotency_key=key,
         fingerprint=digest,
         created=now,

@@ -71,6 +71,8 @@ class PlaceOrder(BaseModel):
     items: Annotated[list[PlaceOrderItem], Field(min_length=1, max_length=100)]
     shipping_address: Address | None = None
     expected_total: Annotated[Decimal, Field(max_digits=15, decimal_places=2)] | None = None
+    note: text(500) = ""
+    reference: text(64) = ""
 
 
 class OrderItemOut(ORMModel):
@@ -93,10 +95,13 @@ class OrderOut(ORMModel):
     id: int
     status: str
     customer: int = Field(validation_alias="customer_id")
+    placed_by: int = Field(validation_alias="placed_by_id")
     items: list[OrderItemOut]
     total_price: Decimal
     currency: str
     shipping_address: Address
+    note: str
+    reference: str
     created: datetime
     modified: datetime
     actions: list[str]

@@ -24,7 +24,7 @@ class Product(models.Model):
     name = models.CharField(max_length=200)
     description = models.TextField(blank=True)
     sku = models.CharField(max_length=40, null=True, unique=True)  # noqa: DJ001
-    price = models.DecimalField(max_digits=12, decimal_places=2)
+    price = models.DecimalField(max_digits=13, decimal_places=3)
     quantity_in_stock = models.PositiveIntegerField(default=0)
     is_active = models.BooleanField(default=True)
     created = models.DateTimeField(auto_now_add=True)
@@ -49,10 +49,13 @@ class Product(models.Model):
 
 class Order(models.Model):
     customer = models.ForeignKey(Customer, models.PROTECT, related_name="orders")
+    placed_by = models.ForeignKey(Customer, models.PROTECT, related_name="+")
     status = models.CharField(max_length=10, default="placed")
-    total_price = models.DecimalField(max_digits=15, decimal_places=2)
+    total_price = models.DecimalField(max_digits=16, decimal_places=3)
     currency = models.CharField(max_length=3)
     shipping_address = models.JSONField()
+    note = models.CharField(max_length=500, blank=True)
+    reference = models.CharField(max_length=64, blank=True)
     idempotency_key = models.CharField(max_length=255, null=True)  # noqa: DJ001
     fingerprint = models.CharField(max_length=64, default="")
     created = models.DateTimeField(default=timezone.now)
@@ -72,9 +75,9 @@ class OrderItem(models.Model):
     product = models.ForeignKey(Product, models.PROTECT, related_name="+")
     name = models.CharField(max_length=200)
     sku = models.CharField(max_length=40)
-    unit_price = models.DecimalField(max_digits=12, decimal_places=2)
+    unit_price = models.DecimalField(max_digits=13, decimal_places=3)
     quantity = models.PositiveIntegerField()
-    line_total = models.DecimalField(max_digits=15, decimal_places=2)
+    line_total = models.DecimalField(max_digits=16, decimal_places=3)
 
     class Meta:
         managed = False

@@ -52,6 +52,8 @@ class PlaceOrderSerializer(serializers.Serializer):
     items = PlaceOrderItemSerializer(many=True, allow_empty=False, max_length=100)
     shipping_address = AddressSerializer(required=False)
     expected_total = serializers.DecimalField(max_digits=15, decimal_places=2, required=False)
+    note = serializers.CharField(max_length=500, default="", allow_blank=True)
+    reference = serializers.CharField(max_length=64, default="", allow_blank=True)
 
 
 class OrderItemSerializer(serializers.ModelSerializer):
@@ -75,8 +77,8 @@ class OrderSerializer(serializers.ModelSerializer):
     class Meta:
         model = Order
         fields = [
-            *("id", "status", "customer", "items", "total_price", "currency", "shipping_address"),
-            *("created", "modified", "actions", "events"),
+            *("id", "status", "customer", "placed_by", "items", "total_price", "currency"),
+            *("shipping_address", "note", "reference", "created", "modified", "actions", "events"),
         ]
 
     def get_actions(self, order):

@@ -119,7 +119,9 @@ class OrderViewSet(
 
 
 @transaction.atomic
-def place(customer, key, fingerprint, items, shipping_address=None, expected_total=None):
+def place(
+    customer, key, fingerprint, items, note, reference, shipping_address=None, expected_total=None
+):
     quantities = {}
     for item in items:
         quantities[item["product"]] = quantities.get(item["product"], 0) + item["quantity"]
@@ -146,9 +148,12 @@ def place(customer, key, fingerprint, items, shipping_address=None, expected_tot
         raise Conflict(f"The order comes to {total}.")
     order = Order(
         customer=customer,
+        placed_by=customer,
         total_price=total,
         currency=settings.SHOP_CURRENCY,
         shipping_address=address,
+        note=note,
+        reference=reference,
         idempotency_key=key,
         fingerprint=fingerprint,
     )

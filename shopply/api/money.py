@@ -1,0 +1,46 @@
+"""Money in the shop's currency, with as many decimal places as ISO 4217 gives it."""
+
+from decimal import Decimal
+
+from django.conf import settings
+from django.db import models
+from iso4217 import Currency
+
+MAX_PLACES = 3  # of the columns: enough for each currency but two units of account
+PLACES = {
+    currency.code: currency.exponent
+    for currency in Currency
+    if currency.exponent is not None and currency.exponent <= MAX_PLACES
+}
+
+
+def currency_places():
+    """Return the number of decimal places of SHOP_CURRENCY."""
+    return PLACES[settings.SHOP_CURRENCY]
+
+
+def format_money(amount):
+    """Return a Decimal as a string with the places of the currency, such as "11.90"."""
+    return f"{amount:.{currency_places()}f}"
+
+
+class MoneyField(models.DecimalField):
+    """A column with MAX_PLACES; forms and values have the places of the currency."""
+
+    def __init__(self, *args, whole_digits, **kwargs):
+        self.whole_digits = whole_digits
+        kwargs |= {"max_digits": whole_digits + MAX_PLACES, "decimal_places": MAX_PLACES}
+        super().__init__(*args, **kwargs)
+
+    def deconstruct(self):
+        name, path, args, kwargs = super().deconstruct()
+        del kwargs["max_digits"], kwargs["decimal_places"]
+        return name, path, args, kwargs | {"whole_digits": self.whole_digits}
+
+    def from_db_value(self, value, expression, connection):
+        return None if value is None else value.quantize(Decimal(1).scaleb(-currency_places()))
+
+    def formfield(self, **kwargs):
+        places = currency_places()
+        digits = {"max_digits": self.whole_digits + places, "decimal_places": places}
+        return super().formfield(**kwargs | digits)

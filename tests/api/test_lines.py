@@ -1,0 +1,208 @@
+"""Texts of one line reject control and format characters, in the API and in the admin."""
+
+import re
+
+import pytest
+from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
+
+from customers.models import Customer
+from orders.models import OrderEvent
+from products.models import Product, StockAdjustment
+from shopply.api.fields import validate_line
+from shopply.api.schema import LINE, LINE_NOT_BLANK
+from tests import factories
+from tests.api.test_strict_text import texts
+from tests.contract import operations
+from tests.products.test_admin import ADJUSTMENTS, FORM
+
+# An override of the direction, a zero-width space, line breaks, a soft hyphen, a language tag.
+HIDDEN = ["\u202e", "\u200b", "\n", "\r", "\t", "\x85", "\u2028", "\u2029", "\u00ad", "\U000e0041"]
+VISIBLE = [
+    "می\u200cخواهم",  # Persian, with a zero-width non-joiner
+    "क्\u200dष",  # Devanagari, with a zero-width joiner
+    "Mug 👩\u200d🚀 №\u00a01\u202f000\u3000™",
+    "Ærø",
+]
+
+
+def is_line(text):
+    try:
+        validate_line(text)
+    except ValidationError:
+        return False
+    return True
+
+
+def test_patterns_agree_with_the_validator():
+    for code in {*range(1, 0x10000)} - {*range(0xD800, 0xE000)}:
+        character = chr(code)
+        assert bool(re.search(LINE, f"a{character}b")) == is_line(character), hex(code)
+        is_name = is_line(character) and bool(character.strip())
+        assert bool(re.search(LINE_NOT_BLANK, f" {character} ")) == is_name, hex(code)
+    assert not re.search(LINE, "a\0b")  # rejected by a validator of its own
+
+
+LINES = [
+    (method, path, pointer, body)
+    for (method, path), operation in operations().items()
+    if "requestBody" in operation
+    for pointer, body, schema in texts(
+        operation["requestBody"]["content"]["application/json"]["schema"], "two\u200bwords"
+    )
+    if schema.get("pattern") in (LINE, LINE_NOT_BLANK)
+]
+
+
+def test_one_line_fields_are_covered():
+    fields = {(path, pointer) for _, path, pointer, _ in LINES}
+    assert {
+        ("/api/products/", "/name"),
+        ("/api/products/", "/sku"),
+        ("/api/products/{id}/adjust-stock/", "/note"),
+        ("/api/customers/me/", "/contact_number"),
+        ("/api/orders/", "/shipping_address/city"),
+        ("/api/orders/{id}/cancel/", "/note"),
+    } <= fields
+    assert ("/api/products/", "/description") not in fields
+    assert not [pointer for _, pointer in fields if "password" in pointer]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "pointer", "body"), LINES, ids=[" ".join(case[:3]) for case in LINES]
+)
+def test_hidden_character_is_rejected_by_the_api(method, path, pointer, body, as_clerk, clerk):
+    product = factories.products.make()
+    ids = {"products": product.pk, "orders": factories.place(clerk, {product: 1}).pk}
+    path = path.replace("{id}", str(ids.get(path.split("/")[2])))
+    response = getattr(as_clerk, method.lower())(path, body)
+    assert response.status_code == 400
+    errors = {error["pointer"]: error for error in response.json()["errors"]}
+    assert errors[pointer]["code"] == "control_characters_not_allowed"
+    assert "U+200B" in errors[pointer]["detail"]
+
+
+@pytest.mark.parametrize("character", HIDDEN, ids=ascii)
+@pytest.mark.parametrize("text", ["{}Ribe", "Ri{}be", "Ribe{}", "{}"])
+def test_hidden_character_is_rejected_anywhere(as_alice, character, text):
+    response = as_alice.patch("/api/customers/me/", {"city": text.format(character)})
+    assert [error["code"] for error in response.json()["errors"]] == [
+        "control_characters_not_allowed"
+    ]
+
+
+@pytest.mark.parametrize("text", VISIBLE)
+def test_text_of_any_script_is_accepted(as_alice, as_clerk, text):
+    response = as_alice.patch("/api/customers/me/", {"city": text})
+    assert response.json()["city"] == text
+    product = {"name": text, "sku": text, "price": "9.00"}
+    assert as_clerk.post("/api/products/", product).json()["name"] == text
+
+
+def test_description_has_as_many_lines_as_it_likes(as_clerk):
+    description = "Washed.\r\n\tJasmine,\u2028lemon\u00adpeel."
+    product = {"name": "Mocha", "price": "9.00", "description": description}
+    assert as_clerk.post("/api/products/", product).json()["description"] == description
+
+
+def test_password_has_any_characters(api):
+    account = {"username": "mira", "password": "nine\tbean\u200b rows\u202e"}
+    new = account | {"email": "mira@example.com"}
+    assert api.post("/api/customers/", new).status_code == 201
+    assert api.post("/api/obtain-token/", account).status_code == 200
+
+
+# --- Rows of earlier releases ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def alice(alice):
+    """A customer whose city was entered before such texts were rejected."""
+    Customer.objects.filter(pk=alice.pk).update(city="Aar\u200bhus", last_name="Bra\u202endt")
+    alice.refresh_from_db()
+    return alice
+
+
+def test_old_text_does_not_keep_a_profile_from_changing(as_alice, alice):
+    profile = as_alice.get("/api/customers/me/").json()
+    assert as_alice.patch("/api/customers/me/", {"state": "Jutland"}).status_code == 200
+    profile |= {"contact_number": "+45 70 10 10 10"}  # sent back as a whole
+    response = as_alice.patch("/api/customers/me/", profile)
+    assert response.json()["contact_number"] == "+45 70 10 10 10"
+    assert response.json()["city"] == alice.city
+
+
+def test_old_text_is_replaced_by_a_line_only(as_alice):
+    assert as_alice.patch("/api/customers/me/", {"city": "Aar\u200chus"}).status_code == 200
+    assert as_alice.patch("/api/customers/me/", {"city": "Aar\u200bhus"}).status_code == 400
+
+
+def test_old_text_does_not_keep_an_order_from_being_placed(as_alice, product):
+    order = {"items": [{"product": product.pk, "quantity": 1}]}
+    assert as_alice.post("/api/orders/", order).status_code == 201
+
+
+def test_old_name_of_a_product_can_be_sent_back(as_clerk, product):
+    Product.objects.filter(pk=product.pk).update(name="Two\nlines")
+    path = f"/api/products/{product.pk}/"
+    body = {"name": "Two\nlines", "sku": product.sku, "price": "9.00"}
+    assert as_clerk.put(path, body).json()["price"] == "9.00"
+    assert as_clerk.put(path, body | {"name": "Three\n\nlines"}).status_code == 400
+
+
+# --- The admin ------------------------------------------------------------------------------------
+
+
+def values(browser, page):
+    """Return what a browser would send from this page."""
+    initial = browser.get(page).context["adminform"].form.initial
+    return {field: value for field, value in initial.items() if value}
+
+
+def errors(response):
+    return dict(response.context["adminform"].form.errors)
+
+
+def test_hidden_character_is_rejected_by_a_form_of_the_admin(in_the_admin, bob):
+    page = f"/admin/customers/customer/{bob.pk}/change/"
+    form = values(in_the_admin, page) | {"city": "Aar\u200bhus", "first_name": "A\u202eda"}
+    assert errors(in_the_admin.post(page, form)).keys() == {"city", "first_name"}
+    bob.refresh_from_db()
+    assert bob.city == "Aarhus"
+
+
+@pytest.mark.parametrize("field", ["name", "sku"])
+def test_hidden_character_is_rejected_in_a_new_product(in_the_admin, field):
+    form = FORM | {"quantity_in_stock": 9, "description": "Two\nlines.", field: "two\u2028lines"}
+    assert errors(in_the_admin.post("/admin/products/product/add/", form)).keys() == {field}
+
+
+def test_hidden_character_is_rejected_in_the_name_of_a_group(in_the_admin):
+    response = in_the_admin.post("/admin/auth/group/add/", {"name": "Pack\u200bers"})
+    assert errors(response).keys() == {"name"}
+    assert not Group.objects.exists()
+
+
+def test_hidden_character_is_rejected_in_the_note_of_an_adjustment(in_the_admin, product):
+    row = {"adjustments-0-delta": "-1", "adjustments-0-reason": "damaged"}
+    form = FORM | ADJUSTMENTS | row | {"adjustments-0-note": "Fell\u202e off."}
+    response = in_the_admin.post(f"/admin/products/product/{product.pk}/change/", form)
+    (formset,) = response.context["inline_admin_formsets"]
+    assert formset.formset.errors[0].keys() == {"note"}
+    assert not StockAdjustment.objects.filter(delta=-1).exists()
+
+
+def test_hidden_character_is_rejected_in_the_note_of_a_transition(in_the_admin, bob, product):
+    order = factories.place(bob, {product: 1})
+    url = f"/admin/orders/order/{order.pk}/move/confirm/"
+    page = in_the_admin.post(url, {"note": "Two\nlines"}, follow=True).content.decode()
+    assert "Note: Must be one line" in page
+    assert not OrderEvent.objects.exists()
+
+
+def test_old_text_does_not_keep_a_form_of_the_admin_from_being_saved(in_the_admin, alice):
+    page = f"/admin/customers/customer/{alice.pk}/change/"
+    form = values(in_the_admin, page) | {"postal_code": "8200"}
+    assert in_the_admin.post(page, form).status_code == 302
+    alice.refresh_from_db()
+    assert (alice.postal_code, alice.city) == ("8200", "Aar\u200bhus")
