@@ -12,7 +12,6 @@ from django.core.files.uploadhandler import FileUploadHandler
 from django.http import Http404, HttpResponseNotAllowed
 from django.middleware import common
 from django.utils.deprecation import MiddlewareMixin
-from rest_framework.permissions import SAFE_METHODS
 from rest_framework.throttling import BaseThrottle
 
 from shopply import logging_config
@@ -142,23 +141,6 @@ class RejectNullCharacters(MiddlewareMixin):
         detail = "Null characters are not allowed."
         error = {location: name, "code": "null_characters_not_allowed", "detail": detail}
         return problem_response(request, "bad_request", f"{name}: {detail}", errors=[error])
-
-
-class RejectIfMatch(MiddlewareMixin):
-    """Rejects If-Match with a write that does not compare it: the client would rely on it.
-
-    A view names the methods that do in `if_match_methods`.
-    """
-
-    def process_view(self, request, view, args, kwargs):
-        view_class = getattr(view, "cls", None)  # of views of the API
-        if view_class is None or "HTTP_IF_MATCH" not in request.META:
-            return None
-        if request.method in (*SAFE_METHODS, *getattr(view_class, "if_match_methods", ())):
-            return None
-        detail = "This request does not compare revisions: send it without this header."
-        error = {"header": "If-Match", "code": "not_supported", "detail": detail}
-        return problem_response(request, "bad_request", f"If-Match: {detail}", errors=[error])
 
 
 class CommonMiddleware(common.CommonMiddleware):

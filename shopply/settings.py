@@ -186,7 +186,7 @@ MIDDLEWARE = [
     "shopply.middleware.RestrictPageMethods",
     "shopply.middleware.RequireLengthMiddleware",
     "shopply.middleware.RejectNullCharacters",
-    "shopply.middleware.RejectIfMatch",
+    "shopply.api.preconditions.RejectIfMatch",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "shopply.middleware.SessionMiddleware",
     "shopply.middleware.CommonMiddleware",

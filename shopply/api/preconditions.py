@@ -8,9 +8,11 @@ nobody from editing.
 import hashlib
 import re
 
+from django.utils.deprecation import MiddlewareMixin
 from drf_spectacular.utils import OpenApiParameter
+from rest_framework.permissions import SAFE_METHODS
 
-from shopply.api.exceptions import ProblemException, header_error
+from shopply.api.exceptions import ProblemException, header_error, problem_response
 
 REVALIDATION = [
     OpenApiParameter(
@@ -76,3 +78,22 @@ def precondition_failed():
     detail = "None of these is the current ETag."
     error = {"header": HEADER, "code": "precondition_failed", "detail": detail}
     return ProblemException("precondition_failed", errors=[error])
+
+
+class RejectIfMatch(MiddlewareMixin):
+    """Rejects If-Match with a write that does not compare it: the client would rely on it.
+
+    A view names the methods that do in `if_match_methods`.
+    """
+
+    def process_view(self, request, view, args, kwargs):
+        view_class = getattr(view, "cls", None)  # of views of the API
+        if view_class is None or "HTTP_IF_MATCH" not in request.META:
+            return None
+        if request.method in (*SAFE_METHODS, *getattr(view_class, "if_match_methods", ())):
+            return None
+        if request.method.lower() not in (getattr(view, "actions", None) or dir(view_class)):
+            return None  # and a 405 follows
+        detail = "This request does not compare revisions: send it without this header."
+        error = {"header": HEADER, "code": "not_supported", "detail": detail}
+        return problem_response(request, "bad_request", f"{HEADER}: {detail}", errors=[error])

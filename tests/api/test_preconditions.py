@@ -30,3 +30,10 @@ def test_operations_that_compare_it_document_it():
 def test_if_match_outside_of_the_api_is_ignored(in_the_admin):
     response = in_the_admin.post("/admin/products/product/add/", headers={"If-Match": "*"})
     assert response.status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/api/orders/1/", "/api/products/", "/api/obtain-token/"])
+def test_method_that_is_not_allowed_is_a_405_with_if_match_too(as_clerk, path):
+    for method in ("DELETE", "TRACE"):
+        response = as_clerk.generic(method, path, headers={"If-Match": "*"})
+        assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")

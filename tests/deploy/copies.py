@@ -15,6 +15,7 @@ import subprocess
 import time
 from collections import Counter
 from contextlib import ExitStack, closing, suppress
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -285,6 +286,16 @@ def test_compressed_response_is_revalidated(shop, path):
     assert headers["ETag"] == f"W/{not_modified['ETag']}"
     product.update_fields(price="99.00")
     assert fetch(shop, path, **condition)[0] == 200
+
+
+def test_etag_of_a_compressed_response_guards_an_edit(shop, clerk):
+    product = factories.products.make(description="Washed. " * 100)
+    path, staff = f"/api/products/{product.pk}/", shop.client(clerk)
+    _, headers, _ = fetch(shop, path, Accept_Encoding="gzip")
+    assert headers["ETag"].startswith('W/"')
+    edit = partial(staff.call, "PATCH", path, {"price": "9.00"}, If_Match=headers["ETag"])
+    product.adjust_stock(-1, reason="damaged", by=None)
+    assert [edit().status, edit().status] == [200, 412]
 
 
 def test_problem_of_nginx_itself_can_be_read_by_a_page_of_another_origin(shop):
