@@ -25,11 +25,6 @@ CUSTOMER_EXAMPLE = {
     "postal_code": "22763",
     "country": "Germany",
 }
-TOKEN_MEDIA_TYPES = (
-    "application/json",
-    "application/x-www-form-urlencoded",
-    "multipart/form-data",
-)
 # The export: what other apps add to it is known here by its name in the OpenAPI document only.
 EXPORT_SCHEMA = {
     "title": "Export",
@@ -344,14 +339,8 @@ class PasswordSerializer(CurrentPasswordSerializer):
 
 @extend_schema_serializer(
     examples=[
-        *(
-            OpenApiExample(
-                "Log in",
-                {"username": "lena", "password": "harbour-lane-lena"},
-                request_only=True,
-                media_type=media_type,
-            )
-            for media_type in TOKEN_MEDIA_TYPES
+        OpenApiExample(
+            "Log in", {"username": "lena", "password": "harbour-lane-lena"}, request_only=True
         ),
         OpenApiExample(
             "Your token",

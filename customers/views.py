@@ -48,6 +48,8 @@ class ObtainToken(CheckQueryParamsMixin, ObtainAuthToken):
         "is revoked. Send it with every request: `Authorization: Token <TOKEN>`. The body may be a "
         "form, too. A wrong user name, e-mail address or password is a 400 `wrong_credentials`; "
         "after too many, passwords are rejected for a while.",
+        # Clients by openapi-python-client fail on three media types of one model.
+        request={"application/json": TokenSerializer},
         responses={200: TokenSerializer},
         extensions={"x-problems": ["wrong_credentials", "too_many_failures"]},
     )

@@ -165,7 +165,7 @@ def test_body_over_the_limit_is_too_large(send, settings, key):
 )
 def test_body_of_another_type_is_unsupported(send, content_type):
     for key in WITH_BODY:
-        if content_type.partition(";")[0] in operations()[key]["requestBody"]["content"]:
+        if "form" in content_type and key == ("POST", "/api/obtain-token/"):
             continue
         response = send(*key, b"--x\r\n{}", content_type=content_type)
         assert_problem(response, 415, "unsupported_media_type")
