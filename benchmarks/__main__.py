@@ -27,6 +27,7 @@ from benchmarks.servers import (
     BARE,
     FASTAPI,
     FASTAPI_COUNT,
+    NO_FEED,
     PLAIN,
     REDIS,
     SHOP,
@@ -90,6 +91,8 @@ class Bench:
         yield SHOP
         if row.redis and self.engine == "PostgreSQL":
             yield REDIS
+        if row is PLACE:
+            yield NO_FEED
         if not row.order_client:  # the bare view places no orders
             yield BARE
         yield from (PLAIN, FASTAPI)

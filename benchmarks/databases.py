@@ -115,6 +115,12 @@ class Database:
 
 
 class PostgreSQL(Database):
+    def drop_feed(self):
+        """Drop the triggers of the feed of changes, which the peers do not have."""
+        self.write(
+            "DROP FUNCTION changes_log_product, changes_log_order, changes_log_customer CASCADE"
+        )
+
     def __init__(self, server_url, name):
         self.name = f"shopply_bench_{name}"
         self.server_url = server_url
@@ -157,6 +163,10 @@ class PostgreSQL(Database):
 
 
 class SQLite(Database):
+    def drop_feed(self):
+        names = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'changes_%'"
+        self.write(*(f"DROP TRIGGER {name}" for (name,) in self.read(names)))
+
     def __init__(self, folder, name):
         self.file = Path(folder) / f"{name}.sqlite3"
         self.url = f"sqlite:///{self.file}"

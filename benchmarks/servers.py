@@ -14,9 +14,9 @@ from benchmarks.databases import PRODUCTION, ROOT
 from benchmarks.load import Failure
 
 WORKERS = "2"
-SHOP, REDIS = "the shop", "the shop, with Redis"
+SHOP, REDIS, NO_FEED = "the shop", "the shop, with Redis", "the shop, without the feed"
 THREADS = {"the shop, 1 thread": 1, "the shop, 2 threads": 2, "the shop, 4 threads": 4}
-SHOPS = (SHOP, REDIS, *THREADS)
+SHOPS = (SHOP, REDIS, NO_FEED, *THREADS)
 BARE, PLAIN = "bare Django", "plain DRF"
 FASTAPI, FASTAPI_COUNT = "FastAPI", "FastAPI, count kept"
 
@@ -143,6 +143,8 @@ def run_servers(names, template, copy, folder):
             stack.callback(database.drop)
             if name not in SHOPS:
                 database.write_placed_events()
+            if name == NO_FEED or name not in SHOPS:
+                database.drop_feed()
             servers.append(Server(name, database, folder))
         for server in servers:
             server.start()

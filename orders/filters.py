@@ -23,7 +23,11 @@ class OrderFilter(FilterSet):
         "modified", "gte", label="Changed at this time or later: to keep a copy up to date."
     )
     modified_before = UTCDateTimeFilter("modified", "lt", label="Changed before this time.")
-    reference = filters.CharFilter(label="Only orders with this number of the customer's own.")
+    reference = RegexFilter(
+        pattern=r"^[^\n\r\u2028\u2029]{1,64}$",
+        message="Must be one line of 1 to 64 characters.",
+        label="Only orders with this number of the customer's own.",
+    )
     customer = RegexFilter(
         method="filter_customer",
         pattern="^([1-9][0-9]{0,17}|all)$",

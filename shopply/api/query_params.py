@@ -20,7 +20,8 @@ class CheckQueryParamsMixin:
 
     def initial(self, request, *args, **kwargs):
         super().initial(request, *args, **kwargs)
-        if request.META["QUERY_STRING"] and request.method != "OPTIONS":
+        is_allowed = hasattr(self, request.method.lower())  # otherwise it will be a 405
+        if request.META["QUERY_STRING"] and is_allowed and request.method != "OPTIONS":
             check_query_params(request.query_params, *self.get_query_param_names())
 
     def get_query_param_names(self):

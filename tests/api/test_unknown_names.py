@@ -192,3 +192,8 @@ def test_unknown_header_is_ignored(as_alice):
 def test_schema_takes_the_parameters_of_drf_spectacular(api, query, media_type):
     response = api.get(f"/api/schema/?{query}")
     assert response.headers["Content-Type"].split(";")[0] == media_type
+
+
+@pytest.mark.parametrize("path", ["/api/orders/", "/api/changes/", "/api/products/"])
+def test_method_that_is_not_allowed_is_a_405_whatever_the_parameters(as_clerk, path):
+    assert as_clerk.generic("TRACE", f"{path}?no_such=1").status_code == 405
