@@ -3,6 +3,7 @@ from django_filters import rest_framework as filters
 from orders.models import Order
 from orders.transitions import Status
 from shopply.api.filters import FilterSet, RegexFilter, RejectEmptyParamsForm, UTCDateTimeFilter
+from shopply.api.schema import NOT_BLANK
 
 
 class ChoicesFilter(filters.BaseInFilter, filters.ChoiceFilter):
@@ -23,7 +24,11 @@ class OrderFilter(FilterSet):
         "modified", "gte", label="Changed at this time or later: to keep a copy up to date."
     )
     modified_before = UTCDateTimeFilter("modified", "lt", label="Changed before this time.")
-    reference = filters.CharFilter(label="Only orders with this number of the customer's own.")
+    reference = RegexFilter(
+        pattern=NOT_BLANK,
+        message="Must not be blank.",
+        label="Only orders with this number of the customer's own.",
+    )
     customer = RegexFilter(
         method="filter_customer",
         pattern="^([1-9][0-9]{0,17}|all)$",
