@@ -3,6 +3,7 @@ from django_filters import rest_framework as filters
 from orders.models import Order
 from orders.transitions import Status
 from shopply.api.filters import FilterSet, RegexFilter, RejectEmptyParamsForm, UTCDateTimeFilter
+from shopply.api.schema import NOT_BLANK
 
 
 class ChoicesFilter(filters.BaseInFilter, filters.ChoiceFilter):
@@ -24,8 +25,8 @@ class OrderFilter(FilterSet):
     )
     modified_before = UTCDateTimeFilter("modified", "lt", label="Changed before this time.")
     reference = RegexFilter(
-        pattern=r"^[^\n\r\u2028\u2029]{1,64}$",
-        message="Must be one line of 1 to 64 characters.",
+        pattern=NOT_BLANK,
+        message="Must not be blank.",
         label="Only orders with this number of the customer's own.",
     )
     customer = RegexFilter(

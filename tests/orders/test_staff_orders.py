@@ -99,6 +99,12 @@ def test_orders_are_found_by_reference(as_alice, as_bob, product):
     assert as_bob.get("/api/orders/?reference=PO-4711").json()["results"] == []
 
 
+def test_blank_reference_is_rejected(as_alice):
+    response = as_alice.get("/api/orders/?reference=%20")
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["parameter"] == "reference"
+
+
 def test_admin_shows_and_finds_note_and_reference(as_alice, product, in_the_admin):
     pk = order(as_alice, product, note="Ring twice.", reference="PO-4711").json()["id"]
     page = in_the_admin.get(f"/admin/orders/order/{pk}/change/").content.decode()
