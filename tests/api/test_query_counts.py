@@ -36,7 +36,7 @@ def count_queries(client, path):
         "/admin/customers/accesstoken/",
     ],
 )
-def test_list_costs_as_many_queries_for_ten_times_the_rows(path, as_clerk, clerk, client, api):
+def test_list_costs_no_more_queries_for_ten_times_the_rows(path, as_clerk, clerk, client, api):
     if path.startswith("/admin/"):
         clerk.is_superuser = True
         clerk.save()
@@ -49,7 +49,8 @@ def test_list_costs_as_many_queries_for_ten_times_the_rows(path, as_clerk, clerk
     for _ in range(9):
         add_rows(clerk)
         api.as_user(factories.customers.make())
-    assert count_queries(as_clerk, path) == expected
+    # Fewer on a full page of the feed, which leaves the removal of old changes to the last one.
+    assert count_queries(as_clerk, path) <= expected
 
 
 def test_order_page_of_the_admin_costs_as_many_queries_for_many_items(in_the_admin, alice):
