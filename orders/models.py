@@ -75,7 +75,7 @@ class Order(models.Model):
         null=True,
         related_name="+",
         db_index=False,
-        help_text="The staff who ordered for the customer. Null if the customer did.",
+        help_text="The staff who ordered for the customer. Empty if the customer did.",
     )
     total_price = MoneyField(whole_digits=13)
     currency = models.CharField(max_length=3, help_text="ISO 4217.")

@@ -41,7 +41,7 @@ class Migration(migrations.Migration):
             name="placed_by",
             field=models.ForeignKey(
                 db_index=False,
-                help_text="The staff who ordered for the customer. Null if the customer did.",
+                help_text="The staff who ordered for the customer. Empty if the customer did.",
                 null=True,
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="+",
