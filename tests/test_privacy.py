@@ -28,13 +28,13 @@ PERSON = {
     "street_2": "Hinterhaus",
     "city": "Quakenbruck",
     "state": "Niedersachsen",
-    "postal_code": "49610",
+    "postal_code": "QK-49610",
     "country": "Liechtenstein",
 }
 # Parts of the values, since a message may quote a part.
 WORDS = (
     *("wintergreen", "Wintergreen", "ttilie", "5550199", "Holunder", "Hinterhaus", "Quakenbruck"),
-    *("Niedersachsen", "49610", "Liechtenstein", "correct-horse", ADDRESS),
+    *("Niedersachsen", "QK-49610", "Liechtenstein", "correct-horse", ADDRESS),
 )
 PERSONAL_TEXT = " ".join(PERSON.values())
 FORM_HEADERS = {"Content-Type": "application/x-www-form-urlencoded"}
