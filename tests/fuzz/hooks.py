@@ -31,6 +31,7 @@ BEYOND_SCHEMA = {
     "unique",
     "does_not_exist",
     "not_for_sale",
+    "out_of_stock",  # beside a product that is not for sale
     "unknown_cursor",
     # A search: no pattern describes how its words are split.
     "too_many_words",
