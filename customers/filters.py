@@ -1,11 +1,9 @@
-from django_filters import rest_framework as filters
-
 from customers.models import Customer
-from shopply.api.filters import RegexFilter, RejectEmptyParamsForm
+from shopply.api.filters import FilterSet, RegexFilter, RejectEmptyParamsForm
 from shopply.api.search import LimitedSearchFilter
 
 
-class CustomerFilter(filters.FilterSet):
+class CustomerFilter(FilterSet):
     """Finds one customer, regardless of case."""
 
     username = RegexFilter(

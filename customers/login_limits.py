@@ -33,10 +33,10 @@ class LoginLimit(FixedWindowLimit):
         return Counter.objects.increment(key, delta, int(time.time()) + 2 * self.seconds)
 
     def pause(self, identifier, excess):
-        """Return the seconds until the `excess`th attempt over the limit may be made.
+        """Decide on the `excess`th attempt over the limit; return `(wait, is_first)`.
 
-        And whether this begins the first pause. 0 seconds if a pause is over and no other attempt
-        was quicker: then the next and longer pause begins.
+        `wait` is in seconds. It is 0 for the first attempt after a pause, which begins the next and
+        longer pause. `is_first` is true if this attempt begins the first pause.
         """
         key = replace(self, name=f"{self.name} pause").key(identifier)
         now = int(time.time() % self.seconds)  # in this window, as is `end`

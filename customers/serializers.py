@@ -350,7 +350,7 @@ class PasswordSerializer(CurrentPasswordSerializer):
     ]
 )
 class TokenSerializer(Serializer):
-    """DRF's, with strict fields."""
+    """A log-in, and the token that it returns."""
 
     username = CharField(
         write_only=True,

@@ -111,7 +111,7 @@ class OrderAdmin(ReadOnlyAdminMixin, admin.ModelAdmin):
     def address(self, order):
         if order.shipping_address is None:
             return "None: the customer collects the order."
-        parts = (value for value in order.ordered_address.values() if value)
+        parts = (value for value in order.postal_address.values() if value)
         return format_html_join("", "{}<br>", ((part,) for part in parts))
 
     def has_transition_permission(self, request):

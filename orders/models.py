@@ -156,19 +156,19 @@ class Order(models.Model):
         return self._prepend_placed_event(self.events.all())
 
     @property
-    def ordered_address(self):
+    def postal_address(self):
         """The shipping address in the order of a postal label, which PostgreSQL does not keep."""
         address = self.shipping_address
         return address and {part: address[part] for part in self.ADDRESS}
 
     @property
-    def sender_id(self):
+    def ordered_by_id(self):
         """The id of the account that placed the order."""
         return self.placed_by_id or self.customer_id
 
     @property
     def placed_event(self):
-        return PlacedEvent(Status.PLACED, self.created, self.sender_id)
+        return PlacedEvent(Status.PLACED, self.created, self.ordered_by_id)
 
     def _prepend_placed_event(self, events):
         """Return the events after the placed event, for which earlier releases wrote a row."""

@@ -93,105 +93,6 @@ class ShippingAddressSerializer(Serializer):
         return ErrorDetail(error, "incomplete_address") if is_lacking else error
 
 
-class PlaceOrderItemSerializer(Serializer):
-    ignored_fields = ("name", "sku", "unit_price", "line_total")
-
-    product = JSONIntegerField(min_value=1, max_value=MAX_ID, help_text="The id of a product.")
-    quantity = JSONIntegerField(
-        min_value=1, max_value=MAX_QUANTITY, help_text="How many pieces of it."
-    )
-
-
-@extend_schema_serializer(
-    examples=[
-        OpenApiExample(
-            "To my own address",
-            {"items": [{"product": 1, "quantity": 2}, {"product": 14, "quantity": 1}]},
-            request_only=True,
-        ),
-        OpenApiExample(
-            "As a present",
-            {
-                "items": [{"product": 1, "quantity": 2}, {"product": 14, "quantity": 1}],
-                "shipping_address": {
-                    "name": "Rosa Vogt",
-                    "street_1": "Rua das Flores 21",
-                    "city": "Porto",
-                    "postal_code": "4050-265",
-                    "country": "Portugal",
-                },
-            },
-            request_only=True,
-        ),
-    ]
-)
-class PlaceOrderSerializer(Serializer):
-    ignored_fields = (
-        *("id", "status", "placed_by", "total_price", "currency"),
-        *("created", "modified", "actions", "events"),
-    )
-    items = PlaceOrderItemSerializer(
-        many=True,
-        allow_empty=False,
-        max_length=MAX_ITEMS,
-        source="quantities",
-        help_text="What to order. Items of the same product are added up.",
-    )
-    shipping_address = ShippingAddressSerializer(
-        required=False,
-        allow_null=True,
-        help_text="The address of your profile, if you send none. If that is empty too, you "
-        "collect the order.",
-    )
-    expected_total = MoneyField(
-        max_digits=16,
-        required=False,
-        help_text="The total you showed your customer. If it differs, nothing is ordered.",
-    )
-    note = CharField(
-        max_length=500, required=False, allow_blank=True, help_text="A wish for this order."
-    )
-    reference = CharField(
-        max_length=64, required=False, allow_blank=True, help_text="Your own number for the order."
-    )
-    customer = JSONIntegerField(
-        required=False,
-        min_value=1,
-        max_value=MAX_ID,
-        help_text="The id of the customer: your own, or anyone's if you are staff.",
-    )
-
-    def validate_items(self, items):
-        """Return `{product id: quantity}`: items of the same product are added up."""
-        quantities = {}
-        for index, item in enumerate(items):
-            total = quantities.get(item["product"], 0) + item["quantity"]
-            if total > MAX_QUANTITY:
-                errors = [{} for _ in items]
-                errors[index] = {
-                    "quantity": f"At most {MAX_QUANTITY:,} of a product; the items add up to more."
-                }
-                raise serializers.ValidationError(errors, code="max_value")
-            quantities[item["product"]] = total
-        return quantities
-
-    def validate_customer(self, pk):
-        """Return the Customer: the user, or for staff anyone with an open account."""
-        user = self.context["request"].user
-        if pk == user.pk:
-            return user
-        if not user.is_staff:
-            raise serializers.ValidationError(
-                "Only the shop's staff order for others.", code="not_your_account"
-            )
-        customer = get_user_model().objects.filter(pk=pk, is_active=True).first()
-        if customer is None:
-            raise serializers.ValidationError(
-                f"No open account has the id {pk}.", code="does_not_exist"
-            )
-        return customer
-
-
 def serialize_item(item):
     """Return the fields of OrderItemSerializer, spelled out: see `ProductSerializer`."""
     return {
@@ -276,7 +177,7 @@ class OrderEventSerializer(ModelSerializer):
 )
 class OrderSerializer(ModelSerializer):
     placed_by = serializers.IntegerField(
-        read_only=True, source="sender_id", help_text="The id of the account that ordered."
+        read_only=True, source="ordered_by_id", help_text="The id of the account that ordered."
     )
     items = OrderItemSerializer(many=True, read_only=True, help_text="What was ordered.")
     shipping_address = ShippingAddressSerializer(
@@ -331,11 +232,11 @@ class OrderSerializer(ModelSerializer):
             "id": order.pk,
             "status": order.status,
             "customer": order.customer_id,
-            "placed_by": order.sender_id,
+            "placed_by": order.ordered_by_id,
             "items": [serialize_item(item) for item in order.item_list],
             "total_price": format_money(order.total_price),
             "currency": order.currency,
-            "shipping_address": order.ordered_address,
+            "shipping_address": order.postal_address,
             "note": order.note,
             "reference": order.reference,
             "created": order.created,
@@ -343,6 +244,103 @@ class OrderSerializer(ModelSerializer):
             "actions": self.get_actions(order),
             "events": [serialize_event(event) for event in order.event_list],
         }
+
+
+class PlaceOrderItemSerializer(Serializer):
+    ignored_fields = OrderItemSerializer.Meta.fields
+
+    product = JSONIntegerField(min_value=1, max_value=MAX_ID, help_text="The id of a product.")
+    quantity = JSONIntegerField(
+        min_value=1, max_value=MAX_QUANTITY, help_text="How many pieces of it."
+    )
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "To my own address",
+            {"items": [{"product": 1, "quantity": 2}, {"product": 14, "quantity": 1}]},
+            request_only=True,
+        ),
+        OpenApiExample(
+            "As a present",
+            {
+                "items": [{"product": 1, "quantity": 2}, {"product": 14, "quantity": 1}],
+                "shipping_address": {
+                    "name": "Rosa Vogt",
+                    "street_1": "Rua das Flores 21",
+                    "city": "Porto",
+                    "postal_code": "4050-265",
+                    "country": "Portugal",
+                },
+            },
+            request_only=True,
+        ),
+    ]
+)
+class PlaceOrderSerializer(Serializer):
+    ignored_fields = OrderSerializer.Meta.fields
+
+    items = PlaceOrderItemSerializer(
+        many=True,
+        allow_empty=False,
+        max_length=MAX_ITEMS,
+        source="quantities",
+        help_text="What to order. Items of the same product are added up.",
+    )
+    shipping_address = ShippingAddressSerializer(
+        required=False,
+        allow_null=True,
+        help_text="The address of your profile, if you send none. If that is empty too, you "
+        "collect the order.",
+    )
+    expected_total = MoneyField(
+        max_digits=16,
+        required=False,
+        help_text="The total you showed your customer. If it differs, nothing is ordered.",
+    )
+    note = CharField(
+        max_length=500, required=False, allow_blank=True, help_text="A wish for this order."
+    )
+    reference = CharField(
+        max_length=64, required=False, allow_blank=True, help_text="Your own number for the order."
+    )
+    customer = JSONIntegerField(
+        required=False,
+        min_value=1,
+        max_value=MAX_ID,
+        help_text="The id of the customer: your own, or anyone's if you are staff.",
+    )
+
+    def validate_items(self, items):
+        """Return `{product id: quantity}`: items of the same product are added up."""
+        quantities = {}
+        for index, item in enumerate(items):
+            total = quantities.get(item["product"], 0) + item["quantity"]
+            if total > MAX_QUANTITY:
+                errors = [{} for _ in items]
+                errors[index] = {
+                    "quantity": f"At most {MAX_QUANTITY:,} of a product; the items add up to more."
+                }
+                raise serializers.ValidationError(errors, code="max_value")
+            quantities[item["product"]] = total
+        return quantities
+
+    def validate_customer(self, pk):
+        """Return the Customer: the user, or for staff anyone with an open account."""
+        user = self.context["request"].user
+        if pk == user.pk:
+            return user
+        if not user.is_staff:
+            raise serializers.ValidationError(
+                "Only the shop's staff order for others.", code="not_your_account"
+            )
+        customer = get_user_model().objects.filter(pk=pk, is_active=True).first()
+        if customer is None:
+            raise serializers.ValidationError(
+                f"No open account has the id {pk}.", code="does_not_exist"
+            )
+        return customer
 
 
 @extend_schema_serializer(

@@ -193,7 +193,7 @@ class Product(models.Model):
     @retry_transaction
     def _adjust_stock(self, delta, **fields):
         with transaction.atomic():
-            Product.objects.select_for_update(no_key=True).filter(pk=self.pk).first()
+            self._lock(no_key=True)  # before the clock is read: see `read_clock`
             # The database adds, since the stock that was read may be out of date. (Cancelled orders
             # can take it above MAX_STOCK; it can then still go down.)
             enough = Q(quantity_in_stock__gte=-delta)

@@ -3,7 +3,7 @@
 from django_filters.filters import BaseCSVFilter
 from rest_framework.filters import SearchFilter
 
-from shopply.api.exceptions import ProblemException
+from shopply.api.exceptions import ProblemException, summarize
 from shopply.api.spelling import describe_unknown_name
 
 MAX_ERRORS = 10
@@ -53,5 +53,4 @@ def check_query_params(params, names, multiple=(), formats=("json",)):
         if code:
             errors.append({"parameter": name, "code": code, "detail": message})
     if errors:
-        detail = f"{errors[0]['parameter']}: {errors[0]['detail']}"
-        raise ProblemException("validation_error", detail, errors=errors[:MAX_ERRORS])
+        raise ProblemException("validation_error", summarize(errors), errors=errors[:MAX_ERRORS])
