@@ -114,9 +114,9 @@ deploy-check: $(DEV) deploy/.venv/.packages ## Lint what deploys the shop, walk 
 	DATABASE_URL=$(POSTGRES_URL) .venv/bin/pytest -s \
 		tests/deploy/copies.py tests/deploy/failover.py tests/deploy/backup.py
 
-browser: $(DEV) ## Have Chromium order from a page on another origin.
-	@command -v chromium >/dev/null || { echo "Chromium is missing: apt-get install chromium"; exit 1; }
-	DATABASE_URL=sqlite:///db.sqlite3 .venv/bin/pytest tests/browser/cross_origin.py
+browser: $(DEV) ## Have Chromium order from another origin, and do the work of staff in the admin.
+	@command -v chromedriver >/dev/null || { echo "Chromium is missing: apt-get install chromium-driver"; exit 1; }
+	DATABASE_URL=sqlite:///db.sqlite3 .venv/bin/pytest tests/browser/cross_origin.py tests/browser/admin_*.py
 
 clients: toolchain $(DEV) .tools/clients/.packages ## Lint the OpenAPI document, and have generated clients buy (2 minutes).
 	DATABASE_URL=$(POSTGRES_URL) .venv/bin/pytest -s tests/clients/run.py

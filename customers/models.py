@@ -94,6 +94,13 @@ class Customer(AbstractUser):
     state = models.CharField("state or region", max_length=100, blank=True)
     postal_code = models.CharField(max_length=20, blank=True)
     country = models.CharField(max_length=100, blank=True)
+    staff_note = models.TextField(
+        max_length=2000,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="For the shop's staff. Customers see it only in an export of their data.",
+    )
     closed = models.DateTimeField(
         null=True, editable=False, help_text="When the account was closed and erased."
     )
@@ -105,7 +112,7 @@ class Customer(AbstractUser):
     closing = Signal()  # sent in the transaction that closes the account of `customer`
 
     ADDRESS = ("street_1", "street_2", "city", "state", "postal_code", "country")
-    PERSONAL = ("email", "first_name", "last_name", "contact_number", *ADDRESS)
+    PERSONAL = ("email", "first_name", "last_name", "contact_number", *ADDRESS, "staff_note")
 
     class Meta:
         constraints = [

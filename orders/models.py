@@ -8,7 +8,7 @@ from typing import NamedTuple
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.functional import cached_property
@@ -16,7 +16,7 @@ from django.utils.functional import cached_property
 from orders.managers import OrderManager
 from orders.transitions import TRANSITIONS, IllegalTransition, Status, TransitionNotAllowed
 from products.db_retry import retry_transaction
-from products.models import Product
+from products.models import Product, StockAdjustment
 from shopply.api.money import MoneyField, currency_places
 from shopply.api.sql import fetch_with_children, read_clock
 
@@ -97,6 +97,15 @@ class Order(models.Model):
         db_default="",
         help_text="The customer's own number for the order.",
     )
+    staff_note = models.TextField(
+        max_length=2000,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="For the shop's staff. Customers see it only in an export of their data.",
+    )
+    carrier = models.CharField(max_length=40, blank=True, default="", db_default="")
+    tracking_number = models.CharField(max_length=100, blank=True, default="", db_default="")
     # Null where the client sent none: nulls do not collide.
     idempotency_key = models.CharField(max_length=255, null=True, editable=False)  # noqa: DJ001
     fingerprint = models.CharField(max_length=64, default="", editable=False)
@@ -323,10 +332,17 @@ class OrderItem(models.Model):
     unit_price = MoneyField(whole_digits=10)
     quantity = models.PositiveIntegerField()
     line_total = MoneyField(whole_digits=13)
+    returned = models.PositiveIntegerField(
+        default=0, db_default=0, editable=False, help_text="How many pieces came back."
+    )
 
     class Meta:
         ordering = ("pk",)
         constraints = [
+            models.CheckConstraint(
+                name="order_item_returned_at_most_sold",
+                condition=Q(returned__gte=0, returned__lte=F("quantity")),
+            ),
             models.UniqueConstraint(fields=("order", "product"), name="order_item_product_once"),
             models.CheckConstraint(
                 name="order_item_quantity_positive", condition=Q(quantity__gte=1)
@@ -341,19 +357,54 @@ class OrderItem(models.Model):
         return f"{self.quantity} × {self.name}"
 
 
-class OrderEvent(models.Model):
-    """A transition of an order: its new status, when, and by whom."""
+class ReturnedItem(models.Model):
+    """Pieces of an order's item that came back: the stock adjustment that booked them."""
 
-    order = models.ForeignKey("Order", models.CASCADE, related_name="events", db_index=False)
-    status = models.CharField(max_length=10, choices=Status)
-    at = models.DateTimeField()
-    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
-    note = models.CharField(max_length=500, blank=True)
+    item = models.ForeignKey(OrderItem, models.CASCADE, related_name="returns")
+    adjustment = models.OneToOneField(StockAdjustment, models.CASCADE, related_name="+")
 
     class Meta:
         ordering = ("pk",)
+
+    def __str__(self):
+        return f"{self.adjustment} of {self.item}"
+
+
+class Action(models.TextChoices):
+    """What an event of an order was."""
+
+    PLACE = "place", "Placed"
+    CONFIRM = "confirm", "Confirmed"
+    SHIP = "ship", "Shipped"
+    DELIVER = "deliver", "Delivered"
+    CANCEL = "cancel", "Cancelled"
+    UNDO = "undo", "Undone"
+    CORRECT_ADDRESS = "correct_address", "Address corrected"
+    RETURN = "return", "Returned"
+
+
+class OrderEvent(models.Model):
+    """What happened to an order: its status from then on, when, and by whom."""
+
+    order = models.ForeignKey("Order", models.CASCADE, related_name="events", db_index=False)
+    # Empty in rows of earlier releases, which are transitions: the status says which.
+    action = models.CharField(max_length=15, choices=Action, blank=True, default="", db_default="")
+    status = models.CharField(max_length=10, choices=Status)
+    at = models.DateTimeField()
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    note = models.CharField(max_length=500, blank=True)
+    shipping_address = models.JSONField(null=True, help_text="The address before it was corrected.")
+
+    class Meta:
+        ordering = ("pk",)
+        indexes = [models.Index(fields=("order", "id"), name="order_event_by_order")]
         constraints = [
-            models.UniqueConstraint(fields=("order", "status"), name="order_event_once"),
+            # A cancelled order puts its stock back once. Other statuses can be undone.
+            models.UniqueConstraint(
+                fields=("order",),
+                name="order_event_cancelled_once",
+                condition=Q(status=Status.CANCELLED),
+            ),
         ]
 
     def __str__(self):

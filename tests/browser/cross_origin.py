@@ -28,11 +28,6 @@ OUTCOMES = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def quick_passwords():
-    """Overrides the fixture with none: the server knows only the production hash."""
-
-
 class PageServer(ThreadingHTTPServer):
     """Serves the page, and queues what it reports."""
 

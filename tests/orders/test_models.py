@@ -39,8 +39,8 @@ def test_database_rejects_a_second_order_of_one_key(order, alice, bob, product):
         Order.objects.filter(pk=order.pk).update(idempotency_key="k")
 
 
-def test_database_rejects_a_second_event_of_one_status(order, alice):
-    event = {"order": order, "status": "shipped", "at": order.created, "by": alice}
+def test_database_rejects_a_second_cancellation(order, alice):
+    event = {"order": order, "status": "cancelled", "at": order.created, "by": alice}
     OrderEvent.objects.create(**event)
     with pytest.raises(IntegrityError), transaction.atomic():
         OrderEvent.objects.create(**event)
