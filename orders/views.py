@@ -65,10 +65,10 @@ class OrderViewSet(CheckQueryParamsMixin, viewsets.GenericViewSet):
     def filter_queryset(self, orders):
         return super().filter_queryset(orders) if self.action == "list" else orders
 
-    def get_response(self, pk):
+    def get_response(self, pk, **options):
         """Return the response for the order with this id."""
         order = Order.objects.fetch_visible_to(self.request.user, pk)
-        return Response(self.get_serializer(order).data)
+        return Response(self.get_serializer(order).data, **options)
 
     def get_order_details(self, request):
         """Return the keyword arguments of `Order.objects.quote` from the body."""
@@ -139,10 +139,7 @@ class OrderViewSet(CheckQueryParamsMixin, viewsets.GenericViewSet):
         serializer.is_valid(raise_exception=True)
         with map_verb_errors(request):
             verb(order, by=request.user, **serializer.validated_data, **extra)
-        response = self.get_response(order.pk)
-        if order.replayed:
-            response.headers |= REPLAYED_HEADERS
-        return response
+        return self.get_response(order.pk, headers=REPLAYED_HEADERS if order.replayed else None)
 
     def verb_schema(summary, description, *problems, request=TransitionSerializer, parameters=None):
         return extend_schema(
