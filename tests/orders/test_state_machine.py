@@ -529,10 +529,24 @@ class Shop(RuleBasedStateMachine):
                 )
             assert data == order.expected_data(caller)
 
-    @rule(order=orders, count=st.integers(1, 3))
-    def fulfil(self, order, count):
-        for transition in ["confirm", "ship", "deliver"][:count]:
-            self.make_transition(order, "clerk", transition, "")
+    @rule(
+        order=orders,
+        count=st.integers(0, 3),
+        verbs=st.lists(sampled_from([*TRANSITIONS, "undo", "return", "correct"]), max_size=6),
+    )
+    def fulfil(self, order, count, verbs):
+        """Take an order on its way, and do some more with it: single rules seldom get there."""
+        path = ["confirm", "ship", "deliver"][:count]
+        for verb in [*verbs[:1], *path, *verbs[1:]]:
+            match verb:
+                case "undo":
+                    self.undo(order, "clerk", None)
+                case "return":
+                    self.send_back(order, "clerk", 0, 1, False)
+                case "correct":
+                    self.correct_the_address(order, "clerk", "Vestergade 11")
+                case _:
+                    self.make_transition(order, "clerk", verb, "")
 
     @rule(order=orders)
     def cancel(self, order):
