@@ -19,7 +19,12 @@ ADDRESS = {
     "postal_code": "22763",
     "contact_number": "+49 40 5550142",
 }
-LABEL = "Lena Vogt\nElbchaussee 112\n2. Stock links\n22763 Hamburg\nGermany\nPhone +49 40 5550142"
+LABEL = "\n".join(
+    (
+        *("Lena Vogt", "Elbchaussee 112", "2. Stock links", "Hamburg", "22763", "Germany"),
+        "Phone +49 40 5550142",
+    )
+)
 
 
 @pytest.fixture
