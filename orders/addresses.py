@@ -27,3 +27,10 @@ def in_postal_order(address):
 def is_erased(address):
     """Return whether `OrderQuerySet.anonymize` left nothing of the address but the country."""
     return bool(address) and bool(missing_parts(address))
+
+
+def label_lines(address):
+    """Return the lines of a label, and then the contact number; none without an address."""
+    parts = in_postal_order(address) or {}
+    phone = parts.pop("contact_number", "")
+    return [line for line in (*parts.values(), phone and f"Phone {phone}") if line]
