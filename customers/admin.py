@@ -118,16 +118,15 @@ class CustomerAdmin(UserAdmin):
         """Accounts are closed instead, since orders refer to them."""
         return False
 
-    def get_object(self, request, object_id, from_field=None):
-        """Lock the row of a form that is saved, so that it does not undo a closing."""
-        customer = super().get_object(request, object_id, from_field)
-        if customer and request.method == "POST" and transaction.get_connection().in_atomic_block:
-            return Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
-        return customer
-
     def user_change_password(self, request, id, form_url=""):
         with transaction.atomic():
             return super().user_change_password(request, id, form_url)
+
+    def construct_change_message(self, request, form, formsets, add=False):
+        """Log that a password was disabled, too, which Django takes for no change."""
+        if isinstance(form, self.change_password_form):
+            return [{"changed": {"fields": ["password"]}}]
+        return super().construct_change_message(request, form, formsets, add)
 
     def get_urls(self):
         return [
