@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group, Permission
 from django.core import signing
 from model_bakery import baker
 
-from customers.models import Customer
+from customers.models import Customer, Staff
 from customers.tokens import AccessToken
 from orders.models import Order
 from products.models import Product, StockAdjustment
@@ -112,13 +112,18 @@ def get_other_values(field, instance):
 @pytest.fixture
 def instance_of(alice, product):
     def get_instance(model):
-        if model is Customer:
+        if model in (Customer, Staff):
             Group.objects.bulk_create([Group(name="Clerks"), Group(name="Catalogue")])
         if model is Order:
             return factories.place(alice, {product: 1})
         if model is AccessToken:
             return AccessToken.issue(alice)
-        known = {Customer: alice, Product: product, StockAdjustment: product.adjustments.get()}
+        known = {
+            Customer: alice,
+            Staff: alice,  # whose page is the customer's
+            Product: product,
+            StockAdjustment: product.adjustments.get(),
+        }
         return known.get(model) or baker.make(model)
 
     return get_instance
@@ -175,7 +180,7 @@ def conflict(in_the_admin, product):
     return in_the_admin.post(page_of(product), form | row | {"name": "Moka", "price": "14.00"})
 
 
-def test_conflict_shows_all_values_and_saves_nothing(conflict, product):
+def test_conflict_shows_all_values_and_saves_nothing(conflict, product, caplog):
     assert conflict.status_code == 409
     page = conflict.content.decode()
     (row,) = re.findall("<tr>\n<th scope.*?</tr>", page, re.DOTALL)
@@ -184,6 +189,7 @@ def test_conflict_shows_all_values_and_saves_nothing(conflict, product):
     row = Product.objects.get()
     assert (row.name, str(row.price), row.quantity_in_stock) == (product.name, "15.00", 100)
     assert not LogEntry.objects.exists()
+    assert "14.00" not in caplog.text
 
 
 def test_form_after_a_conflict_has_the_users_and_the_current_values(

@@ -24,7 +24,7 @@ DATES = {
     "products/stockadjustment": "created",
     "orders/order": "created",
 }
-LISTS = (*DATES, "auth/group")
+LISTS = (*DATES, "auth/group", "customers/staff")
 
 pytestmark = pytest.mark.slow
 
@@ -46,6 +46,7 @@ def ids(alice, bob, monkeypatch):
         "products/stockadjustment": products[0].adjustments.get().pk,
         "orders/order": orders[0].pk,
         "auth/group": Group.objects.first().pk,
+        "customers/staff": factories.customers.make(is_staff=True).pk,
     }
 
 

@@ -174,3 +174,13 @@ def test_customer_whose_name_is_the_address_of_another_can_be_saved(in_the_admin
     change(in_the_admin, eve, city="Ribe")
     change(in_the_admin, alice, city="Ribe")
     assert Customer.objects.filter(city="Ribe").count() == 2
+
+
+def test_note_of_staff_is_kept_on_the_page_and_found_by_no_search(in_the_admin, alice):
+    page = f"/admin/customers/customer/{alice.pk}/change/"
+    assert submit(in_the_admin, page, staff_note="Rings twice.").status_code == 302
+    page = in_the_admin.get(page).content.decode()
+    assert "Rings twice.</textarea>" in page
+    assert "For the shop&#x27;s staff." in page or "For the shop's staff." in page
+    found = in_the_admin.get("/admin/customers/customer/?q=twice").context["cl"].queryset
+    assert not found.exists()
