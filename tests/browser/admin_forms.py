@@ -22,7 +22,7 @@ return [...document.querySelectorAll("input, select, textarea")].filter(input =>
 """
 
 
-def fill(browser, **entries):
+def enter(browser, **entries):
     for name, text in entries.items():
         element = browser.find(f"[name={name}]")
         element.clear()
@@ -50,7 +50,7 @@ def in_two_tabs(admin_browser, product):
     old_tab = driver.current_window_handle
     driver.switch_to.new_window("tab")
     admin_browser.open(page)
-    fill(admin_browser, price="15.00")
+    enter(admin_browser, price="15.00")
     admin_browser.find("[name=is_active]").click()
     save(admin_browser)
     assert "was changed successfully" in admin_browser.text
@@ -65,7 +65,7 @@ def get_row(product):
 
 
 def test_stale_tab_saves_only_what_was_changed_in_it(in_two_tabs, product):
-    fill(in_two_tabs, description="Freshly roasted.")
+    enter(in_two_tabs, description="Freshly roasted.")
     save(in_two_tabs)
     assert "was changed successfully" in in_two_tabs.text
     assert get_row(product) == ("Freshly roasted.", "15.00", False)
@@ -76,7 +76,7 @@ def test_stale_tab_saves_only_what_was_changed_in_it(in_two_tabs, product):
 
 
 def test_conflict_is_shown_and_can_be_overruled(in_two_tabs, product):
-    fill(in_two_tabs, description="Freshly roasted.\nIn Aarhus.", price="12,00")
+    enter(in_two_tabs, description="Freshly roasted.\nIn Aarhus.", price="12,00")
     save(in_two_tabs)
     cells = [cell.text for cell in in_two_tabs.find_all(".conflicts :is(th, td)")]
     assert cells[-4:] == ["Price", "10.00", "15.00", "12,00"]
@@ -93,7 +93,7 @@ def test_conflict_is_shown_and_can_be_overruled(in_two_tabs, product):
 )
 def test_amount_is_what_was_typed_or_refused(admin_browser, product, entry, price):
     admin_browser.open(f"products/product/{product.pk}/change/")
-    fill(admin_browser, price=entry)
+    enter(admin_browser, price=entry)
     save(admin_browser)
     refused = "Enter an amount such as 12.50" in admin_browser.text
     assert (refused, get_row(product)[1]) == (price is None, price or "10.00")
@@ -101,7 +101,7 @@ def test_amount_is_what_was_typed_or_refused(admin_browser, product, entry, pric
 
 def test_refused_booking_stands_beside_its_field(admin_browser, product):
     admin_browser.open(f"products/product/{product.pk}/change/")
-    fill(admin_browser, name="Moka Express")
+    enter(admin_browser, name="Moka Express")
     admin_browser.find("[name=adjustments-0-delta]").send_keys("-101")
     Select(admin_browser.find("[name=adjustments-0-reason]")).select_by_value("damaged")
     save(admin_browser)
@@ -122,7 +122,7 @@ def test_page_of_a_row_with_long_texts_fits(admin_browser, alice):
         staff_note="Pays by invoice.\nRings twice.\n" + "https://shop.example/" + "a" * 60,
         city="Ribe",
     )
-    fill(admin_browser, street_1="Friedrichstraße 96", staff_note="Pays by card.", city="Ribe")
+    enter(admin_browser, street_1="Friedrichstraße 96", staff_note="Pays by card.", city="Ribe")
     save(admin_browser)
     assert len(admin_browser.find_all(".conflicts tbody tr")) == 2
     admin_browser.take_pictures("conflict-long")
