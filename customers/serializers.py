@@ -71,6 +71,7 @@ EXPORT_SCHEMA = {
 EXPORT_EXAMPLE = {
     "account": CUSTOMER_EXAMPLE
     | {
+        "staff_note": "",
         "date_joined": "2026-03-02T09:15:00Z",
         "last_login": None,
         "is_active": True,
