@@ -5,6 +5,8 @@ from functools import cache
 
 from django.db import models
 
+from shopply.api.permissions import is_allowed
+
 
 class Status(models.TextChoices):
     PLACED = "placed"
@@ -14,6 +16,11 @@ class Status(models.TextChoices):
     CANCELLED = "cancelled"
 
 
+def can_change(user):
+    """Return whether the user moves orders as staff."""
+    return is_allowed(user, "orders.change_order")
+
+
 @dataclass(frozen=True)
 class Transition:
     sources: tuple[Status, ...]
@@ -21,7 +28,7 @@ class Transition:
     staff_only: bool = True
 
     def is_allowed_for(self, user, order):
-        return self.is_open_to(user.is_staff, user.pk == order.customer_id)
+        return self.is_open_to(can_change(user), user.pk == order.customer_id)
 
     def is_open_to(self, is_staff, is_customer):
         return is_staff or (is_customer and not self.staff_only)
@@ -41,7 +48,7 @@ TRANSITIONS = {
 
 def allowed_transitions(user, order):
     """Return the names of the transitions that this user can make now with the order."""
-    return transitions_from(order.status, user.is_staff, user.pk == order.customer_id)
+    return transitions_from(order.status, can_change(user), user.pk == order.customer_id)
 
 
 @cache

@@ -28,6 +28,7 @@ from shopply.api.idempotency import (
     REPLAYED_HEADERS,
     key_and_fingerprint,
 )
+from shopply.api.permissions import StaffPermission, denial
 from shopply.api.query_params import CheckQueryParamsMixin
 
 
@@ -139,7 +140,10 @@ class OrderViewSet(CheckQueryParamsMixin, viewsets.GenericViewSet):
         try:
             verb(order, by=request.user, **serializer.validated_data)
         except TransitionNotAllowed:
-            raise exceptions.PermissionDenied("Only the shop's staff can do this.") from None
+            detail = denial(request.user, "orders.change_order")
+            raise exceptions.PermissionDenied(
+                detail or "Only the shop's staff can do this."
+            ) from None
         except IllegalTransition as exc:
             raise ProblemException("illegal_transition", str(exc)) from None
         return self.get_response(order.pk)
@@ -157,6 +161,7 @@ class OrderViewSet(CheckQueryParamsMixin, viewsets.GenericViewSet):
         "Cancel an order",
         "Your own, or anyone's if you are staff, while it is placed or confirmed. The stock is "
         "put back. Cancelling again changes nothing and is a 200.",
+        "permission_denied",
     )
     @action(detail=True, methods=["post"])
     def cancel(self, request, pk=None):
@@ -191,7 +196,9 @@ class StockHistory(CheckQueryParamsMixin, generics.ListAPIView):
     """Here and not in products, because it lists orders."""
 
     serializer_class = StockMovementSerializer
-    permission_classes = (permissions.IsAdminUser,)
+
+    def get_permissions(self):
+        return [StaffPermission("products.view_stockadjustment")]
 
     def get_queryset(self):
         return stock_ledger.list_movements(get_object_or_404(Product, pk=self.kwargs["pk"]))

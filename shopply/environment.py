@@ -14,6 +14,7 @@ ORIGIN = r"[a-z][a-z0-9+.-]*://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?"
 FORMATS = {  # of environment variables: a pattern, and its description
     **dict.fromkeys(("DEBUG", "SECURE_SSL_REDIRECT", "SECURE_HSTS_PRELOAD"), BOOLEAN),
     **dict.fromkeys(("TRUST_X_FORWARDED_PROTO", "SHIPPING_ADDRESS_REQUIRED"), BOOLEAN),
+    "STAFF_API_PERMISSIONS": BOOLEAN,
     **dict.fromkeys(("CONN_MAX_AGE", "LOCK_TIMEOUT", "STATEMENT_TIMEOUT"), NUMBER),
     **dict.fromkeys(("MAX_UNITS_PER_ORDER", "MAX_OPEN_ORDERS"), NUMBER),
     **dict.fromkeys(("LOG_IN_ACCOUNT_RATE", "LOG_IN_ADDRESS_RATE"), RATE),

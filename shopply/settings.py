@@ -47,6 +47,9 @@ SHOP_CURRENCY = env.str("SHOP_CURRENCY", default="EUR")  # ISO 4217
 # Otherwise a customer without an address collects the order.
 SHIPPING_ADDRESS_REQUIRED = env.bool("SHIPPING_ADDRESS_REQUIRED", default=False)
 
+# Whether staff need the permissions of the admin in the API, too. Otherwise they may do everything.
+STAFF_API_PERMISSIONS = env.bool("STAFF_API_PERMISSIONS", default=False)
+
 # --- Timeouts, in seconds, from the innermost out: each is over before the next ------------------
 
 CACHE_TIMEOUT = 0.25  # of a call of the cache
