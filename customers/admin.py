@@ -15,6 +15,7 @@ from rest_framework.authtoken.admin import TokenAdmin
 from rest_framework.authtoken.models import TokenProxy
 
 from customers.models import EMAIL_TAKEN, USERNAME_TAKEN, Customer
+from customers.permission_picker import PermissionAdminMixin, PermissionFormMixin
 from customers.privacy import export_response
 from customers.slots import Busy
 from customers.tokens import AccessToken
@@ -45,7 +46,7 @@ class CustomerCreateForm(UniqueLoginMixin, AdminUserCreationForm):
     pass
 
 
-class CustomerForm(UniqueLoginMixin, UserChangeForm):
+class CustomerForm(PermissionFormMixin, UniqueLoginMixin, UserChangeForm):
     def clean(self):
         """Keep the last superuser: without one, nobody could run the shop."""
         cleaned = super().clean()
@@ -59,7 +60,7 @@ class CustomerForm(UniqueLoginMixin, UserChangeForm):
 
 
 @admin.register(Customer)
-class CustomerAdmin(UserAdmin):
+class CustomerAdmin(PermissionAdminMixin, UserAdmin):
     form = CustomerForm
     add_form = CustomerCreateForm
     list_display = ("username", "full_name", "email", "city", "country", "is_staff", "joined")
@@ -86,6 +87,11 @@ class CustomerAdmin(UserAdmin):
         (None, {"fields": ("username", "email", "usable_password", "password1", "password2")}),
     )
     readonly_fields = ("last_login", "date_joined")
+    permission_labels = {
+        "view": "see them, with address",
+        "add": "add them, together with the next one",
+        "change": "change, export and close their accounts",
+    }
 
     @admin.display(description="name", ordering="last_name")
     def full_name(self, customer):
@@ -184,9 +190,16 @@ class CustomerAdmin(UserAdmin):
 admin.site.unregister(Group)
 
 
+class GroupForm(PermissionFormMixin, forms.ModelForm):
+    pass
+
+
 @admin.register(Group)
-class SuperusersGroupAdmin(GroupAdmin):
+class SuperusersGroupAdmin(PermissionAdminMixin, GroupAdmin):
     """For superusers only: others could give themselves any permission by a group."""
+
+    form = GroupForm
+    permission_labels = {"view": "see which permissions they have"}
 
     def has_add_permission(self, request):
         return request.user.is_superuser
@@ -240,6 +253,7 @@ class CustomerTokenAdmin(TokenAdmin):
     date_hierarchy = "created"
     ordering = ("-created",)
     autocomplete_fields = ("user",)
+    permission_labels = {"view": "see who has one", "delete": "revoke them"}
 
     def get_fields(self, request, obj=None):
         return ("user", "created", "expires") if obj else ("user",)

@@ -27,12 +27,18 @@ MAX_MESSAGES = 10
 ORDER_NUMBER = re.compile("[0-9]{1,18}", re.ASCII)
 
 
-class OrderItemInline(ReadOnlyAdminMixin, admin.TabularInline):
+class OrderInline(ReadOnlyAdminMixin, admin.TabularInline):
+    def has_view_permission(self, request, obj=None):
+        """Items and events are parts of their order."""
+        return self.admin_site.get_model_admin(Order).has_view_permission(request, obj)
+
+
+class OrderItemInline(OrderInline):
     model = OrderItem
     fields = ("sku", "name", "unit_price", "quantity", "line_total")
 
 
-class OrderEventInline(ReadOnlyAdminMixin, admin.TabularInline):
+class OrderEventInline(OrderInline):
     model = OrderEvent
     fields = ("status", "at", "by", "note")
 
@@ -75,6 +81,11 @@ class OrderAdmin(ReadOnlyAdminMixin, admin.ModelAdmin):
     search_help_text = "Order number, reference, customer's user name or e-mail, words of a product"
     date_hierarchy = "created"
     list_per_page = 50
+    permission_labels = {
+        "view": "see them, with items and events",
+        "add": "order for a customer (in the API)",
+        "change": "confirm, ship, deliver and cancel them",
+    }
     fields = (
         *("status", "customer", "placed_by", "reference", "note", "total", "address"),
         *("created", "modified"),

@@ -66,6 +66,7 @@ class StockAdjustmentAdmin(ReadOnlyAdminMixin, admin.ModelAdmin):
     list_filter = ("reason", "created")
     list_select_related = ("product", "actor")
     search_fields = ("product__name", "product__sku", "note")
+    permission_labels = {"view": "see them", "add": "adjust the stock, book deliveries"}
     date_hierarchy = "created"
     list_per_page = 50
 
@@ -90,6 +91,12 @@ class ProductAdmin(admin.ModelAdmin):
         "modified",
     )
     readonly_fields = ("created", "modified")
+    permission_labels = {
+        "view": "see them, retired ones too",
+        "add": "add them",
+        "change": "change and retire them",
+        "delete": "delete those that were never ordered",
+    }
 
     @admin.display(ordering="quantity_in_stock")
     def stock(self, product):
@@ -97,8 +104,17 @@ class ProductAdmin(admin.ModelAdmin):
             return product.quantity_in_stock
         return format_html('<strong class="sold-out">{}</strong>', "Sold out")
 
+    def has_change_permission(self, request, obj=None):
+        """Also for those who may only adjust the stock of `obj`: its fields are read-only then."""
+        may_adjust = obj and request.user.has_perm("products.add_stockadjustment")
+        if may_adjust and self.has_view_permission(request):
+            return True
+        return super().has_change_permission(request, obj)
+
     def get_readonly_fields(self, request, obj=None):
         """The opening stock is entered once; afterwards orders and adjustments change it."""
+        if obj and not self.has_change_permission(request):
+            return self.fields
         fields = super().get_readonly_fields(request, obj)
         return fields if obj is None else (*fields, "quantity_in_stock")
 
