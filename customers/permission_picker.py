@@ -25,12 +25,12 @@ def permission_labels(admin_site):
 class PermissionField(forms.ModelMultipleChoiceField):
     labels = {}
 
-    def offer(self, held):
-        """Offer the permissions with a label, and those that are held, so that none gets lost."""
-        offered = Q(pk__in=held)
+    def offer(self, current):
+        """Offer the permissions with a label, and the current ones, so that none gets lost."""
+        condition = Q(pk__in=current)
         for app_label, codename in self.labels:
-            offered |= Q(content_type__app_label=app_label, codename=codename)
-        self.queryset = Permission.objects.filter(offered).select_related("content_type")
+            condition |= Q(content_type__app_label=app_label, codename=codename)
+        self.queryset = Permission.objects.filter(condition).select_related("content_type")
 
     def label_from_instance(self, permission):
         key = permission.content_type.app_label, permission.codename

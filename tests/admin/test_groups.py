@@ -26,7 +26,7 @@ STOCK = r"GET products/|GET products/.*|POST products/product/.*change/"
 CUSTOMERS = r"GET autocomplete/.*|GET customers/customer/(|.*(change|history)/)"
 ORDERS = r"GET orders/order/.*|POST orders/order/.*/move/confirm/"
 EDITING = r"POST products/product/.*"
-MANAGING = (
+MANAGING = r".* customers/customer/.*|GET (customers/acces|auth/).*|POST .*accesstoken.*/delete/"
     r".* customers/customer/.*|GET (customers/accesstoken|auth)/.*|POST .*accesstoken.*/delete/"
 )
 ALLOWED = {
@@ -161,7 +161,7 @@ def offered():
     return {".".join(key) for key in permission_labels(site)}
 
 
-# What each permission is for: a route that is denied without it, and permissions it needs besides.
+# What each permission is for: a route that is denied without it, and what else that needs.
 USES = {
     "auth.view_group": ("GET auth/group/", []),
     "customers.view_customer": ("GET customers/customer/", []),
@@ -184,12 +184,12 @@ USES = {
 
 @pytest.mark.parametrize("permission", USES)
 def test_offered_permission_opens_a_page(permission, rows, client, clerk):
-    route, besides = USES[permission]
+    route, others = USES[permission]
     (row,) = [row for row in test_permissions.TABLE if f"{row[0]} {row[1]}" == route]
     client.force_login(clerk)
-    grant(clerk, *besides)
+    grant(clerk, *others)
     assert test_permissions.send(client, *row[:3], rows).status_code == 403
-    grant(clerk, permission, *besides)
+    grant(clerk, permission, *others)
     assert test_permissions.send(client, *row[:3], rows).status_code == row[3][1]
 
 

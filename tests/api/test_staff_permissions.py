@@ -73,18 +73,18 @@ def grant(user, *names):
     user.user_permissions.set(permissions)
 
 
-def fill(value, ids):
+def with_ids(value, ids):
     """Return the value with the names in braces replaced by ids."""
     if isinstance(value, dict):
-        return {key: fill(part, ids) for key, part in value.items()}
+        return {key: with_ids(part, ids) for key, part in value.items()}
     if isinstance(value, list):
-        return [fill(part, ids) for part in value]
+        return [with_ids(part, ids) for part in value]
     return ids[value[1:-1]] if isinstance(value, str) and value[0] == "{" else value
 
 
 def send(client, row, ids):
     method, path, body, *_ = row
-    return getattr(client, method.lower())(path.format(**ids), fill(body, ids))
+    return getattr(client, method.lower())(path.format(**ids), with_ids(body, ids))
 
 
 @all_rows
