@@ -27,8 +27,6 @@ CUSTOMERS = r"GET autocomplete/.*|GET customers/customer/(|.*(change|history)/)"
 ORDERS = r"GET orders/order/.*|POST orders/order/.*/move/confirm/"
 EDITING = r"POST products/product/.*"
 MANAGING = r".* customers/customer/.*|GET (customers/acces|auth/).*|POST .*accesstoken.*/delete/"
-    r".* customers/customer/.*|GET (customers/accesstoken|auth)/.*|POST .*accesstoken.*/delete/"
-)
 ALLOWED = {
     "Clerks": f"{STOCK}|{CUSTOMERS}|{ORDERS}",
     "Catalogue": f"{STOCK}|{EDITING}",
