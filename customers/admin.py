@@ -9,7 +9,8 @@ from django.http import Http404
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils.formats import date_format
+from django.utils import timezone
+from django.utils.formats import date_format, localize
 from django.utils.html import format_html
 from rest_framework.authtoken.admin import TokenAdmin
 from rest_framework.authtoken.models import TokenProxy
@@ -99,7 +100,7 @@ class CustomerAdmin(PermissionAdminMixin, UserAdmin):
 
     @admin.display(ordering="date_joined")
     def joined(self, customer):
-        return date_format(customer.date_joined)
+        return date_format(timezone.localtime(customer.date_joined))
 
     def get_fieldsets(self, request, obj=None):
         fieldsets = super().get_fieldsets(request, obj)
@@ -296,4 +297,4 @@ class CustomerTokenAdmin(TokenAdmin):
 
     @admin.display
     def expires(self, token):
-        return date_format(token.expires, "DATETIME_FORMAT") if token.expires else "never"
+        return localize(timezone.localtime(token.expires)) if token.expires else "never"
