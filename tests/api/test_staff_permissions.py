@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group, Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from orders.models import Order
 from tests import factories
 from tests.api import test_permissions
 
@@ -16,6 +17,8 @@ COUNTED = {"quantity_in_stock": 3}
 DELIVERY = {"delta": 12, "reason": "delivery"}
 PRODUCT = {"name": "Mocha", "price": "9.00"}
 FOR_ALICE = {"items": [{"product": "{product}", "quantity": 1}], "customer": "{alice}"}
+RETURN = {"items": [{"product": "{ordered}", "quantity": 1}]}
+ADDRESS = {"shipping_address": {"street_1": "Strandvejen 3", "city": "Ribe", "country": "Denmark"}}
 CHANGE_ORDER = ["orders.change_order"]
 ORDER_FOR_OTHERS = ["orders.add_order", "customers.view_customer"]
 SEE_ALL = ["products.view_product", "orders.view_order", "customers.view_customer"]
@@ -42,6 +45,9 @@ TABLE = [
     ("POST",   "/api/orders/{order}/confirm/", None, CHANGE_ORDER,                     404, 200),
     ("POST",   "/api/orders/{confirmed}/ship/", None, CHANGE_ORDER,                    404, 200),
     ("POST",   "/api/orders/{shipped}/deliver/", None, CHANGE_ORDER,                   404, 200),
+    ("POST",   "/api/orders/{shipped}/undo/", None, CHANGE_ORDER,                      404, 200),
+    ("POST",   "/api/orders/{shipped}/return/", RETURN, CHANGE_ORDER,                  404, 200),
+    ("POST",   "/api/orders/{order}/correct-address/", ADDRESS, CHANGE_ORDER,          404, 200),
     ("GET",    "/api/changes/", None, SEE_ALL,                                         403, 200),
 ]
 # fmt: on
@@ -56,7 +62,15 @@ LISTS = [
 ]
 
 all_rows = pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row[0]} {row[1]} {row[3]}")
-ids = test_permissions.ids  # a fixture
+
+
+common_ids = test_permissions.ids  # a fixture
+
+
+@pytest.fixture
+def ids(common_ids):
+    (item,) = Order.objects.get(pk=common_ids["shipped"]).item_list
+    return common_ids | {"ordered": item.product_id}
 
 
 @pytest.fixture(autouse=True)
