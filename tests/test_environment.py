@@ -27,6 +27,9 @@ from tests.test_settings import python
         *(("CHANGES_DAYS", "-1"), ("CHANGES_DAYS", "999999")),
         *(("TOKEN_TTL", "-1"), ("STATEMENT_TIMEOUT", "99999999"), ("SECURE_HSTS_SECONDS", "-1")),
         *(("SHOP_CURRENCY", currency) for currency in ("", "EURO", "eur", "€", "ZZZ", "XAU")),
+        *(("SHOP_TIME_ZONE", zone) for zone in ("", "hush", "Europe", "../hush", "UTC+1", "Hûsh")),
+        *(("SHOP_LANGUAGE", code) for code in ("", "hush", "german", "DE", "de_DE")),
+        *(("SHOP_URL", url) for url in ("", "hush", "shop.example", "https://")),
         *(("CONTACT_URL", url) for url in ("", "hush", "mailto:hush@shop.example", "https://")),
         *(("ALLOWED_HOSTS", f"{host},b") for host in ("https://hush", "hush:80", "hush/shop")),
         *(("ALLOWED_HOSTS", host) for host in ("hush b.example", "bücher.example")),
@@ -63,6 +66,9 @@ def test_malformed_variable_is_rejected_without_showing_its_value(monkeypatch, n
         *(("DATABASE_URL", url) for url in ("", "sqlite:////srv/my shop.db", "sqlite://:memory:")),
         ("DATABASE_URL", "postgres://a:b@one:5432,two:5433/shop?target_session_attrs=read-write"),
         *(("CACHE_URL", url) for url in ("", "redis://[::1]:1/3", "rediss://:hush@cache.example")),
+        *(("SHOP_TIME_ZONE", zone) for zone in ("UTC", "Europe/Berlin", "Etc/GMT+1")),
+        *(("SHOP_LANGUAGE", code) for code in ("en", "de", "zh-hans")),
+        ("SHOP_URL", "https://shop.example/start?from=admin"),
         *(("METRICS_TOKEN", ""), ("LOCK_TIMEOUT", "0")),
         *(
             ("CORS_ALLOWED_ORIGINS", origins)
