@@ -169,7 +169,7 @@ class Customer(AbstractUser):
             },
             "token": token and {"created": token.created, "expires": token.expires},
             "admin_log": list(
-                (LogEntry.objects.filter(user=self) | self._admin_log_entries()).values(
+                (self._admin_log_entries() | self._entries_about_no_customer()).values(
                     "action_time", "object_repr", "change_message"
                 )
             ),
@@ -201,6 +201,12 @@ class Customer(AbstractUser):
             AccessToken.revoke(self)
         self._password = None  # as `save` does: there is no change left to save
 
+    def outranks(self, user):
+        """Return whether the user may not change this account: staff change none of other staff."""
+        if user.is_superuser or user == self:
+            return False
+        return self.is_staff or self.is_superuser
+
     def is_last_superuser(self):
         """Return whether this is the only active superuser. Call it within a transaction.
 
@@ -230,14 +236,29 @@ class Customer(AbstractUser):
         self.save()
         self.groups.clear()
         self.user_permissions.clear()
-        self._admin_log_entries().update(object_repr=str(self))
+        self._admin_log_entries().update(object_repr=str(self), change_message="Erased.")
         self.closing.send(type(self), customer=self)
 
     def _admin_log_entries(self):
-        """Return the admin's log of this account and its token; the entries have its name."""
+        """Return the admin's log of this account and its token, with its name and old values."""
         return LogEntry.objects.filter(
             content_type__app_label=self._meta.app_label, object_id=self.pk
         )
+
+    def _entries_about_no_customer(self):
+        """Return what this user did in the admin, without the personal data of others."""
+        entries = LogEntry.objects.filter(user=self)
+        return entries.exclude(content_type__app_label=self._meta.app_label)
+
+
+class Staff(Customer):
+    """The accounts of staff, for their list in the admin. Permissions are those of customers."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        verbose_name = "staff account"
+        verbose_name_plural = "staff"
 
 
 class CounterManager(models.Manager):

@@ -27,3 +27,16 @@ def in_postal_order(address):
 def is_erased(address):
     """Return whether `OrderQuerySet.anonymize` left nothing of the address but the country."""
     return bool(address) and bool(missing_parts(address))
+
+
+def label_lines(address):
+    """Return the address as the lines of a label; none without an address."""
+    if not address:
+        return []
+    city = "{postal_code} {city}"
+    if address["state"]:  # as it is written where an address has one
+        city = "{city}, {state} {postal_code}"
+    phone = "Phone {contact_number}" if address["contact_number"] else ""
+    parts = ("{name}", "{street_1}", "{street_2}", city, "{country}", phone)
+    lines = (part.format(**address).strip() for part in parts)
+    return [line for line in lines if line]

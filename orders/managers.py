@@ -50,6 +50,11 @@ class OrderQuerySet(models.QuerySet):
         """Return orders that hold stock and were not shipped: placed or confirmed."""
         return self.filter(status__in=TRANSITIONS["cancel"].sources)
 
+    def totals(self):
+        """Return `{currency, count, value}` of these orders by currency, without cancelled ones."""
+        orders = self.exclude(status=Status.CANCELLED).order_by("currency").values("currency")
+        return orders.annotate(count=models.Count("pk"), value=models.Sum("total_price"))
+
     def paginate(self, limit, before=None, after=None):
         """Return at most `limit` orders of this queryset, as `OrderManager.fetch_history` does."""
         orders = self.order_by("-pk" if after is None else "pk")

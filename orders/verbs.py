@@ -158,6 +158,11 @@ class OrderVerbs:
             )
             self._anonymize_if_account_closed()
 
+    def write_staff_note(self, text):
+        """Write the note of the staff alone: customers do not see it, so `modified` stays."""
+        self.staff_note = text
+        self.save(update_fields=["staff_note"])
+
     def _check_staff(self, user):
         if not may_change_orders(user):
             raise TransitionNotAllowed

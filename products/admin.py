@@ -1,16 +1,10 @@
-from django.contrib import admin, messages
-from django.db import transaction
+from django.contrib import admin
+from django.db import models, transaction
 from django.db.models.fields import BLANK_CHOICE_DASH
-from django.shortcuts import redirect
 from django.utils.html import format_html
 
-from products.models import (
-    ADJUSTMENT_REASONS,
-    MAX_STOCK,
-    Product,
-    StockAdjustment,
-    StockOutOfBounds,
-)
+from products.forms import AdjustmentForm, WholeNumberField
+from products.models import ADJUSTMENT_REASONS, MAX_STOCK, Product, StockAdjustment
 from products.search import split_words
 
 
@@ -45,6 +39,8 @@ class AdjustmentInline(admin.TabularInline):
     """One empty row to adjust the stock; past adjustments have a page of their own."""
 
     model = StockAdjustment
+    form = AdjustmentForm
+    formfield_overrides = {models.IntegerField: {"form_class": WholeNumberField}}
     fields = ("delta", "reason", "note")
     extra = max_num = 1
     verbose_name = "stock adjustment"
@@ -97,6 +93,7 @@ class ProductAdmin(admin.ModelAdmin):
         "change": "change and retire them",
         "delete": "delete those that were never ordered",
     }
+    formfield_overrides = {models.PositiveIntegerField: {"form_class": WholeNumberField}}
 
     @admin.display(ordering="quantity_in_stock")
     def stock(self, product):
@@ -126,10 +123,6 @@ class ProductAdmin(admin.ModelAdmin):
                 **{field: form.cleaned_data[field] for field in form.changed_data}
             )
 
-    def log_change(self, request, product, message):
-        if message:  # empty if nothing changed
-            super().log_change(request, product, message)
-
     def get_deleted_objects(self, products, request):
         """Delete adjustments with their product, though nobody can delete one on its own."""
         *objects, perms_needed, protected = super().get_deleted_objects(products, request)
@@ -147,20 +140,9 @@ class ProductAdmin(admin.ModelAdmin):
 
     def save_formset(self, request, form, formset, change):
         for adjustment in formset.save(commit=False):
-            try:
-                form.instance.adjust_stock(
-                    adjustment.delta,
-                    reason=adjustment.reason,
-                    note=adjustment.note,
-                    by=request.user,
-                )
-            except StockOutOfBounds as exc:
-                message = f"The stock was not adjusted: there are {exc.stock} in stock."
-                self.message_user(request, message, messages.ERROR)
-                formset.new_objects.remove(adjustment)  # otherwise Django would log it
-                form.instance.is_unchanged = not form.has_changed()
-
-    def response_change(self, request, product):
-        if getattr(product, "is_unchanged", False):  # Django would report a change
-            return redirect(request.get_full_path())
-        return super().response_change(request, product)
+            form.instance.adjust_stock(
+                adjustment.delta,
+                reason=adjustment.reason,
+                note=adjustment.note,
+                by=request.user,
+            )

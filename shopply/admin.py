@@ -10,8 +10,10 @@ from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.db import DataError
 from django.template.response import SimpleTemplateResponse
+from django.utils.text import capfirst
 
 from customers.admin_login import LimitedLoginMixin
+from shopply.admin_conflicts import ConflictAdminMixin
 from shopply.api.fields import validate_line
 
 MAX_DELETED = 200
@@ -45,11 +47,20 @@ class ValidateLinesMixin:
         return cleaned_data
 
 
-def validate_lines(form_class):
-    return type(form_class.__name__, (ValidateLinesMixin, form_class), {})
+class LabelInputsMixin:
+    """Mixed into the forms of inlines: a table has no labels, only headers of its columns."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.widget.attrs.setdefault("aria-label", capfirst(field.label))
 
 
-class HardenedModelAdminMixin:
+def mix_in(form_class, *mixins):
+    return type(form_class.__name__, (*mixins, form_class), {})
+
+
+class HardenedModelAdminMixin(ConflictAdminMixin):
     """Mixed into the admin of every model: checks texts, and rejects what Django fails on."""
 
     show_full_result_count = False  # counting all rows takes as long as the rest of the page
@@ -71,11 +82,11 @@ class HardenedModelAdminMixin:
         return super().get_object(request, object_id, from_field or None)
 
     def get_form(self, request, obj=None, **kwargs):
-        return validate_lines(super().get_form(request, obj, **kwargs))
+        return mix_in(super().get_form(request, obj, **kwargs), ValidateLinesMixin)
 
     def get_formsets_with_inlines(self, request, obj=None):
         for formset, inline in super().get_formsets_with_inlines(request, obj):
-            formset.form = validate_lines(formset.form)
+            formset.form = mix_in(formset.form, LabelInputsMixin, ValidateLinesMixin)
             yield formset, inline
 
     def get_search_results(self, request, queryset, search_term):

@@ -134,7 +134,14 @@ def test_money_and_times_are_shown_in_the_language_and_entered_as_ever(browse):
     page = f"products/product/{product.pk}/change/"
     _, html = browse(page)
     assert 'value="1234.50"' in html
-    form = {"name": product.name, "sku": product.sku, "is_active": "on", "price": "1234.50"}
+    shown = re.search(r'name="_shown" value="([^"]*)"', html)[1]
+    form = {
+        "_shown": shown,
+        "name": product.name,
+        "sku": product.sku,
+        "is_active": "on",
+        "price": "1234.50",
+    }
     form |= {"adjustments-TOTAL_FORMS": "0", "adjustments-INITIAL_FORMS": "0"}
     response, _ = browse(page, form | {"description": "Of the same price."})
     assert response.status == 302

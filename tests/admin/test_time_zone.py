@@ -13,6 +13,7 @@ from customers.tokens import AccessToken
 from orders.models import Order, OrderEvent
 from products.models import Product, StockAdjustment
 from tests import factories
+from tests.forms import submit
 
 WINTER = datetime(2025, 11, 26, 13, 5, tzinfo=UTC)
 LATE = datetime(2025, 7, 14, 22, 30, tzinfo=UTC)  # the next day in Berlin
@@ -86,9 +87,7 @@ def test_default_is_utc(pages, in_the_admin, settings):
 
 
 def test_history_of_a_row_is_in_the_zone(order, in_the_admin, product):
-    form = {"adjustments-TOTAL_FORMS": 0, "adjustments-INITIAL_FORMS": 0, "name": "Mocha"}
-    form |= {"price": "9.00"}
-    in_the_admin.post(f"/admin/products/product/{product.pk}/change/", form)
+    submit(in_the_admin, f"/admin/products/product/{product.pk}/change/", price="9.00")
     LogEntry.objects.update(action_time=WINTER)
     page = in_the_admin.get(f"/admin/products/product/{product.pk}/history/")
     assert "26 Nov 2025, 14:05 CET" in text_of(page)
