@@ -57,7 +57,7 @@ class CustomerAdmin(PermissionAdminMixin, UserAdmin):
     readonly_fields = ("last_login", "date_joined")
     permission_labels = {
         "view": "see them, with address",
-        "add": "add them, together with the next one",
+        "add": "add them, if they may be changed too",
         "change": "change, export and close their accounts",
     }
 

@@ -30,7 +30,10 @@ class PermissionField(forms.ModelMultipleChoiceField):
         condition = Q(pk__in=current)
         for app_label, codename in self.labels:
             condition |= Q(content_type__app_label=app_label, codename=codename)
-        self.queryset = Permission.objects.filter(condition).select_related("content_type")
+        permissions = Permission.objects.filter(condition).select_related("content_type")
+        # Of each model, to view comes first, and to add last.
+        order = ("content_type__app_label", "content_type__model", "-codename")
+        self.queryset = permissions.order_by(*order)
 
     def label_from_instance(self, permission):
         key = permission.content_type.app_label, permission.codename
