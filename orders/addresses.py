@@ -30,13 +30,7 @@ def is_erased(address):
 
 
 def label_lines(address):
-    """Return the address as the lines of a label; none without an address."""
-    if not address:
-        return []
-    city = "{postal_code} {city}"
-    if address["state"]:  # as it is written where an address has one
-        city = "{city}, {state} {postal_code}"
-    phone = "Phone {contact_number}" if address["contact_number"] else ""
-    parts = ("{name}", "{street_1}", "{street_2}", city, "{country}", phone)
-    lines = (part.format(**address).strip() for part in parts)
-    return [line for line in lines if line]
+    """Return the lines of a label, and then the contact number; none without an address."""
+    parts = in_postal_order(address) or {}
+    phone = parts.pop("contact_number", "")
+    return [line for line in (*parts.values(), phone and f"Phone {phone}") if line]

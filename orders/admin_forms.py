@@ -14,8 +14,11 @@ class NoteField(forms.CharField):
     default_validators = (validate_line,)
 
     def __init__(self, **kwargs):
-        max_length = OrderEvent._meta.get_field("note").max_length
-        super().__init__(max_length=max_length, help_text="The customer sees it.", **kwargs)
+        super().__init__(
+            max_length=OrderEvent._meta.get_field("note").max_length,
+            help_text="The customer sees it.",
+            **kwargs,
+        )
         self.widget.attrs["rows"] = 2
 
     def to_python(self, value):
@@ -69,7 +72,7 @@ class OrderForm(forms.Form):
 
 
 class NoteForm(OrderForm):
-    note = NoteField(required=False)
+    note = NoteField(label="Note to the customer", required=False)
 
     field_order = ("seen", "carrier", "tracking_number")  # the note comes last
     verb = ""
@@ -172,15 +175,17 @@ class AddressForm(NoteForm):
 
 class ReturnForm(NoteForm):
     title = "Book a return of order {}"
-    label = button = "Book a return"
-    effect = "The shop keeps no payments: refund the customer separately."
+    label = "Book a return"
+    effect = (
+        "The pieces go back into stock, or are written off if they are damaged. The shop keeps no"
+        " payments: refund the customer separately."
+    )
     message = "The return of {order} is booked."
     stays = True
+    # Which of two buttons was pressed: in a radio button, Enter would press one.
     damaged = forms.TypedChoiceField(
-        label="The pieces",
-        choices=[("no", "go back into stock"), ("yes", "are damaged, and written off")],
+        choices=[("no", "Put back into stock"), ("yes", "Damaged, write off")],
         coerce=lambda choice: choice == "yes",
-        widget=forms.RadioSelect,
     )
 
     def __init__(self, *args, **kwargs):
@@ -226,6 +231,7 @@ class StaffNoteForm(OrderForm):
     """The only one whose version is its own text: other changes of the order do not matter."""
 
     title = "Staff note of order {}"
+    label = "Staff note"
     button = "Save staff note"
     message = "The staff note of {order} is saved."
     stays = True

@@ -31,7 +31,12 @@ def rows_after(values, ordering):
     for name, value in reversed([*zip(ordering, values, strict=True)]):
         field = name.removeprefix("-")
         comparison = "lt" if name.startswith("-") else "gt"
-        condition = Q(**{f"{field}__{comparison}": value}) | Q(**{field: value}) & condition
+        # Bounded by the first field, so that an index leads there.
+        bound, beyond = (
+            Q(**{f"{field}__{comparison}e": value}),
+            Q(**{f"{field}__{comparison}": value}),
+        )
+        condition = bound & (beyond | condition)
     return condition
 
 

@@ -112,7 +112,8 @@ class OrderPageMixin(ActionsMixin, NeighboursMixin, ReadOnlyAdminMixin):
     def address(self, order):
         if order.shipping_address is None:
             return "None: the customer collects the order."
-        return join_lines(*label_lines(order.shipping_address))
+        lines = label_lines(order.shipping_address)
+        return format_html_join("", "{}<br>", ((line,) for line in lines))
 
     def tracking(self, order):
         parcel = f"{order.carrier} {order.tracking_number}".strip()

@@ -43,8 +43,10 @@ class ActionsMixin:
         """Return the response if this is not possible now; None if it is."""
         if name in (*allowed_actions(request.user, order), "staff_note"):
             return None
-        message = f"{order}: {IllegalTransition(name, order.status)}"
-        self.message_user(request, message, messages.ERROR)
+        return self.redirect_with_error(request, order, IllegalTransition(name, order.status))
+
+    def redirect_with_error(self, request, order, error):
+        self.message_user(request, f"{order}: {error}", messages.ERROR)
         return redirect(self.get_page_url(request, "change", order.pk))
 
     def change_order(self, request, order, name):
@@ -56,7 +58,10 @@ class ActionsMixin:
             return self.ask(request, order, name, form, status=409)
         goes_on = "_next" in request.POST and not form.stays
         next_pk = self.get_neighbour(request, order, "next") if goes_on else None
-        form.save(by=request.user)
+        try:
+            form.save(by=request.user)
+        except IllegalTransition as exc:  # the day in which it can be undone ended just now
+            return self.redirect_with_error(request, order, exc)
         self.report(request, form)
         if form.stays:
             return redirect(self.get_page_url(request, "change", order.pk))

@@ -21,7 +21,7 @@ from orders.verbs import OrderVerbs
 from shopply.api.money import MoneyField, currency_places
 from shopply.api.sql import fetch_with_children
 
-__all__ = ["IncompleteAddress", "Order", "OrderEvent", "OrderItem", "ReturnedItem"]
+__all__ = ["Order", "OrderEvent", "OrderItem", "ReturnedItem"]  # the models, wherever they are
 
 MAX_ITEMS = 100
 MAX_QUANTITY = 10_000

@@ -141,10 +141,9 @@ class OrderVerbs:
                 raise IllegalTransition("return", self.status)
             items = {item.product_id: item for item in self.items.filter(product__in=quantities)}
             left = {pk: items[pk].quantity - items[pk].returned for pk in items}
-            if any(quantity > left.get(pk, 0) for pk, quantity in quantities.items()):
-                raise TooManyReturned(
-                    {pk: left.get(pk) for pk, n in quantities.items() if n > left.get(pk, 0)}
-                )
+            too_many = {pk: left.get(pk) for pk, n in quantities.items() if n > left.get(pk, 0)}
+            if too_many:
+                raise TooManyReturned(too_many)
             for pk, item in items.items():
                 item.returned += quantities[pk]
             OrderItem.objects.bulk_update(items.values(), ["returned"])
