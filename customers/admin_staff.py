@@ -30,7 +30,7 @@ class StaffAdmin(UserAdmin):
     add_form_template = "admin/customers/staff/add_form.html"
     add_fieldsets = (
         (None, {"fields": ("username", "first_name", "last_name", "email", "groups")}),
-        ("Password", {"fields": ("usable_password", "password1", "password2")}),
+        ("Password", {"fields": ("password1", "password2")}),
     )
     formfield_overrides = {ManyToManyField: {"widget": forms.CheckboxSelectMultiple}}
     filter_horizontal = ()

@@ -1,3 +1,4 @@
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -182,5 +183,26 @@ def test_note_of_staff_is_kept_on_the_page_and_found_by_no_search(in_the_admin, 
     page = in_the_admin.get(page).content.decode()
     assert "Rings twice.</textarea>" in page
     assert "For the shop&#x27;s staff." in page or "For the shop's staff." in page
-    found = in_the_admin.get("/admin/customers/customer/?q=twice").context["cl"].queryset
-    assert not found.exists()
+    matches = in_the_admin.get("/admin/customers/customer/?q=twice").context["cl"].queryset
+    assert not matches.exists()
+
+
+def test_page_shows_the_orders_of_the_customer(in_the_admin, alice, bob, product):
+    page = f"/admin/customers/customer/{alice.pk}/change/"
+    assert "None yet." in in_the_admin.get(page).content.decode()
+    factories.place(alice, {product: 2})
+    cancelled = factories.place(alice, {product: 1})
+    cancelled.cancel(by=alice)
+    factories.place(bob, {product: 1})
+    text = in_the_admin.get(page).content.decode()
+    assert "1 order for 25.00 EUR,\nnot counting cancelled ones." in text
+    assert f'<a href="/admin/orders/order/{cancelled.pk}/change/">{cancelled}</a>' in text
+    (link,) = re.findall('href="(.*?)">All orders<', text)
+    assert {order.customer for order in in_the_admin.get(link).context["cl"].queryset} == {alice}
+
+
+def test_orders_of_a_customer_are_for_those_who_may_see_orders(in_the_admin_as_staff, alice, clerk):
+    page = f"/admin/customers/customer/{alice.pk}/change/"
+    assert "None yet." not in in_the_admin_as_staff.get(page).content.decode()
+    clerk.user_permissions.add(Permission.objects.get(codename="view_order"))
+    assert "None yet." in in_the_admin_as_staff.get(page).content.decode()
