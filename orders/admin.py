@@ -58,7 +58,7 @@ class OrderAdmin(OrderPageMixin, admin.ModelAdmin):
     permission_labels = {
         "view": "see them, with items and events",
         "add": "order for a customer (in the API)",
-        "change": "confirm, ship, deliver and cancel them",
+        "change": "move, cancel and correct them, take items back",
     }
     actions = [bulk_action(name) for name in TRANSITIONS]
 

@@ -250,7 +250,7 @@ def holder(request, alice, hidden):
 def test_picker_offers_what_means_something_in_words_of_staff(in_the_admin):
     labels = checked(in_the_admin.get("/admin/auth/group/add/"), "permissions")
     assert labels.keys() == {*permission_labels(site).values()}
-    assert labels["Orders: confirm, ship, deliver and cancel them"] is False
+    assert labels["Orders: move, cancel and correct them, take items back"] is False
 
 
 def test_hidden_permission_is_shown_where_it_is_held_and_kept(in_the_admin, holder, hidden):

@@ -158,6 +158,7 @@ def test_day_of_the_date_hierarchy_is_that_of_the_zone(
     assert f"created__day={day[2]}&amp;" in html or f"created__day={day[2]}" in html
 
 
+@pytest.mark.django_db(transaction=True)  # the feed shows what is committed
 @pytest.mark.parametrize(
     "path", ["orders/", "orders/{order}/", "products/", "changes/?expand=true"]
 )
