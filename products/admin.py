@@ -6,6 +6,7 @@ from django.utils.html import format_html
 from products.forms import AdjustmentForm, WholeNumberField
 from products.models import ADJUSTMENT_REASONS, MAX_STOCK, Product, StockAdjustment
 from products.search import split_words
+from shopply.api.money import format_money
 
 
 class StockFilter(admin.SimpleListFilter):
@@ -69,7 +70,7 @@ class StockAdjustmentAdmin(ReadOnlyAdminMixin, admin.ModelAdmin):
 
 @admin.register(Product)
 class ProductAdmin(admin.ModelAdmin):
-    list_display = ("name", "sku", "price", "stock", "is_active", "modified")
+    list_display = ("name", "sku", "shown_price", "stock", "is_active", "modified")
     list_filter = ("is_active", StockFilter, "created")
     search_fields = ("name", "sku", "description")
     search_help_text = "Name, SKU or description"
@@ -95,6 +96,11 @@ class ProductAdmin(admin.ModelAdmin):
     }
     formfield_overrides = {models.PositiveIntegerField: {"form_class": WholeNumberField}}
 
+    @admin.display(description="price", ordering="price")
+    def shown_price(self, product):
+        """The price with the places of the currency; the column has more."""
+        return format_money(product.price)
+
     @admin.display(ordering="quantity_in_stock")
     def stock(self, product):
         if product.quantity_in_stock:
@@ -108,10 +114,15 @@ class ProductAdmin(admin.ModelAdmin):
             return True
         return super().has_change_permission(request, obj)
 
+    def get_fields(self, request, obj=None):
+        if obj is None or self.has_change_permission(request):
+            return self.fields
+        return ["shown_price" if field == "price" else field for field in self.fields]
+
     def get_readonly_fields(self, request, obj=None):
         """The opening stock is entered once; afterwards orders and adjustments change it."""
         if obj and not self.has_change_permission(request):
-            return self.fields
+            return self.get_fields(request, obj)
         fields = super().get_readonly_fields(request, obj)
         return fields if obj is None else (*fields, "quantity_in_stock")
 

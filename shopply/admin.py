@@ -52,8 +52,8 @@ class LabelInputsMixin:
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        for field in self.fields.values():
-            field.widget.attrs.setdefault("aria-label", capfirst(field.label))
+        for name, field in self.fields.items():
+            field.widget.attrs.setdefault("aria-label", capfirst(field.label or name))
 
 
 def mix_in(form_class, *mixins):

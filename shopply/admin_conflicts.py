@@ -51,7 +51,7 @@ def describe(field, value):
     if isinstance(field, forms.ModelChoiceField):
         rows = field.queryset.model._base_manager  # also those that are not offered any more
         rows = rows.filter(**{f"{field.to_field_name or 'pk'}__in": values})
-        values = map(field.label_from_instance, rows)
+        values = map(field.label_from_instance, rows.select_related().order_by("pk"))
     elif isinstance(field, forms.ChoiceField):
         names = dict(field.choices)
         values = [names.get(item, item) for item in values]

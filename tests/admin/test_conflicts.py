@@ -168,6 +168,11 @@ def test_every_form_refuses_a_change_of_what_somebody_else_changed(
     assert not LogEntry.objects.exists()
 
 
+def test_no_list_has_forms():
+    """Those of `list_editable` would carry nothing of what they showed."""
+    assert not any(model_admin.list_editable for model_admin in admin.site._registry.values())
+
+
 # Conflicts
 
 

@@ -84,6 +84,7 @@ def test_clerk_books_a_delivery_and_changes_nothing_else(become, clerk, product)
     html = browser.get(page).content.decode()
     assert 'name="adjustments-0-delta"' in html
     assert 'name="price"' not in html
+    assert '<div class="readonly">12.50</div>' in html
     changes = {"name": ["Mine"], "price": ["0.01"], "is_active": []}
     assert submit(browser, page, **DELIVERY, **changes).status_code == 302
     adjustment = product.adjustments.latest("pk")

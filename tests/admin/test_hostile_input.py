@@ -171,7 +171,9 @@ def test_invalid_action_changes_nothing(in_the_admin, form):
 def test_missing_row_is_redirected_or_refused(in_the_admin, model, page, pk):
     response = in_the_admin.get(f"/admin/{model}/{pk}/{page}")
     if page:
-        assert response.status_code in (302, 403)
+        # Pages of staff redirect to those of customers, unless the address is too long.
+        is_too_long = pk == LONG and model == "customers/staff" and page != "delete/"
+        assert response.status_code in ((400,) if is_too_long else (302, 403))
     else:  # redirects to change/, unless the address is too long
         assert response.status_code == (400 if pk == LONG else 302)
 
@@ -207,7 +209,7 @@ def test_action_on_a_missing_row_does_nothing(in_the_admin, path, pk):
     ],
 )
 def test_page_of_a_row_tolerates_invalid_parameters(in_the_admin, ids, model, page, query):
-    response = in_the_admin.get(f"/admin/{model}/{ids[model]}/{page}", query)
+    response = in_the_admin.get(f"/admin/{model}/{ids[model]}/{page}", query, follow=True)
     assert response.status_code in ((200, 403) if page == "delete/" else (200,))
 
 

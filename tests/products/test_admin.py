@@ -244,6 +244,35 @@ def test_number_of_products_deleted_at_once_is_limited(in_the_admin, monkeypatch
     assert Product.objects.count() == 3
 
 
+@pytest.mark.parametrize(
+    ("currency", "entry", "price"),
+    [
+        *(("EUR", "12,50", "12.50"), ("EUR", " 12,5 ", "12.50"), ("EUR", "1250", "1250.00")),
+        *(("EUR", entry, None) for entry in ("1.234,50", "1,234.50", "1,234", "1 234", "12,")),
+        *(("JPY", "12,50", None), ("KWD", "1,234", None), ("KWD", "1.234", "1.234")),
+    ],
+)
+def test_price_with_a_comma_is_exact_or_refused(in_the_admin, settings, currency, entry, price):
+    settings.SHOP_CURRENCY = currency
+    form = FORM | {"price": entry, "quantity_in_stock": 0}
+    page = in_the_admin.post("/admin/products/product/add/", form)
+    assert [str(product.price) for product in Product.objects.all()] == [price] * bool(price)
+    assert price or form_data(page)["price"] == [entry]
+
+
+@pytest.mark.parametrize("entry", ["1.000", "1,5", "1 000", "1_000", "1e3"])
+def test_quantity_with_a_separator_is_refused(in_the_admin, entry):
+    form = FORM | {"quantity_in_stock": entry}
+    page = in_the_admin.post("/admin/products/product/add/", form).content.decode()
+    assert "Enter a whole number, without separators between thousands." in page
+
+
+def test_each_input_of_an_adjustment_has_a_label(in_the_admin, product):
+    page = in_the_admin.get(f"/admin/products/product/{product.pk}/change/").content.decode()
+    for name in ("Quantity change", "Reason", "Note"):
+        assert f'aria-label="{name}"' in page
+
+
 def test_opening_is_no_reason_to_adjust_the_stock(in_the_admin, product):
     page = in_the_admin.get(f"/admin/products/product/{product.pk}/change/").content.decode()
     (options,) = re.findall('<select name="adjustments-0-reason".*?</select>', page, re.DOTALL)
