@@ -8,11 +8,13 @@ from django.http import Http404
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path
+from django.utils import timezone
 from django.utils.formats import date_format
 
 from customers import admin_staff, admin_tokens  # noqa: F401  they register themselves
-from customers.forms import CustomerCreateForm, CustomerForm
+from customers.forms import CustomerCreateForm, CustomerForm, GroupForm
 from customers.models import Customer
+from customers.permission_picker import PermissionAdminMixin
 from customers.privacy import export_response
 from customers.slots import Busy
 
@@ -25,7 +27,7 @@ class CustomerList(ChangeList):
 
 
 @admin.register(Customer)
-class CustomerAdmin(UserAdmin):
+class CustomerAdmin(PermissionAdminMixin, UserAdmin):
     form = CustomerForm
     add_form = CustomerCreateForm
     list_display = ("username", admin_staff.full_name, "email", "city", "country", "joined")
@@ -53,10 +55,15 @@ class CustomerAdmin(UserAdmin):
         (None, {"fields": ("username", "email", "usable_password", "password1", "password2")}),
     )
     readonly_fields = ("last_login", "date_joined")
+    permission_labels = {
+        "view": "see them, with address",
+        "add": "add them, if they may be changed too",
+        "change": "change, export and close their accounts",
+    }
 
     @admin.display(ordering="date_joined")
     def joined(self, customer):
-        return date_format(customer.date_joined)
+        return date_format(timezone.localtime(customer.date_joined))
 
     def get_changelist(self, request, **kwargs):
         return CustomerList
@@ -155,8 +162,11 @@ admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class SuperusersGroupAdmin(GroupAdmin):
+class SuperusersGroupAdmin(PermissionAdminMixin, GroupAdmin):
     """For superusers only: others could give themselves any permission by a group."""
+
+    form = GroupForm
+    permission_labels = {"view": "see which permissions they have"}
 
     def has_add_permission(self, request):
         return request.user.is_superuser

@@ -5,7 +5,8 @@ from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.formats import date_format
+from django.utils import timezone
+from django.utils.formats import localize
 from django.utils.html import format_html
 from rest_framework.authtoken.admin import TokenAdmin
 from rest_framework.authtoken.models import TokenProxy
@@ -55,6 +56,7 @@ class CustomerTokenAdmin(TokenAdmin):
     date_hierarchy = "created"
     ordering = ("-created",)
     autocomplete_fields = ("user",)
+    permission_labels = {"view": "see who has one", "delete": "revoke them"}
 
     def get_fields(self, request, obj=None):
         return ("user", "created", "expires") if obj else ("user",)
@@ -97,4 +99,4 @@ class CustomerTokenAdmin(TokenAdmin):
 
     @admin.display
     def expires(self, token):
-        return date_format(token.expires, "DATETIME_FORMAT") if token.expires else "never"
+        return localize(timezone.localtime(token.expires)) if token.expires else "never"

@@ -2,8 +2,10 @@
 
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.core.exceptions import ValidationError
+from django.forms import ModelForm
 
 from customers.models import EMAIL_TAKEN, USERNAME_TAKEN, Customer
+from customers.permission_picker import PermissionFormMixin
 
 
 class UniqueLoginMixin:
@@ -24,7 +26,7 @@ class CustomerCreateForm(UniqueLoginMixin, AdminUserCreationForm):
     pass
 
 
-class CustomerForm(UniqueLoginMixin, UserChangeForm):
+class CustomerForm(PermissionFormMixin, UniqueLoginMixin, UserChangeForm):
     def clean(self):
         """Keep the last superuser: without one, nobody could run the shop."""
         cleaned = super().clean()
@@ -35,6 +37,10 @@ class CustomerForm(UniqueLoginMixin, UserChangeForm):
                 "This is the last superuser: make another account a superuser first."
             )
         return cleaned
+
+
+class GroupForm(PermissionFormMixin, ModelForm):
+    pass
 
 
 class StaffCreateForm(CustomerCreateForm):

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from customers.slots import Slots
 from customers.tokens import AccessToken
+from shopply.api.permissions import is_allowed
 from shopply.api.sql import columns, fetch
 
 USERNAME_TAKEN = "This user name is taken."
@@ -29,7 +30,7 @@ def equal(field, text):
 class CustomerQuerySet(models.QuerySet):
     def visible_to(self, user):
         """Return everyone for staff, a customer's own row, or nothing for an anonymous user."""
-        if user.is_staff:
+        if is_allowed(user, "customers.view_customer"):
             return self
         return self.filter(pk=user.pk) if user.is_authenticated else self.none()
 

@@ -55,6 +55,11 @@ class OrderAdmin(OrderPageMixin, admin.ModelAdmin):
     search_help_text = "Order number, reference, customer's user name or e-mail, words of a product"
     date_hierarchy = "created"
     list_per_page = 50
+    permission_labels = {
+        "view": "see them, with items and events",
+        "add": "order for a customer (in the API)",
+        "change": "move, cancel and correct them, take items back",
+    }
     actions = [bulk_action(name) for name in TRANSITIONS]
 
     def get_search_results(self, request, orders, text):

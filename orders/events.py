@@ -69,4 +69,4 @@ class OrderEvent(models.Model):
         ]
 
     def __str__(self):
-        return f"{self.status} {self.at:%Y-%m-%d %H:%M}"
+        return f"Order {self.order_id}: {self.status}"

@@ -15,6 +15,7 @@ from orders.transitions import FINAL_STATUSES, TRANSITIONS, Status
 from products.db_retry import retry_transaction
 from products.managers import MAX_ID, IdempotencyKeyReused
 from products.models import Product, StockAdjustment
+from shopply.api.permissions import is_allowed
 from shopply.api.sql import columns, read_clock
 
 EXPIRY_BATCH_SIZE = 100
@@ -28,10 +29,15 @@ class CustomerInactive(Exception):
     """The account was closed or deactivated in the meantime."""
 
 
+def sees_all(user):
+    """Return whether the user sees orders of others."""
+    return is_allowed(user, "orders.view_order")
+
+
 class OrderQuerySet(models.QuerySet):
     def visible_to(self, user):
         """Return all orders for staff, a customer's own otherwise."""
-        return self if user.is_staff else self.for_customer(user.pk)
+        return self if sees_all(user) else self.for_customer(user.pk)
 
     def for_customer(self, customer_id):
         return self.filter(customer_id=customer_id)
@@ -101,8 +107,10 @@ class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
         """Return the same as `visible_to(user).get(pk=pk)`. Raises Order.DoesNotExist."""
         orders = []
         if pk <= MAX_ID:
-            where = "id = %s" if user.is_staff else "id = %s AND customer_id = %s"
-            orders = self.fetch(f"WHERE {where}", [pk] if user.is_staff else [pk, user.pk])
+            where, params = "WHERE id = %s", [pk]
+            if not sees_all(user):
+                where, params = f"{where} AND customer_id = %s", [pk, user.pk]
+            orders = self.fetch(where, params)
         if not orders:
             raise self.model.DoesNotExist
         return orders[0]

@@ -6,6 +6,7 @@ from django.utils.html import format_html
 from products.forms import AdjustmentForm, WholeNumberField
 from products.models import ADJUSTMENT_REASONS, MAX_STOCK, Product, StockAdjustment
 from products.search import split_words
+from shopply.api.money import format_money
 
 
 class StockFilter(admin.SimpleListFilter):
@@ -62,13 +63,14 @@ class StockAdjustmentAdmin(ReadOnlyAdminMixin, admin.ModelAdmin):
     list_filter = ("reason", "created")
     list_select_related = ("product", "actor")
     search_fields = ("product__name", "product__sku", "note")
+    permission_labels = {"view": "see them", "add": "adjust the stock, book deliveries"}
     date_hierarchy = "created"
     list_per_page = 50
 
 
 @admin.register(Product)
 class ProductAdmin(admin.ModelAdmin):
-    list_display = ("name", "sku", "price", "stock", "is_active", "modified")
+    list_display = ("name", "sku", "shown_price", "stock", "is_active", "modified")
     list_filter = ("is_active", StockFilter, "created")
     search_fields = ("name", "sku", "description")
     search_help_text = "Name, SKU or description"
@@ -86,7 +88,18 @@ class ProductAdmin(admin.ModelAdmin):
         "modified",
     )
     readonly_fields = ("created", "modified")
+    permission_labels = {
+        "view": "see them, retired ones too",
+        "add": "add them",
+        "change": "change and retire them",
+        "delete": "delete those that were never ordered",
+    }
     formfield_overrides = {models.PositiveIntegerField: {"form_class": WholeNumberField}}
+
+    @admin.display(description="price", ordering="price")
+    def shown_price(self, product):
+        """The price with the places of the currency; the column has more."""
+        return format_money(product.price)
 
     @admin.display(ordering="quantity_in_stock")
     def stock(self, product):
@@ -94,8 +107,22 @@ class ProductAdmin(admin.ModelAdmin):
             return product.quantity_in_stock
         return format_html('<strong class="sold-out">{}</strong>', "Sold out")
 
+    def has_change_permission(self, request, obj=None):
+        """Also for those who may only adjust the stock of `obj`: its fields are read-only then."""
+        may_adjust = obj and request.user.has_perm("products.add_stockadjustment")
+        if may_adjust and self.has_view_permission(request):
+            return True
+        return super().has_change_permission(request, obj)
+
+    def get_fields(self, request, obj=None):
+        if obj is None or self.has_change_permission(request):
+            return self.fields
+        return ["shown_price" if field == "price" else field for field in self.fields]
+
     def get_readonly_fields(self, request, obj=None):
         """The opening stock is entered once; afterwards orders and adjustments change it."""
+        if obj and not self.has_change_permission(request):
+            return self.get_fields(request, obj)
         fields = super().get_readonly_fields(request, obj)
         return fields if obj is None else (*fields, "quantity_in_stock")
 

@@ -9,6 +9,7 @@ from django.db.models.functions import Upper
 from django.utils import timezone
 
 from products.search import normalize
+from shopply.api.permissions import is_allowed
 from shopply.api.sql import columns, fetch, fetch_rows, placeholders
 
 MAX_ID = 2**63 - 1  # of a bigint
@@ -72,13 +73,18 @@ RETURNING {columns}
 ENOUGH_IN_STOCK = "is_active AND quantity_in_stock + quantity >= 0"
 
 
+def sees_retired(user):
+    """Return whether the user sees products that are not for sale."""
+    return is_allowed(user, "products.view_product")
+
+
 class ProductQuerySet(models.QuerySet):
     def for_sale(self):
         return self.filter(is_active=True)
 
     def visible_to(self, user):
         """Return all products for staff, those for sale for others."""
-        return self if user.is_staff else self.for_sale()
+        return self if sees_retired(user) else self.for_sale()
 
     def with_skus(self, skus):
         """Return products with one of these SKUs, regardless of case."""
@@ -117,13 +123,13 @@ class ProductQuerySet(models.QuerySet):
 class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
     def fetch_visible_to(self, user, start, stop):
         """Return the same as `visible_to(user)[start:stop]`, by SQL text: see `shopply.api.sql`."""
-        where = "" if user.is_staff else "WHERE is_active"
+        where = "" if sees_retired(user) else "WHERE is_active"
         sql = f"SELECT {columns(self.model)} FROM products_product {where}"  # noqa: S608
         return fetch(self.model, f"{sql} ORDER BY id LIMIT %s OFFSET %s", [stop - start, start])
 
     def get_visible_to(self, user, pk):
         """Return the same as `visible_to(user).get(pk=pk)`. Raises Product.DoesNotExist."""
-        where = "id = %s" if user.is_staff else "id = %s AND is_active"
+        where = "id = %s" if sees_retired(user) else "id = %s AND is_active"
         sql = f"SELECT {columns(self.model)} FROM products_product WHERE {where}"  # noqa: S608
         products = fetch(self.model, sql, [pk]) if pk <= MAX_ID else []
         if not products:
@@ -137,7 +143,7 @@ class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
         with connection.cursor() as cursor:
             cursor.execute("SELECT for_sale, retired FROM products_counts")
             for_sale, retired = cursor.fetchone()
-        return for_sale + retired if user.is_staff else for_sale
+        return for_sale + retired if sees_retired(user) else for_sale
 
     def check_availability(self, quantities):
         """Return `{product id: Product}` for `{product id: quantity}`, ordered by id.

@@ -2,6 +2,7 @@
 
 from functools import update_wrapper
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin import AdminSite, ModelAdmin, action
 from django.contrib.admin.actions import delete_selected
@@ -106,6 +107,11 @@ def delete_some(modeladmin, request, queryset):
 class ShopAdminSite(LimitedLoginMixin, AdminSite):
     site_header = site_title = "shopply"
     index_title = "The shop"
+
+    @property
+    def site_url(self):
+        """Where *View site* leads. Without a SHOP_URL, there is no such link."""
+        return settings.SHOP_URL or None
 
     def __init__(self, name="admin"):
         super().__init__(name)

@@ -113,7 +113,7 @@ def get_other_values(field, instance):
 def instance_of(alice, product):
     def get_instance(model):
         if model in (Customer, Staff):
-            Group.objects.bulk_create([Group(name="Clerks"), Group(name="Catalogue")])
+            Group.objects.bulk_create([Group(name="Couriers"), Group(name="Editors")])
         if model is Order:
             return factories.place(alice, {product: 1})
         if model is AccessToken:
@@ -247,12 +247,12 @@ def test_refused_form_shows_current_values_of_what_was_not_touched(in_the_admin,
 
 
 def test_conflict_names_rows_and_choices(in_the_admin, alice):
-    clerks, managers = Group.objects.create(name="Clerks"), Group.objects.create(name="Managers")
+    clerks, managers = Group.objects.create(name="Couriers"), Group.objects.create(name="Masters")
     form = open_form(in_the_admin, alice)
     alice.groups.set([clerks])
     response = in_the_admin.post(page_of(alice), form | {"groups": [clerks.pk, managers.pk]})
     (row,) = response.context["conflicts"]
-    assert (row.shown, row.saved, row.entered) == ("empty", "Clerks", "Clerks, Managers")
+    assert (row.shown, row.saved, row.entered) == ("empty", "Couriers", "Couriers, Masters")
 
 
 # What the user did not touch
@@ -280,7 +280,7 @@ def test_field_that_was_not_shown_is_not_cleared(client, clerk, alice):
 
 
 def test_group_that_was_deleted_meanwhile_hinders_nobody(in_the_admin, alice):
-    group = Group.objects.create(name="Clerks")
+    group = Group.objects.create(name="Couriers")
     alice.groups.add(group)
     form = open_form(in_the_admin, alice)
     group.delete()
@@ -324,12 +324,12 @@ def test_history_shows_old_and_new_values_of_what_changed(in_the_admin, product,
 
 
 def test_history_shows_which_rows_were_added_and_removed(in_the_admin, alice):
-    clerks, managers = Group.objects.create(name="Clerks"), Group.objects.create(name="Managers")
+    clerks, managers = Group.objects.create(name="Couriers"), Group.objects.create(name="Masters")
     submit(in_the_admin, page_of(alice), groups=[clerks.pk])
     submit(in_the_admin, page_of(alice), groups=[managers.pk])
     assert history_of(in_the_admin, alice) == [
-        "Changed Groups (added: Clerks).",
-        "Changed Groups (added: Managers; removed: Clerks).",
+        "Changed Groups (added: Couriers).",
+        "Changed Groups (added: Masters; removed: Couriers).",
     ]
 
 

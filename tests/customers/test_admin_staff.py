@@ -27,7 +27,7 @@ def test_staff_and_customers_have_lists_of_their_own(as_viewer, alice):
 
 
 def test_superuser_adds_an_account_of_staff_with_its_groups(in_the_admin, client):
-    group = Group.objects.create(name="Clerks")
+    group = Group.objects.create(name="Packers")
     fields = {"username": "dora", "groups": [group.pk], "password1": factories.PASSWORD}
     response = submit(in_the_admin, f"{STAFF}/add/", password2=factories.PASSWORD, **fields)
     assert response.status_code == 302
