@@ -11,6 +11,7 @@ from django.db import DataError
 from django.template.response import SimpleTemplateResponse
 
 from customers.admin_login import LimitedLoginMixin
+from shopply import dashboard
 from shopply.api.fields import validate_line
 
 MAX_DELETED = 200
@@ -121,6 +122,10 @@ class ShopAdminSite(LimitedLoginMixin, AdminSite):
             return response
 
         return super().admin_view(update_wrapper(guarded, view), cacheable)
+
+    def index(self, request, extra_context=None):
+        extra_context = dashboard.get_context(request, self) | (extra_context or {})
+        return super().index(request, extra_context)
 
     def autocomplete_view(self, request):
         return Autocomplete.as_view(admin_site=self)(request)
