@@ -21,12 +21,12 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def fresh_statistics():
-    dashboard.get_statistics.cache_clear()  # they are of another test's shop
+def no_units():
+    """Forget those of another test's shop."""
+    sales.count_units.cache_clear()
 
 
 def read(browser):
-    dashboard.get_statistics.cache_clear()
     return browser.get("/admin/").content.decode()
 
 
@@ -123,8 +123,7 @@ def test_days_begin_at_midnight_in_the_time_zone_of_the_shop(settings, alice, pr
         place(alice, product, ago=ago, now=midnight)
     yesterday, today = sales.list_days(2)
     assert (yesterday.orders, today.orders) == (2, 1)
-    sales.count_units([yesterday, today])
-    assert (yesterday.units, today.units) == (2, 1)
+    assert (sales.count_units(yesterday), sales.count_units(today)) == (2, 1)
     assert today.start == midnight
 
 
@@ -239,20 +238,44 @@ def test_number_of_queries_does_not_grow_with_the_orders(in_the_admin, alice, cl
         for ago in range(4):
             place(alice, factories.products.make(), ago=timedelta(days=ago))
             place(alice, factories.products.make(), ago=timedelta(days=ago)).confirm(by=clerk)
+        sales.count_units.cache_clear()
         with CaptureQueriesContext(connection) as queries:
             read(in_the_admin)
         counts.append(len(queries))
     assert counts[0] == counts[1]
 
 
-def test_charts_are_computed_once_a_minute_and_numbers_each_time(in_the_admin, alice, product):
-    minute = timezone.now().replace(second=0, microsecond=0)
-    before = dashboard.get_statistics(minute)
+def test_units_of_a_day_are_counted_again_if_an_order_is_placed_or_cancelled(alice, product):
+    def count():
+        return sales.count_units(sales.list_days(1)[0])
+
+    order = place(alice, product, 3)
+    assert count() == 3
+    place(alice, product, 2)
+    assert count() == 5
+    order.cancel(by=alice)
+    assert count() == 2
+
+
+def test_units_of_a_day_without_changes_are_read_once(in_the_admin, alice, product):
     place(alice, product)
-    assert dashboard.get_statistics(minute) is before
-    days, _ = dashboard.get_statistics(minute + timedelta(minutes=1))
-    assert days[-1].orders == before[0][-1].orders + 1
-    assert tiles(read(in_the_admin))["Today"].endswith("1 order")
+    lengths = []
+    for _ in range(2):
+        with CaptureQueriesContext(connection) as queries:
+            read(in_the_admin)
+        lengths.append(len(queries))
+    assert lengths[0] - lengths[1] == dashboard.CHART_DAYS
+
+
+def test_best_sellers_of_a_busy_shop_are_of_fewer_days(in_the_admin, alice, monkeypatch):
+    monkeypatch.setattr(dashboard, "BEST_SELLERS_ORDERS", 3)
+    products = [factories.products.make() for _ in range(3)]
+    for ago, product in enumerate(products):
+        for _ in range(2):
+            place(alice, product, ago=timedelta(days=ago))
+    title, _, best = read(in_the_admin).partition("Best sellers of the last day<")
+    assert str(products[0]) in best
+    assert str(products[1]) not in best
 
 
 def test_page_has_no_inline_styles_and_scripts(in_the_admin, alice, product):
