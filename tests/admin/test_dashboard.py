@@ -32,8 +32,8 @@ def read(browser):
 
 def tiles(page):
     """Return `{title: text}` of the tiles."""
-    found = re.findall(r"<li>\s*<h2>(.+?)</h2>(.+?)</li>", page, re.DOTALL)
-    return {title: " ".join(re.sub("<.+?>", " ", text).split()) for title, text in found}
+    rows = re.findall(r"<li>\s*<h2>(.+?)</h2>(.+?)</li>", page, re.DOTALL)
+    return {title: " ".join(re.sub("<.+?>", " ", text).split()) for title, text in rows}
 
 
 def place(customer, product, quantity=1, ago=timedelta(0), now=None):
