@@ -15,7 +15,6 @@ CHART_DAYS = 30
 BEST_SELLERS = 10
 BEST_SELLERS_ORDERS = 20_000  # of this many orders at most: reading more takes too long
 COUNT_LIMIT = 1_000  # of products: no index has the stock, since each sale would write to it
-MONEY = f"{currency_places()}g"  # the argument of `floatformat`
 
 
 def get_context(request, site):
@@ -24,6 +23,7 @@ def get_context(request, site):
     if site.get_model_admin(Product).has_view_permission(request):
         context["stock"] = count_short_products()
     if site.get_model_admin(Order).has_view_permission(request):
+        currency, money = settings.SHOP_CURRENCY, f"{currency_places()}g"  # for `floatformat`
         days = sales.list_days(CHART_DAYS)
         units = [sales.count_units(day) for day in days]
         rows = [(day, get_query(day), number) for day, number in zip(days, units, strict=True)]
@@ -31,12 +31,12 @@ def get_context(request, site):
             "waiting": list_waiting(),
             "periods": list_periods(days),
             "charts": [
-                draw("revenue", days, [day.revenue for day in days], settings.SHOP_CURRENCY, MONEY),
+                draw("revenue", days, [day.revenue for day in days], currency, money),
                 draw("units", days, units, "pieces", "0g"),
             ],
             "days": rows[::-1],
-            "currency": settings.SHOP_CURRENCY,
-            "money": MONEY,
+            "currency": currency,
+            "money": money,
         } | list_best_sellers(days)
     return context
 
