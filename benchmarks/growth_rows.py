@@ -12,6 +12,7 @@ import django
 
 django.setup()
 
+from django.contrib.auth import get_user_model  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db.models import F  # noqa: E402
 from django.test import Client  # noqa: E402
@@ -24,6 +25,10 @@ from products.models import Product  # noqa: E402
 IN_A_ROW = 5
 COLD = {"own orders": "own orders, right after the search"}
 REPEATS = 10
+ADMIN_PAGES = {
+    "admin, the first page": "/admin/",
+    "admin, the stock of a product": "/admin/products/product/1/stock/",
+}
 
 
 def rows(size):
@@ -76,8 +81,23 @@ def send(client, path, token):
     return duration
 
 
+def log_in_to_admin():
+    client = Client(SERVER_NAME="127.0.0.1")
+    root = {"username": "root", "is_staff": True, "is_superuser": True}
+    client.force_login(get_user_model().objects.get_or_create(**root)[0])
+    return client
+
+
+def open_page(client, path):
+    duration, response = measure_ms(client.get, path)
+    if response.status_code != 200:
+        sys.exit(f"{path}: {response.status_code} {response.content}")
+    return duration
+
+
 def measure(size):
     client, durations = Client(SERVER_NAME="127.0.0.1"), {}
+    admin = log_in_to_admin()
     requests = rows(size)
     for _ in range(REPEATS):
         for name, (path, tokens) in requests.items():
@@ -87,6 +107,9 @@ def measure(size):
                 row = name if number else COLD.get(name)
                 if row:
                     durations.setdefault(row, []).append(duration)
+        for name, path in ADMIN_PAGES.items():
+            open_page(admin, path)
+            durations.setdefault(name, []).extend(open_page(admin, path) for _ in range(IN_A_ROW))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     verification = measure_ms(call_command, "verify_stock", stdout=io.StringIO())
     durations["manage.py verify_stock"] = [verification[0]]

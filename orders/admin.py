@@ -6,6 +6,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import Q
 from django.utils.translation import ngettext
 
+from orders import admin_stock  # noqa: F401  registers the product with its time line
 from orders.admin_filters import CustomerFilter
 from orders.admin_page import OrderPageMixin
 from orders.models import Order, OrderItem

@@ -4,6 +4,7 @@ from django.db.models.fields import BLANK_CHOICE_DASH
 from django.utils.html import format_html
 
 from products.forms import AdjustmentForm, WholeNumberField
+from products.managers import LOW_STOCK
 from products.models import ADJUSTMENT_REASONS, MAX_STOCK, Product, StockAdjustment
 from products.search import split_words
 from shopply.api.money import format_money
@@ -14,10 +15,10 @@ class StockFilter(admin.SimpleListFilter):
     parameter_name = "stock"
 
     def lookups(self, request, model_admin):
-        return [("none", "Sold out"), ("few", "1 to 5 left"), ("some", "More")]
+        return [("none", "Sold out"), ("few", f"1 to {LOW_STOCK} left"), ("some", "More")]
 
     def queryset(self, request, products):
-        spans = {"none": (0, 0), "few": (1, 5), "some": (6, MAX_STOCK)}
+        spans = {"none": (0, 0), "few": (1, LOW_STOCK), "some": (LOW_STOCK + 1, MAX_STOCK)}
         if self.value() in spans:
             return products.filter(quantity_in_stock__range=spans[self.value()])
         return products

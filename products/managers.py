@@ -13,6 +13,7 @@ from shopply.api.permissions import is_allowed
 from shopply.api.sql import columns, fetch, fetch_rows, placeholders
 
 MAX_ID = 2**63 - 1  # of a bigint
+LOW_STOCK = 5
 COUNT_LIMIT = 5_000  # for searches and filters: counting a million takes a second
 
 
@@ -103,6 +104,9 @@ class ProductQuerySet(models.QuerySet):
 
     def sold_out(self):
         return self.filter(sold_out=True)
+
+    def running_low(self):
+        return self.filter(quantity_in_stock__range=(1, LOW_STOCK))
 
     def search(self, words):
         """Return products with each word in name, SKU or description (`products.search`)."""

@@ -13,6 +13,7 @@ from django.template.response import SimpleTemplateResponse
 from django.utils.text import capfirst
 
 from customers.admin_login import LimitedLoginMixin
+from shopply import dashboard
 from shopply.admin_conflicts import ConflictAdminMixin
 from shopply.api.fields import validate_line
 
@@ -138,6 +139,10 @@ class ShopAdminSite(LimitedLoginMixin, AdminSite):
             return response
 
         return super().admin_view(update_wrapper(guarded, view), cacheable)
+
+    def index(self, request, extra_context=None):
+        extra_context = dashboard.get_context(request, self) | (extra_context or {})
+        return super().index(request, extra_context)
 
     def autocomplete_view(self, request):
         return Autocomplete.as_view(admin_site=self)(request)

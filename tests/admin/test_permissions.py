@@ -72,6 +72,7 @@ TABLE = [
     ("POST", "products/product/{product}/change/",         PRODUCT | NO_ADJUSTMENT,   (403, 302)),
     ("POST", "products/product/{product}/delete/",         YES,                       (403, 302)),
     ("GET",  "products/product/{product}/history/",        None,                      (403, 200)),
+    ("GET",  "products/product/{product}/stock/",          None,                      (403, 200)),
     ("GET",  "products/stockadjustment/",                  None,                      (403, 200)),
     ("GET",  "products/stockadjustment/add/",              None,                      (403, 403)),
     ("GET",  "products/stockadjustment/{adjustment}/",     None,                      (302, 302)),
