@@ -1,10 +1,7 @@
-import re
 import time
 
 from django.contrib import admin, messages
-from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import Q
 from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import path
@@ -12,19 +9,16 @@ from django.utils.html import format_html_join
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
+from orders.admin_search import OrderSearchMixin
 from orders.models import Order, OrderEvent, OrderItem
 from orders.transitions import TRANSITIONS, IllegalTransition, Status, allowed_transitions
 from products.admin import ReadOnlyAdminMixin
-from products.models import Product
-from products.search import split_words
 from shopply.api.fields import validate_line
 
 # Limits of one bulk action, so that a request does not block its thread.
 BULK_TIMEOUT = 0.5  # seconds
 BULK_SIZE = 500
 MAX_MESSAGES = 10
-
-ORDER_NUMBER = re.compile("[0-9]{1,18}", re.ASCII)
 
 
 class OrderItemInline(ReadOnlyAdminMixin, admin.TabularInline):
@@ -67,12 +61,10 @@ def bulk_action(name):
 
 
 @admin.register(Order)
-class OrderAdmin(ReadOnlyAdminMixin, admin.ModelAdmin):
+class OrderAdmin(OrderSearchMixin, ReadOnlyAdminMixin, admin.ModelAdmin):
     list_display = ("id", "created", "customer", "status", "total", "destination")
     list_filter = ("status", "created")
     list_select_related = ("customer",)
-    search_fields = ("id",)  # shows the search box; `get_search_results` says what it finds
-    search_help_text = "Order number, reference, customer's user name or e-mail, words of a product"
     date_hierarchy = "created"
     list_per_page = 50
     fields = (
@@ -81,22 +73,6 @@ class OrderAdmin(ReadOnlyAdminMixin, admin.ModelAdmin):
     )
     inlines = (OrderItemInline, OrderEventInline)
     actions = [bulk_action(name) for name in TRANSITIONS]
-
-    def get_search_results(self, request, orders, text):
-        """Search by subqueries, where Django would join all items of all orders."""
-        for word in split_words(text):
-            is_named = Q(username__icontains=word) | Q(email__icontains=word)
-            customers = get_user_model().objects.filter(is_named)
-            items = OrderItem.objects.filter(product__in=Product.objects.search([word]))
-            numbers = [int(word)] if ORDER_NUMBER.fullmatch(word) else []
-            ids = Order.objects.order_by().values("pk")
-            orders = orders.filter(
-                pk__in=ids.filter(customer__in=customers).union(
-                    ids.filter(Q(pk__in=numbers) | Q(reference=word)),
-                    items.order_by().values("order"),
-                )
-            )
-        return orders, False
 
     @admin.display(ordering="total_price")
     def total(self, order):

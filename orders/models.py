@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 
 from orders.managers import OrderManager
+from orders.search import SearchEntry  # noqa: F401  a model, of which Django learns here
 from orders.transitions import TRANSITIONS, IllegalTransition, Status, TransitionNotAllowed
 from products.db_retry import retry_transaction
 from products.models import Product, StockAdjustment

@@ -1,0 +1,31 @@
+import django.db.models.deletion
+from django.db import migrations, models
+
+import orders.search
+
+
+class Migration(migrations.Migration):
+    """An empty table, which the next migration fills."""
+
+    dependencies = [("orders", "0009_staff_day_indexes")]
+
+    operations = [
+        migrations.CreateModel(
+            name="SearchEntry",
+            fields=[
+                (
+                    "order",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="search_entry",
+                        serialize=False,
+                        to="orders.order",
+                    ),
+                ),
+                ("words", orders.search.WordsField()),
+            ],
+            options={"default_permissions": ()},
+            managers=[("objects", orders.search.SearchEntryManager())],
+        ),
+    ]

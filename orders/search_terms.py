@@ -1,0 +1,102 @@
+"""Reading what staff search for into terms, each of which an order has to match.
+
+A term is a tree of phrases: `("&", trees)` matches where all of the trees do, `("|", trees)` where one
+of them does.
+"""
+
+import re
+from typing import NamedTuple
+
+from django.contrib.auth import get_user_model
+
+from orders.search import join_words, phone_digits, split_words
+
+TERM = re.compile(
+    r"""
+    "(?P<phrase>[^"]+)"
+    | (?:order\s*(?:no\.?|number)?\s*\#?|\#)\s*(?P<number>[0-9]{1,18})(?=[\s,"]|$)
+    | (?P<digits>\+?\(?[0-9][0-9\s()/.+-]*)(?=[\s,"]|$)
+    | (?P<word>[^\s,"]+)
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+MIN_PHONE_DIGITS = 6  # fewer, from the end of a phone number, would fit too many
+MAX_CUSTOMERS = 200  # that a term fits, for it to find their orders
+
+
+class Phrase(NamedTuple):
+    """Words that follow each other; with `is_open`, the last may go on."""
+
+    words: tuple[str, ...]
+    is_open: bool = False
+
+
+def read_search(text):
+    """Return the terms of a search, each with the customers that it fits today."""
+    terms, common = [], []
+    for match in TERM.finditer(" ".join(text.split())):
+        kind, part = match.lastgroup, match[match.lastgroup].strip()
+        tree = READERS[kind](part)
+        if tree is None:
+            continue
+        ids = [] if kind == "number" else list_customers(kind, [part])
+        if len(ids) <= MAX_CUSTOMERS:
+            terms.append(add_customers(tree, ids))
+        else:
+            common.append((part, tree))
+    if common:  # many customers have each of these names, but few of them have all
+        parts, trees = zip(*common, strict=True)
+        ids = list_customers("word", parts) if len(parts) > 1 else []
+        terms.append(add_customers(("&", trees), ids if len(ids) <= MAX_CUSTOMERS else []))
+    return terms
+
+
+def list_customers(kind, words):
+    customers = get_user_model().objects
+    found = customers.with_username(*words) if kind == "digits" else customers.search(words)
+    return list(found.order_by().values_list("pk", flat=True)[: MAX_CUSTOMERS + 1])
+
+
+def add_customers(tree, ids):
+    return ("|", [tree, *(Phrase((f"@{pk}",)) for pk in ids)]) if ids else tree
+
+
+def read_text(text):
+    """Return the tree of a word or a phrase, or None if it has neither letters nor digits."""
+    words = split_words(text)
+    if len(words) < 2:
+        return Phrase(tuple(words)) if words else None
+    return ("|", [Phrase(tuple(words)), Phrase((join_words(words),))])
+
+
+def read_number(text):
+    return Phrase((f"#{int(text)}",))
+
+
+def read_digits(text):
+    """Return the tree of numbers: each a word, or all one code, an order or a phone number."""
+    parts = text.split()
+    trees = [("&", [*filter(None, map(read_text, parts))])]
+    if len(parts) > 1:
+        trees.append(Phrase((join_words(split_words(text)),)))
+    elif text.isdigit():
+        trees.append(read_number(text))
+    digits = phone_digits(text)
+    trees.append(Phrase((f"~{digits}",), is_open=len(digits) >= MIN_PHONE_DIGITS))
+    if text.startswith(("+", "00")):  # the customer's may be without the code of the country
+        own = (digits[:-length] for length in (1, 2, 3))
+        trees += [Phrase((f"~{part}",)) for part in own if len(part) >= MIN_PHONE_DIGITS]
+    return ("|", trees)
+
+
+READERS = {"phrase": read_text, "number": read_number, "digits": read_digits, "word": read_text}
+
+
+def open_ends(tree):
+    """Return the tree with the last words of its phrases as beginnings, if they are long enough."""
+    if isinstance(tree, Phrase):
+        last = tree.words[-1]
+        is_long = last[0].isalnum() and len(last) >= (4 if last.isdigit() else 3)
+        return tree._replace(is_open=tree.is_open or is_long)
+    sign, trees = tree
+    return sign, [open_ends(part) for part in trees]
