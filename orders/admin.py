@@ -32,7 +32,7 @@ class OrderEventInline(ReadOnlyAdminMixin, admin.TabularInline):
 
     def get_queryset(self, request):
         """Return the transitions: earlier releases wrote a row for the placed event too."""
-        return super().get_queryset(request).exclude(status=Status.PLACED)
+        return super().get_queryset(request).exclude(status=Status.PLACED, action="")
 
 
 def bulk_action(name):

@@ -50,7 +50,9 @@ def order_words(order, items):
     if " " in codes:  # then the parts of a code are words as well
         texts.append(codes)
     words = split_words(FIELD_END.join(texts))
-    words += [code[:MAX_WORD] for code in NOT_CODE.sub("", normalize(codes)).split(FIELD_END) if code]
+    words += [
+        code[:MAX_WORD] for code in NOT_CODE.sub("", normalize(codes)).split(FIELD_END) if code
+    ]
     phone = phone_digits(address.get("contact_number", ""))
     words += [f"@{order.customer_id}", f"~{phone}"]
     return words if order.pk is None else [*words, f"#{order.pk}"]
