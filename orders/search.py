@@ -1,8 +1,8 @@
 """What staff find orders by: `SearchEntry` keeps the words of each order.
 
-A word is a run of letters and digits, normalized by `products.search`. Three kinds begin with a sign,
-so that none is mistaken for another: `#814` is the number of an order, `@17` its customer, and `~` is
-before the digits of a phone number from its end, since its beginning is written in many ways.
+A word is a run of letters and digits, normalized by `products.search`. Three kinds begin with a
+sign, so that none is mistaken for another: `#814` is the order's number, `@17` its customer, and
+`~94705` a phone number from its end, since its beginning is written in many ways.
 """
 
 import re
@@ -17,6 +17,7 @@ MAX_WORD = 64  # letters; PostgreSQL's have at most 2 kB
 WORD = re.compile(rf"[^\W_]{{1,{MAX_WORD}}}|\n")
 NAMES = ("name", "street_1", "street_2", "city", "state", "country")  # of an address
 NOT_CODE = re.compile(r"[^\w\n]|_")
+CONTRACTION = re.compile(r"[^\W_]+(?:'[^\W_]+)+")
 NOT_DIGIT = re.compile("[^0-9]")
 BATCH_SIZE = 1_000
 
@@ -49,7 +50,10 @@ def order_words(order, items):
     codes = FIELD_END.join(codes)
     if " " in codes:  # then the parts of a code are words as well
         texts.append(codes)
-    words = split_words(FIELD_END.join(texts))
+    text = normalize(FIELD_END.join(texts))
+    words = WORD.findall(text)
+    if "'" in text:  # O'Brien is found as OBrien, too
+        words += [join_words(name.split("'")) for name in CONTRACTION.findall(text)]
     words += [
         code[:MAX_WORD] for code in NOT_CODE.sub("", normalize(codes)).split(FIELD_END) if code
     ]
@@ -65,7 +69,7 @@ def vector_template(length):
 
 
 class WordsField(models.Field):
-    """A list of words with their places: on PostgreSQL a `tsvector`, on SQLite a text."""
+    """A list of words, written and never read: a `tsvector` on PostgreSQL, a text on SQLite."""
 
     def db_type(self, connection):
         return "tsvector" if connection.vendor == "postgresql" else "text"
@@ -117,7 +121,7 @@ class SearchEntryManager(models.Manager):
 
 
 class SearchEntry(models.Model):
-    """The words of an order, in a table of their own: a change of status writes none of them."""
+    """The words of an order. In a table of their own, since most changes of an order touch none."""
 
     order = models.OneToOneField(
         "Order", models.CASCADE, primary_key=True, related_name="search_entry"

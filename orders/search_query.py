@@ -1,7 +1,7 @@
 """Finding the orders that match the terms of a search, among millions.
 
-A database cannot tell beforehand how many orders will match. To look at the newest ones one by one is
-quick if many do, and to ask the index is quick if few do.
+Nobody knows beforehand how many match. To look at the newest orders one by one is quick if many do,
+and to ask the index is quick if few do.
 """
 
 import operator

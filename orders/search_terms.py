@@ -1,7 +1,7 @@
 """Reading what staff search for into terms, each of which an order has to match.
 
-A term is a tree of phrases: `("&", trees)` matches where all of the trees do, `("|", trees)` where one
-of them does.
+A term is a tree of phrases: `("&", trees)` matches where all of the trees do, `("|", trees)` where
+one of them does.
 """
 
 import re
@@ -33,28 +33,42 @@ class Phrase(NamedTuple):
 
 def read_search(text):
     """Return the terms of a search, each with the customers that it fits today."""
-    terms, common = [], []
+    terms = []
     for match in TERM.finditer(" ".join(text.split())):
         kind, part = match.lastgroup, match[match.lastgroup].strip()
         tree = READERS[kind](part)
-        if tree is None:
-            continue
-        ids = [] if kind == "number" else list_customers(kind, [part])
-        if len(ids) <= MAX_CUSTOMERS:
-            terms.append(add_customers(tree, ids))
-        else:
-            common.append((part, tree))
-    if common:  # many customers have each of these names, but few of them have all
-        parts, trees = zip(*common, strict=True)
-        ids = list_customers("word", parts) if len(parts) > 1 else []
-        terms.append(add_customers(("&", trees), ids if len(ids) <= MAX_CUSTOMERS else []))
-    return terms
+        if tree:
+            terms.append((tree, part, list_customers(kind, part)))
+    return [add_customers(tree, ids) for tree, ids in narrow_down(terms)]
 
 
-def list_customers(kind, words):
+def list_customers(kind, part):
+    """Return the ids of the customers whom a part of a search fits, or one more than the limit."""
     customers = get_user_model().objects
-    found = customers.with_username(*words) if kind == "digits" else customers.search(words)
-    return list(found.order_by().values_list("pk", flat=True)[: MAX_CUSTOMERS + 1])
+    if kind == "number":
+        return []
+    return list_ids(customers.with_username(part) if kind == "digits" else customers.search([part]))
+
+
+def list_ids(customers):
+    return list(customers.order_by().values_list("pk", flat=True)[: MAX_CUSTOMERS + 1])
+
+
+def narrow_down(terms):
+    """Yield the trees of `(tree, part, ids)`, and the ids of customers, never too many.
+
+    Of those whom a common name fits, the customers count whom other parts of the search fit.
+    """
+    customers = get_user_model().objects
+    common = [part for _, part, ids in terms if len(ids) > MAX_CUSTOMERS]
+    few = {pk for *_, ids in terms if len(ids) <= MAX_CUSTOMERS for pk in ids}
+    if len(common) > 1:
+        ids = list_ids(customers.search(common))
+        few.update(ids if len(ids) <= MAX_CUSTOMERS else [])
+    for tree, part, ids in terms:
+        if len(ids) > MAX_CUSTOMERS:
+            ids = list_ids(customers.filter(pk__in=few).search([part])) if few else []
+        yield tree, ids[:MAX_CUSTOMERS]
 
 
 def add_customers(tree, ids):
@@ -74,13 +88,15 @@ def read_number(text):
 
 
 def read_digits(text):
-    """Return the tree of numbers: each a word, or all one code, an order or a phone number."""
+    """Return the tree of numbers: each of its own, or all one code or phone number."""
     parts = text.split()
-    trees = [("&", [*filter(None, map(read_text, parts))])]
     if len(parts) > 1:
+        trees = [("&", [read_digits(part) for part in parts])]
         trees.append(Phrase((join_words(split_words(text)),)))
-    elif text.isdigit():
-        trees.append(read_number(text))
+    else:
+        trees = [read_text(text)]
+        if text.isdigit():
+            trees.append(read_number(text))
     digits = phone_digits(text)
     trees.append(Phrase((f"~{digits}",), is_open=len(digits) >= MIN_PHONE_DIGITS))
     if text.startswith(("+", "00")):  # the customer's may be without the code of the country
