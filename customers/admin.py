@@ -14,6 +14,7 @@ from django.utils.html import format_html
 from rest_framework.authtoken.admin import TokenAdmin
 from rest_framework.authtoken.models import TokenProxy
 
+from customers.admin_search import CustomerSearchMixin
 from customers.models import EMAIL_TAKEN, USERNAME_TAKEN, Customer
 from customers.privacy import export_response
 from customers.slots import Busy
@@ -59,13 +60,11 @@ class CustomerForm(UniqueLoginMixin, UserChangeForm):
 
 
 @admin.register(Customer)
-class CustomerAdmin(UserAdmin):
+class CustomerAdmin(CustomerSearchMixin, UserAdmin):
     form = CustomerForm
     add_form = CustomerCreateForm
     list_display = ("username", "full_name", "email", "city", "country", "is_staff", "joined")
     list_filter = ("is_staff", "is_active", "country")
-    search_fields = ("username", "first_name", "last_name", "email", "city", "contact_number")
-    search_help_text = "User name, name, e-mail, city or contact number"
     date_hierarchy = "date_joined"
     ordering = ("-date_joined",)
     list_per_page = 50

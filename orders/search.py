@@ -6,6 +6,7 @@ sign, so that none is mistaken for another: `#814` is the order's number, `@17` 
 """
 
 import re
+from collections import defaultdict
 from functools import lru_cache
 
 from django.db import models
@@ -16,7 +17,6 @@ FIELD_END = "\n"  # a word of its own between two fields, so that no phrase span
 MAX_WORD = 64  # letters; PostgreSQL's have at most 2 kB
 WORD = re.compile(rf"[^\W_]{{1,{MAX_WORD}}}|\n")
 NAMES = ("name", "street_1", "street_2", "city", "state", "country")  # of an address
-NOT_CODE = re.compile(r"[^\w\n]|_")
 CONTRACTION = re.compile(r"[^\W_]+(?:'[^\W_]+)+")
 NOT_DIGIT = re.compile("[^0-9]")
 BATCH_SIZE = 1_000
@@ -36,30 +36,39 @@ def phone_digits(text):
     return NOT_DIGIT.sub("", text.replace("(0)", "")).lstrip("0")[::-1]
 
 
-def order_words(order, items):
-    """Return the words of an order; without that of its number, if it is not saved yet.
-
-    Each order that is placed waits for it: hence one pass over all of its texts.
-    """
-    address = order.shipping_address or {}
-    texts = [address.get(part, "") for part in NAMES]
-    codes = [address.get("postal_code", ""), order.reference, order.tracking_number]
-    for item in items:
-        texts.append(item.name)
-        codes.append(item.sku or "")
-    codes = FIELD_END.join(codes)
-    if " " in codes:  # then the parts of a code are words as well
-        texts.append(codes)
-    text = normalize(FIELD_END.join(texts))
+def text_words(text):
+    """Return the words of a text of any number of lines, of which O'Brien is OBrien as well."""
+    text = normalize(text)
     words = WORD.findall(text)
-    if "'" in text:  # O'Brien is found as OBrien, too
+    if "'" in text:
         words += [join_words(name.split("'")) for name in CONTRACTION.findall(text)]
-    words += [
-        code[:MAX_WORD] for code in NOT_CODE.sub("", normalize(codes)).split(FIELD_END) if code
-    ]
-    phone = phone_digits(address.get("contact_number", ""))
-    words += [f"@{order.customer_id}", f"~{phone}"]
-    return words if order.pk is None else [*words, f"#{order.pk}"]
+    return words
+
+
+def code_words(text):
+    """Return a code as one word; and its parts, if there are blanks between them."""
+    words = split_words(text)
+    return [*words, FIELD_END, join_words(words)] if " " in text else [join_words(words)]
+
+
+@lru_cache(1_000)  # each order that is placed waits for its words, and most of them are of items
+def item_words(name, sku):
+    return FIELD_END, *text_words(name), FIELD_END, *(code_words(sku) if sku else ())
+
+
+def order_words(order, items):
+    """Return the words of an order; without that of its number, if it is not saved yet."""
+    address = order.shipping_address or {}
+    words = text_words(FIELD_END.join([address.get(part, "") for part in NAMES]))
+    for item in items:
+        words += item_words(item.name, item.sku)
+    for code in (address.get("postal_code"), order.reference, order.tracking_number):
+        if code:
+            words += FIELD_END, *code_words(code)
+    words += f"@{order.customer_id}", f"~{phone_digits(address.get('contact_number', ''))}"
+    if order.pk:
+        words.append(f"#{order.pk}")
+    return words
 
 
 @lru_cache(100)
@@ -105,26 +114,32 @@ class SearchEntryManager(models.Manager):
 
         In batches, of which each is committed: it can be stopped and run again.
         """
-        missing, count, last = orders.filter(search_entry=None).order_by("pk"), 0, 0
-        while entries := self._build(missing.filter(pk__gt=last)[:BATCH_SIZE]):
-            # Those that were written meanwhile are newer.
+        pks, count, last = orders.order_by("pk").values_list("pk", flat=True), 0, 0
+        while batch := list(pks.filter(pk__gt=last)[:BATCH_SIZE]):
+            known = self.filter(pk__gte=batch[0], pk__lte=batch[-1])
+            missing = set(batch).difference(known.values_list("pk", flat=True))
+            # Those that are written meanwhile are newer.
+            entries = self._build(orders.filter(pk__in=missing))
             self.bulk_create(entries, ignore_conflicts=True)
-            count, last = count + len(entries), entries[-1].pk
+            count, last = count + len(entries), batch[-1]
         return count
 
     def _build(self, orders):
-        orders = orders.prefetch_related("items")
-        return [
-            self.model(order_id=order.pk, words=order_words(order, order.items.all()))
-            for order in orders
-        ]
+        columns = ("pk", "customer_id", "shipping_address", "reference", "tracking_number")
+        orders, item_model = orders.values_list(*columns, named=True), orders.model.items.rel
+        items = defaultdict(list)
+        of_orders = item_model.related_model.objects.filter(order__in=[row.pk for row in orders])
+        for item in of_orders.order_by("pk").values_list("order_id", "name", "sku", named=True):
+            items[item.order_id].append(item)
+        return [self.model(pk=row.pk, words=order_words(row, items[row.pk])) for row in orders]
 
 
 class SearchEntry(models.Model):
     """The words of an order. In a table of their own, since most changes of an order touch none."""
 
+    # Without a constraint, which placing an order would wait for: a stray entry shows nowhere.
     order = models.OneToOneField(
-        "Order", models.CASCADE, primary_key=True, related_name="search_entry"
+        "Order", models.CASCADE, primary_key=True, related_name="search_entry", db_constraint=False
     )
     words = WordsField()
 

@@ -1,5 +1,7 @@
 """Writing an order by SQL text, in as few statements as possible."""
 
+from functools import cache, lru_cache
+
 from django.contrib.auth import get_user_model
 from django.db import connection
 from django.utils import timezone
@@ -30,6 +32,7 @@ INSERT_WORDS = {
     """,
 }
 STAMPS = ("created", "modified")
+WORDS = SearchEntry._meta.get_field("words")
 
 
 def insert_order(order, items):
@@ -39,27 +42,13 @@ def insert_order(order, items):
     Costs a third of `save` and `bulk_create` (row "place an order, 3 lines"): one statement on
     PostgreSQL, three on SQLite, which cannot insert into several tables in one.
     """
-    order_fields = insertable_fields([order], STAMPS)
-    item_fields = insertable_fields(items, ("order",))
-    clock = CLOCK[connection.vendor].format(customers=get_user_model()._meta.db_table)
-    insert = (
-        f"INSERT INTO orders_order ({names(order_fields)}, {', '.join(STAMPS)})"  # noqa: S608
-        f" SELECT {placeholders(order_fields)}, now, now FROM ({clock}) AS clock"
-        f" RETURNING id, created"
-    )
-    insert_items = (
-        f"INSERT INTO orders_orderitem (order_id, {names(item_fields)})"  # noqa: S608
-        f" SELECT inserted.*, item.* FROM {{inserted}} AS inserted,"
-        f" (VALUES {', '.join([f'({placeholders(item_fields)})'] * len(items))}) AS item"
-    )
+    order_fields, item_fields = list_fields(type(order), type(items[0]))
     order_values = values(order, order_fields)
     item_values = [value for item in items for value in values(item, item_fields)]
-    words_field = SearchEntry._meta.get_field("words")
-    words = words_field.get_db_prep_save(order_words(order, items), connection)
-    insert_words = INSERT_WORDS[connection.vendor]
+    words = WORDS.get_db_prep_save(order_words(order, items), connection)
+    insert, insert_items, insert_words = statements(type(order), type(items[0]), len(items))
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            insert_items = insert_items.format(inserted="(SELECT id FROM written)")
             cursor.execute(
                 f"WITH written AS ({insert}), written_items AS ({insert_items}),"  # noqa: S608
                 f" written_words AS ({insert_words}) SELECT id, created FROM written",
@@ -73,7 +62,6 @@ def insert_order(order, items):
             row = cursor.fetchone()
             if row:
                 row = row[0], now
-                insert_items = insert_items.format(inserted="(SELECT %s)")
                 cursor.execute(insert_items, [row[0], *item_values])
                 cursor.execute(insert_words, [words, row[0]])
     if row:
@@ -83,21 +71,35 @@ def insert_order(order, items):
     return bool(row)
 
 
-def insertable_fields(instances, omitted):
-    """Return the fields to insert: not the primary key, those `omitted`, nor what is a default.
+@lru_cache(100)
+def statements(order_model, item_model, item_count):
+    """Return the texts that insert an order, its items and its words."""
+    order_fields, item_fields = list_fields(order_model, item_model)
+    clock = CLOCK[connection.vendor].format(customers=get_user_model()._meta.db_table)
+    inserted = {"postgresql": "(SELECT id FROM written)", "sqlite": "(SELECT %s)"}
+    return (
+        f"INSERT INTO orders_order ({names(order_fields)}, {', '.join(STAMPS)})"  # noqa: S608
+        f" SELECT {placeholders(order_fields)}, now, now FROM ({clock}) AS clock"
+        f" RETURNING id, created",
+        f"INSERT INTO orders_orderitem (order_id, {names(item_fields)})"  # noqa: S608
+        f" SELECT inserted.*, item.* FROM {inserted[connection.vendor]} AS inserted,"
+        f" (VALUES {', '.join([f'({placeholders(item_fields)})'] * item_count)}) AS item",
+        INSERT_WORDS[connection.vendor],
+    )
 
-    The database fills in its own default of a column that all instances have it in.
-    """
-    return [
-        field
-        for field in instances[0]._meta.concrete_fields
-        if not field.primary_key
-        and field.name not in omitted
-        and not (
-            field.has_db_default()
-            and all(getattr(row, field.attname) == field.db_default for row in instances)
-        )
-    ]
+
+@cache
+def list_fields(order_model, item_model):
+    """Return the fields to insert of each: without primary keys, and what the statements add."""
+    return (
+        insertable_fields(order_model, STAMPS),
+        insertable_fields(item_model, ("order",)),
+    )
+
+
+def insertable_fields(model, omitted):
+    fields = model._meta.concrete_fields
+    return [field for field in fields if not field.primary_key and field.name not in omitted]
 
 
 def names(fields):

@@ -180,3 +180,17 @@ def test_customer_whose_name_is_the_address_of_another_can_be_saved(in_the_admin
     change(in_the_admin, eve, city="Ribe")
     change(in_the_admin, alice, city="Ribe")
     assert Customer.objects.filter(city="Ribe").count() == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("+45 (0)86 12-34 56", "86 12 34 56", "086-123456", "(86) 12.34.56", "86123456"),
+        *("12 34 56", "alice 86"),
+    ],
+)
+def test_contact_number_is_found_however_it_is_written(in_the_admin, alice, bob, text):
+    alice.update_fields(contact_number="+45 (0)86 12-34 56")
+    bob.update_fields(contact_number="+45 86 12 34 57")
+    page = in_the_admin.get("/admin/customers/customer/", {"q": text})
+    assert [customer.pk for customer in page.context["cl"].result_list] == [alice.pk]
