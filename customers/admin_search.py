@@ -16,11 +16,11 @@ class CustomerSearchMixin:
 
     def get_search_results(self, request, customers, text):
         """Find a contact number however it is written, too."""
-        found, has_duplicates = super().get_search_results(request, customers, text)
+        matches, has_duplicates = super().get_search_results(request, customers, text)
         digits = re.sub("[^0-9]", "", text).lstrip("0")
         if digits and PHONE.fullmatch(text.strip()):
             written = reduce(
                 lambda number, sign: Replace(number, Value(sign)), SEPARATORS, "contact_number"
             )
-            found |= customers.alias(digits=written).filter(digits__contains=digits)
-        return found, has_duplicates
+            matches |= customers.alias(digits=written).filter(digits__contains=digits)
+        return matches, has_duplicates

@@ -193,7 +193,7 @@ def low_limits(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("teas", "found", "is_all"),
+    ("teas", "count", "is_all"),
     [
         ("t.......", 1, True),  # by the index
         ("ttttt...", 5, True),
@@ -206,13 +206,13 @@ def low_limits(monkeypatch):
 )
 @pytest.mark.parametrize("newest", ["-pk", "-created"])
 def test_newest_orders_are_found_however_they_are_spread(
-    low_limits, alice, teas, found, is_all, newest
+    low_limits, alice, teas, count, is_all, newest
 ):
     tea, cup = factories.products.make(name="Tea"), factories.products.make(name="Cup")
     orders = [factories.place(alice, {tea if sort == "t" else cup: 1}) for sort in teas]
     matching = [order.pk for order, sort in zip(orders, teas, strict=True) if sort == "t"]
     result, complete = Order.objects.search("tea", newest)
-    assert sorted(result.values_list("pk", flat=True)) == matching[-found:] * bool(found)
+    assert sorted(result.values_list("pk", flat=True)) == matching[-count:] * bool(count)
     assert complete == is_all
     others = Order.objects.exclude(pk__in=matching[:1])
     result, _ = others.search("tea", newest)
