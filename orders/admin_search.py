@@ -3,7 +3,10 @@
 from datetime import datetime, timedelta
 
 from django.contrib import messages
+from django.core.exceptions import BadRequest
 from django.utils.timezone import make_aware
+
+from orders.search_terms import MAX_TERMS, TooManyTerms
 
 
 class OrderSearchMixin:
@@ -20,7 +23,10 @@ class OrderSearchMixin:
         if not text.strip():
             return orders, False
         is_by_date = any(name.startswith("created__") for name in request.GET)
-        orders, is_all = orders.search(text, newest="-created" if is_by_date else "-pk")
+        try:
+            orders, is_all = orders.search(text, newest="-created" if is_by_date else "-pk")
+        except TooManyTerms as exc:
+            raise BadRequest(f"Search for at most {MAX_TERMS} words.") from exc
         if not is_all and request.method == "GET":
             message = "More orders match than are listed here: these are the newest. Add a word."
             self.message_user(request, message, messages.WARNING)

@@ -52,7 +52,7 @@ class OrderQuerySet(models.QuerySet):
 
         At most 1,000; less than that, but a page, if the others would take long to find. `text` is
         what staff type, up to 200 characters (`orders.search_terms`). `newest` is the ordering that
-        an index has for these orders: `-created` for those of a period.
+        an index has for these orders: `-created` for those of a period. Raises TooManyTerms.
         """
         ids, is_all = find_newest(self, read_search(text), newest)
         return self.filter(pk__in=ids), is_all

@@ -21,7 +21,13 @@ TERM = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 MIN_PHONE_DIGITS = 6  # fewer, from the end of a phone number, would fit too many
+MAX_TERMS = 20
+MAX_NAMES = 10  # terms that are looked for among the customers
 MAX_CUSTOMERS = 200  # that a term fits, for it to find their orders
+
+
+class TooManyTerms(Exception):
+    """A search has more than MAX_TERMS words."""
 
 
 class Phrase(NamedTuple):
@@ -32,22 +38,33 @@ class Phrase(NamedTuple):
 
 
 def read_search(text):
-    """Return the terms of a search, each with the customers that it fits today."""
+    """Return the terms of a search, each with the customers that it fits today.
+
+    Raises TooManyTerms.
+    """
+    parts = {
+        (match.lastgroup, match[match.lastgroup]): None
+        for match in TERM.finditer(" ".join(text.split()))
+    }
+    if len(parts) > MAX_TERMS:
+        raise TooManyTerms
     terms = []
-    for match in TERM.finditer(" ".join(text.split())):
-        kind, part = match.lastgroup, match[match.lastgroup].strip()
-        tree = READERS[kind](part)
+    for group, part in parts:
+        tree = READERS[group](part)
         if tree:
-            terms.append((tree, part, list_customers(kind, part)))
+            ids = list_customers(group, part) if len(terms) < MAX_NAMES else []
+            terms.append((tree, part, ids))
     return [add_customers(tree, ids) for tree, ids in narrow_down(terms)]
 
 
-def list_customers(kind, part):
+def list_customers(group, part):
     """Return the ids of the customers whom a part of a search fits, or one more than the limit."""
     customers = get_user_model().objects
-    if kind == "number":
+    if group == "number":
         return []
-    return list_ids(customers.with_username(part) if kind == "digits" else customers.search([part]))
+    return list_ids(
+        customers.with_username(part) if group == "digits" else customers.search([part])
+    )
 
 
 def list_ids(customers):
