@@ -6,6 +6,7 @@ import resource
 import sys
 import time
 from base64 import b64encode
+from datetime import timedelta
 from itertools import cycle
 
 import django
@@ -16,6 +17,7 @@ from django.contrib.auth import get_user_model  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db.models import F  # noqa: E402
 from django.test import Client  # noqa: E402
+from django.utils import timezone  # noqa: E402
 from rest_framework.authtoken.models import Token  # noqa: E402
 
 from products.models import Product  # noqa: E402
@@ -29,6 +31,34 @@ ADMIN_PAGES = {
     "admin, the first page": "/admin/",
     "admin, the stock of a product": "/admin/products/product/1/stock/",
 }
+
+
+def admin_searches(size):
+    """Return `{name: path}` of searches of orders; in one of 20 is a product from Ethiopia."""
+    sku = Product.objects.get(pk=size // 2).sku
+    month = timezone.now() - timedelta(days=180)
+    searches = {
+        "an order": f"%23{size}",
+        "a SKU": sku,
+        "an e-mail address": get_user_model().objects.exclude(is_staff=True).last().email,
+        "a word of each order": "x",
+        "a word of 1 in 20": "ethiopia",
+        "words of 1 in 100": "ethiopia+natural",
+        "words of 1 in 10,000": "ethiopia+natural+worka+250",
+        "a phrase of 1 in 500": "%22ethiopia+las+palmas%22",
+        "the beginning of a word": "ethio",
+        "no order": "nothing",
+        "no order, and a word of 1 in 20": "ethiopia+nothing",
+        "a word of 1 in 20, by status": "ethiopia&status__exact=confirmed",
+        "a word of 1 in 20, by month": (
+            f"ethiopia&created__year={month.year}&created__month={month.month}"
+        ),
+        "a SKU, by status and year": f"{sku}&status__exact=delivered&created__year={month.year}",
+    }
+    return {
+        f"admin, search for {name}": f"/admin/orders/order/?q={query}"
+        for name, query in searches.items()
+    }
 
 
 def rows(size):
@@ -97,7 +127,7 @@ def open_page(client, path):
 
 def measure(size):
     client, durations = Client(SERVER_NAME="127.0.0.1"), {}
-    admin = log_in_to_admin()
+    admin, searches = log_in_to_admin(), admin_searches(size)
     requests = rows(size)
     for _ in range(REPEATS):
         for name, (path, tokens) in requests.items():
@@ -107,7 +137,7 @@ def measure(size):
                 row = name if number else COLD.get(name)
                 if row:
                     durations.setdefault(row, []).append(duration)
-        for name, path in ADMIN_PAGES.items():
+        for name, path in (ADMIN_PAGES | searches).items():
             open_page(admin, path)
             durations.setdefault(name, []).extend(open_page(admin, path) for _ in range(IN_A_ROW))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 
 from customers import admin_staff, admin_tokens  # noqa: F401  they register themselves
+from customers.admin_search import CustomerSearchMixin
 from customers.forms import CustomerCreateForm, CustomerForm, GroupForm
 from customers.models import Customer
 from customers.permission_picker import PermissionAdminMixin
@@ -27,13 +28,11 @@ class CustomerList(ChangeList):
 
 
 @admin.register(Customer)
-class CustomerAdmin(PermissionAdminMixin, UserAdmin):
+class CustomerAdmin(CustomerSearchMixin, PermissionAdminMixin, UserAdmin):
     form = CustomerForm
     add_form = CustomerCreateForm
     list_display = ("username", admin_staff.full_name, "email", "city", "country", "joined")
     list_filter = ("is_active", "country")
-    search_fields = ("username", "first_name", "last_name", "email", "city", "contact_number")
-    search_help_text = "User name, name, e-mail, city or contact number"
     date_hierarchy = "date_joined"
     ordering = ("-date_joined",)
     list_per_page = 50

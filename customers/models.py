@@ -1,6 +1,8 @@
 """Customers: the users of the shop, with their profile and their account's life cycle."""
 
+import operator
 import time
+from functools import reduce
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import AbstractUser, UserManager
@@ -45,6 +47,17 @@ class CustomerQuerySet(models.QuerySet):
     def with_login(self, login):
         """Return who has this user name, and who has this e-mail address: at most two."""
         return self.with_username(login) | self.with_email(login)
+
+    def search(self, words):
+        """Return who has each word in the user name, the names or the e-mail address."""
+        for word in words:
+            # A part of a word finds too many if it is short, and no index finds it.
+            lookup = "icontains" if len(word) > 2 else "iexact"
+            fields = ("username", "first_name", "last_name", "email")
+            self = self.filter(
+                reduce(operator.or_, (models.Q((f"{field}__{lookup}", word)) for field in fields))
+            )
+        return self
 
     def active_superusers(self):
         """Return the superusers who can log in, ordered by id, which is the order of locks."""

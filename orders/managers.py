@@ -10,6 +10,9 @@ from django.utils import timezone
 from orders import addresses
 from orders.events import OrderEvent
 from orders.items import ReturnedItem
+from orders.search import SearchEntry
+from orders.search_query import find_newest
+from orders.search_terms import read_search
 from orders.sql import insert_order
 from orders.transitions import FINAL_STATUSES, TRANSITIONS, Status
 from products.db_retry import retry_transaction
@@ -55,6 +58,16 @@ class OrderQuerySet(models.QuerySet):
         orders = self.exclude(status=Status.CANCELLED).order_by("currency").values("currency")
         return orders.annotate(count=models.Count("pk"), value=models.Sum("total_price"))
 
+    def search(self, text, newest="-pk"):
+        """Return the newest of these orders that match a search, and whether these are all.
+
+        At most 1,000; less than that, but a page, if the others would take long to find. `text` is
+        what staff type, up to 200 characters (`orders.search_terms`). `newest` is the ordering that
+        an index has for these orders: `-created` for those of a period. Raises TooManyTerms.
+        """
+        ids, is_all = find_newest(self, read_search(text), newest)
+        return self.filter(pk__in=ids), is_all
+
     def paginate(self, limit, before=None, after=None):
         """Return at most `limit` orders of this queryset, as `OrderManager.fetch_history` does."""
         orders = self.order_by("-pk" if after is None else "pk")
@@ -88,6 +101,7 @@ class OrderQuerySet(models.QuerySet):
             events.update(note="", shipping_address=None)
             returned = ReturnedItem.objects.filter(item__order__in=pks).values("adjustment")
             StockAdjustment.objects.filter(pk__in=returned).update(note="")
+            SearchEntry.objects.write(self.model.objects.filter(pk__in=pks))
 
 
 class OrderManager(models.Manager.from_queryset(OrderQuerySet)):

@@ -206,3 +206,17 @@ def test_orders_of_a_customer_are_for_those_who_may_see_orders(in_the_admin_as_s
     assert "None yet." not in in_the_admin_as_staff.get(page).content.decode()
     clerk.user_permissions.add(Permission.objects.get(codename="view_order"))
     assert "None yet." in in_the_admin_as_staff.get(page).content.decode()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("+45 (0)86 12-34 56", "86 12 34 56", "086-123456", "(86) 12.34.56", "86123456"),
+        *("12 34 56", "alice 86"),
+    ],
+)
+def test_contact_number_is_found_however_it_is_written(in_the_admin, alice, bob, text):
+    alice.update_fields(contact_number="+45 (0)86 12-34 56")
+    bob.update_fields(contact_number="+45 86 12 34 57")
+    page = in_the_admin.get("/admin/customers/customer/", {"q": text})
+    assert [customer.pk for customer in page.context["cl"].result_list] == [alice.pk]
