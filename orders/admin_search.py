@@ -27,7 +27,8 @@ class OrderSearchMixin:
             orders, is_all = orders.search(text, newest="-created" if is_by_date else "-pk")
         except TooManyTerms as exc:
             raise BadRequest(f"Search for at most {MAX_TERMS} words.") from exc
-        if not is_all and request.method == "GET":
+        if not is_all and request.method == "GET" and not hasattr(request, "is_cut_short"):
+            request.is_cut_short = True  # the counts of filters search again
             message = "More orders match than are listed here: these are the newest. Add a word."
             self.message_user(request, message, messages.WARNING)
         return orders, False

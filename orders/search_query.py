@@ -13,13 +13,13 @@ from django.db.models import OuterRef, Q, Subquery
 
 from orders.search import SearchEntry
 from orders.search_terms import Phrase, open_ends
+from products.managers import MAX_ID
 
 SAMPLE_SIZE, SAMPLE_MATCHES = 1_000, 10  # many match if so many of the newest orders do
-WALK_SIZE = 10_000
-INDEX_LIMIT = 5_000
+INDEX_LIMIT = 5_000  # entries that are read by the index
+WALK_SIZE, PAGE_SIZE = 10_000, 50  # where more match, orders to look at; and results that suffice
 CHUNK_SIZE = 1_000
 RESULT_LIMIT = 1_000
-PAGE_SIZE = 50
 
 
 def find_newest(orders, terms, newest):
@@ -55,7 +55,8 @@ def find_matches(orders, tree, newest):
     if is_all or len(ids) >= PAGE_SIZE:
         return ids, is_all
     # Many match, but hardly any of the newest do: they are in an old part of the shop's life.
-    older = orders.filter(pk__in=list_entries(condition)).order_by(newest)
+    # The limit keeps PostgreSQL from walking through all orders instead.
+    older = orders.filter(pk__in=list_entries(condition)[:MAX_ID]).order_by(newest)
     return cut(older.values_list("pk", flat=True)[: RESULT_LIMIT + 1])
 
 

@@ -227,6 +227,8 @@ def test_page_says_that_there_are_more(low_limits, in_the_admin, alice, product)
     page = in_the_admin.get("/admin/orders/order/?q=coffee")
     assert "More orders match than are listed" in page.content.decode()
     assert page.context["cl"].result_count == 4
+    page = in_the_admin.get("/admin/orders/order/?q=coffee&_facets=True").content.decode()
+    assert page.count("More orders match") == 1
     assert "More orders" not in in_the_admin.get("/admin/orders/order/?q=bob").content.decode()
 
 
