@@ -16,8 +16,8 @@ from rest_framework.authtoken.models import TokenProxy
 
 from customers.models import EMAIL_TAKEN, USERNAME_TAKEN, Customer
 from customers.privacy import export_response
-from customers.slots import Busy
 from customers.tokens import AccessToken
+from shopply.api.slots import Busy
 
 
 def outranks(request, customer):
