@@ -16,7 +16,9 @@ from rest_framework.authtoken.models import TokenProxy
 
 from customers.models import EMAIL_TAKEN, USERNAME_TAKEN, Customer
 from customers.privacy import export_response
+from customers.resources import CustomerResource
 from customers.tokens import AccessToken
+from shopply.api.sheet_admin import SheetExportMixin
 from shopply.api.slots import Busy
 
 
@@ -59,7 +61,8 @@ class CustomerForm(UniqueLoginMixin, UserChangeForm):
 
 
 @admin.register(Customer)
-class CustomerAdmin(UserAdmin):
+class CustomerAdmin(SheetExportMixin, UserAdmin):
+    resource_classes = [CustomerResource]
     form = CustomerForm
     add_form = CustomerCreateForm
     list_display = ("username", "full_name", "email", "city", "country", "is_staff", "joined")

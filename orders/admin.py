@@ -13,11 +13,13 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from orders.models import Order, OrderEvent, OrderItem
+from orders.resources import OrderItemResource, OrderResource
 from orders.transitions import TRANSITIONS, IllegalTransition, Status, allowed_transitions
 from products.admin import ReadOnlyAdminMixin
 from products.models import Product
 from products.search import split_words
 from shopply.api.fields import validate_line
+from shopply.api.sheet_admin import SheetExportMixin
 
 # Limits of one bulk action, so that a request does not block its thread.
 BULK_TIMEOUT = 0.5  # seconds
@@ -67,7 +69,8 @@ def bulk_action(name):
 
 
 @admin.register(Order)
-class OrderAdmin(ReadOnlyAdminMixin, admin.ModelAdmin):
+class OrderAdmin(SheetExportMixin, ReadOnlyAdminMixin, admin.ModelAdmin):
+    resource_classes = [OrderResource, OrderItemResource]
     list_display = ("id", "created", "customer", "status", "total", "destination")
     list_filter = ("status", "created")
     list_select_related = ("customer",)

@@ -4,6 +4,7 @@ from django.db.models.fields import BLANK_CHOICE_DASH
 from django.shortcuts import redirect
 from django.utils.html import format_html
 
+from products.import_admin import SheetImportMixin
 from products.models import (
     ADJUSTMENT_REASONS,
     MAX_STOCK,
@@ -11,7 +12,9 @@ from products.models import (
     StockAdjustment,
     StockOutOfBounds,
 )
+from products.resources import ProductResource
 from products.search import split_words
+from shopply.api.sheet_admin import SheetExportMixin
 
 
 class StockFilter(admin.SimpleListFilter):
@@ -71,7 +74,8 @@ class StockAdjustmentAdmin(ReadOnlyAdminMixin, admin.ModelAdmin):
 
 
 @admin.register(Product)
-class ProductAdmin(admin.ModelAdmin):
+class ProductAdmin(SheetImportMixin, SheetExportMixin, admin.ModelAdmin):
+    resource_classes = [ProductResource]
     list_display = ("name", "sku", "price", "stock", "is_active", "modified")
     list_filter = ("is_active", StockFilter, "created")
     search_fields = ("name", "sku", "description")

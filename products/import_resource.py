@@ -1,0 +1,299 @@
+"""Products from a sheet: new ones, changes and stock adjustments, all or nothing."""
+
+import copy
+import re
+
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db.models import Q
+from import_export.fields import Field
+from import_export.resources import ModelResource
+
+from products.import_widgets import (
+    REASONS,
+    IntegerWidget,
+    PriceWidget,
+    ReasonWidget,
+    TextWidget,
+    YesNoWidget,
+)
+from products.models import MAX_STOCK, Product, Reason, StockAdjustment
+from products.resources import ProductResource
+from shopply.api.fields import validate_line
+from shopply.api.money import format_money
+from shopply.api.spelling import describe_unknown_name
+
+ID = re.compile("[0-9]{1,18}", re.ASCII)
+MAX_NOTE_LENGTH = StockAdjustment._meta.get_field("note").max_length
+FIELDS = ("sku", "name", "description", "price", "is_active", "quantity_in_stock")
+BOOKING = ("delta", "counted", "reason", "note")
+# Of an export: they may come back as they were.
+READ_ONLY = tuple(name for name in ProductResource().get_export_headers() if name not in FIELDS)
+
+
+def check_columns(headers):
+    """Raise ValidationError if columns are missing, unknown, or there twice."""
+    known = (*FIELDS, *BOOKING, *READ_ONLY)
+    errors = [describe_unknown_name("column", name, known) for name in headers if name not in known]
+    errors += [f"The column {name} is there twice." for name in known if headers.count(name) > 1]
+    if "sku" not in headers:
+        errors.append("The column sku is missing: it says which product a row is.")
+    if errors:
+        raise ValidationError(errors)
+
+
+def normalize_sku(sku):
+    return sku.upper()
+
+
+class ProductImportResource(ModelResource):
+    """Imports rows as a preview, or, `expecting` the versions that one found, writes them.
+
+    A row is the product with its SKU; without one, that with its id. An empty cell leaves the value
+    as it is. The column `row` is the number of the row in the sheet.
+
+    When it writes, it evaluates all rows under the locks of their products, and writes nothing
+    unless all are right. The `key` keeps it from booking them twice.
+
+    Afterwards `changed` are the rows that change a product, `versions` is `{row: version}` of their
+    products, and `overlooked` are `(row, product)` whose stock the sheet has otherwise.
+    """
+
+    sku = Field("sku", "sku", TextWidget())
+    name = Field("name", "name", TextWidget())
+    description = Field("description", "description", TextWidget())
+    price = Field("price", "price", PriceWidget())
+    is_active = Field("is_active", "is_active", YesNoWidget())
+    quantity_in_stock = Field("quantity_in_stock", "quantity_in_stock", IntegerWidget())
+    delta = Field("delta", "delta", IntegerWidget())
+    counted = Field("counted", "counted", IntegerWidget())
+    reason = Field("reason", "reason", ReasonWidget())
+    note = Field("note", "note", TextWidget())
+
+    class Meta:
+        model = Product
+        fields = (*FIELDS, *BOOKING)
+        import_id_fields = ()  # `get_instance` finds the products
+        use_bulk = True  # otherwise each row has a savepoint
+        skip_diff = True  # `after_import_row` makes one
+        store_instance = True
+        report_skipped = False
+
+    def __init__(self, by, expecting=None, key=None):
+        super().__init__()
+        self.by, self.expecting, self.key = by, expecting, key
+        self.changed, self.instances, self.versions, self.overlooked = [], [], {}, []
+
+    def get_diff_headers(self):
+        """The columns by which the library says which row is wrong."""
+        return ["row", "sku"]
+
+    def handle_import_error(self, result, error, raise_errors=False):
+        """Raise errors that are not of a row: of the database, or ours."""
+        raise error
+
+    def before_import(self, dataset, **kwargs):
+        """Find the products of all rows, and lock them if the rows are to be written."""
+        self.rows = {}
+        for number, sku in zip(dataset["row"], dataset["sku"], strict=True):
+            self.rows.setdefault(normalize_sku(sku), []).append(number)
+        skus = {sku for sku in dataset["sku"] if sku}
+        ids = dataset["id"] if "id" in dataset.headers else []
+        with_sku = Product.objects.with_skus(skus).values("pk")
+        with_id = Q(pk__in={pk for pk in ids if ID.fullmatch(pk)}, sku=None)
+        products = Product.objects.filter(Q(pk__in=with_sku) | with_id).order_by("pk")
+        if self.expecting is not None:
+            products = products.select_for_update(no_key=True)
+        self.products = {
+            normalize_sku(product.sku) if product.sku else product.pk: product
+            for product in products
+        }
+
+    # --- One row ----------------------------------------------------------------------------------
+
+    def get_instance(self, instance_loader, row):
+        """Return a copy of the row's product; `original` is what it is compared with."""
+        sku, pk = row["sku"], row.get("id", "")
+        key = normalize_sku(sku) if sku else int(pk) if ID.fullmatch(pk) else None
+        product = self.products.get(key)
+        if product is None:
+            return None
+        instance = copy.copy(product)
+        instance.original = product
+        return instance
+
+    def init_instance(self, row=None):
+        instance = Product()
+        instance.original = Product()
+        return instance
+
+    def import_field(self, field, instance, row, is_m2m=False, **kwargs):
+        # Of a product that is there, a sheet can neither change the SKU nor overwrite the stock.
+        is_fixed = instance.pk and field.column_name in ("sku", "quantity_in_stock")
+        if row.get(field.column_name) and not is_fixed:
+            super().import_field(field, instance, row, is_m2m, **kwargs)
+
+    def import_instance(self, instance, row, **kwargs):
+        """Raise ValidationError with what is wrong with the row: the first error of each column."""
+        errors = {}
+        try:
+            super().import_instance(instance, row, **kwargs)
+        except ValidationError as exc:
+            errors = exc.update_error_dict(errors)
+        for check in (self.check_product, check_fields, self.check_stock, self.check_version):
+            for column, message in check(instance, row):
+                errors.setdefault(column, [message])
+        if errors:
+            raise ValidationError(errors)
+        stock = row.get("quantity_in_stock", "")
+        if instance.pk and stock not in ("", str(instance.quantity_in_stock)):
+            self.overlooked.append((row["row"], instance))
+
+    def check_product(self, instance, row):
+        sku, pk = row["sku"], row.get("id", "")
+        numbers = self.rows[normalize_sku(sku)]
+        if sku and len(numbers) > 1:
+            yield "sku", f"Rows {', '.join(map(str, numbers))} have this SKU."
+        if pk and pk != str(instance.pk):
+            yield "sku", f"The product with the id {pk} has another SKU, or is gone."
+        if not sku and not instance.pk:
+            yield "sku", "A new product needs a SKU."
+        if not instance.pk and not self.by.has_perm("products.add_product"):
+            yield "sku", "There is no such product, and you may not add one."
+
+    def check_stock(self, instance, row):
+        filled = {column for column in BOOKING if row.get(column)}
+        if not filled:
+            return
+        if not instance.pk:
+            yield min(filled), "Enter the stock of a new product as quantity_in_stock."
+        elif not self.by.has_perm("products.add_stockadjustment"):
+            yield min(filled), "You may not adjust the stock."
+        elif filled >= {"delta", "counted"}:
+            yield "counted", "Enter delta or counted, not both."
+        elif not filled & {"delta", "counted"}:
+            yield "delta", "Enter how many pieces were added or taken."
+        else:
+            yield from check_adjustment(instance, row)
+
+    def check_version(self, instance, row):
+        """Check that the product is still what the sheet, or the preview, was made from."""
+        version = get_version(instance)
+        is_stale = row.get("revision", "") not in ("", str(instance.revision))
+        if instance.pk and is_stale and get_changes(instance):
+            yield "revision", "The product was changed since the sheet was exported."
+        if self.expecting is not None and self.expecting[str(row["row"])] != version:
+            yield NON_FIELD_ERRORS, "The product was changed since the preview."
+        self.versions[str(row["row"])] = version
+
+    def skip_row(self, instance, original, row, import_validation_errors=None):
+        is_changed = get_changes(instance) or get_delta(instance)
+        return not import_validation_errors and not is_changed
+
+    def save_instance(self, instance, is_create, row, **kwargs):
+        """Write nothing yet: a later row may be wrong."""
+        self.changed.append(row)
+        self.instances.append(instance)
+
+    def after_import_row(self, row, row_result, **kwargs):
+        row_result.number = row["row"]
+        row_result.diff = describe(row_result.instance)
+
+    # --- All rows ---------------------------------------------------------------------------------
+
+    def after_import(self, dataset, result, **kwargs):
+        if self.expecting is None or result.has_errors() or result.has_validation_errors():
+            return
+        new = [instance for instance in self.instances if not instance.pk]
+        changes, adjustments = {}, []
+        for row, instance in zip(self.changed, self.instances, strict=True):
+            if instance.pk:
+                changes[instance.original] = get_changes(instance)
+            if instance.pk and get_delta(instance):
+                adjustments.append(
+                    StockAdjustment(
+                        product=instance.original,
+                        delta=get_delta(instance),
+                        reason=get_reason(instance),
+                        note=getattr(instance, "note", ""),
+                        idempotency_key=f"{self.key}:{row['row']}",
+                    )
+                )
+        Product.objects.write_all(new, changes, adjustments, by=self.by)
+
+
+def get_changes(instance):
+    """Return `{field: value}` of what the row changes of its product, without adjustments."""
+    before = {name: getattr(instance.original, name) for name in FIELDS}
+    before["description"] = before["description"].replace("\r\n", "\n")  # as sheets have it
+    after = {name: getattr(instance, name) for name in FIELDS}
+    return {name: value for name, value in after.items() if value != before[name]}
+
+
+def get_delta(instance):
+    """Return how many pieces the row adds or takes."""
+    counted = getattr(instance, "counted", None)
+    if counted is not None:
+        return counted - instance.quantity_in_stock
+    return getattr(instance, "delta", 0)
+
+
+def get_reason(instance):
+    return getattr(instance, "reason", Reason.STOCKTAKE)
+
+
+def get_version(instance):
+    """Return what must still be the same when the row is written; sales matter to counts only."""
+    is_counted = getattr(instance, "counted", None) is not None
+    stock = instance.quantity_in_stock if is_counted else None
+    return [instance.pk, instance.revision, stock]
+
+
+def check_fields(instance, row):
+    checked = get_changes(instance) if instance.pk else FIELDS
+    exclude = {field.name for field in Product._meta.fields} - set(checked)
+    try:
+        instance.clean_fields(exclude=exclude)
+    except ValidationError as exc:
+        for column, texts in exc.message_dict.items():
+            yield column, texts[0]
+    for column in ("sku", "name"):
+        if column in checked:
+            yield from check_line(column, getattr(instance, column))
+
+
+def check_line(column, text):
+    try:
+        validate_line(text or "")
+    except ValidationError as exc:
+        yield column, exc.message
+
+
+def check_adjustment(instance, row):
+    stock, delta, note = instance.quantity_in_stock, get_delta(instance), row.get("note", "")
+    column = "delta" if row.get("delta") else "counted"
+    if column == "delta" and not row.get("reason"):
+        yield "reason", f"Must be one of {', '.join(REASONS)}."
+    if column == "delta" and delta == 0:
+        yield column, "Must not be 0."
+    if column == "counted" and get_reason(instance) != Reason.STOCKTAKE:
+        yield "reason", "What is counted is a stocktake."
+    if not 0 <= stock + delta <= MAX_STOCK:
+        yield column, f"There are {stock:,} in stock."
+    if len(note) > MAX_NOTE_LENGTH:
+        yield "note", f"Must have up to {MAX_NOTE_LENGTH} characters."
+    yield from check_line("note", note)
+
+
+def describe(instance):
+    """Return `(column, before, after)` of what the row changes."""
+    changes = []
+    for name in get_changes(instance):
+        values = (getattr(product, name) for product in (instance.original, instance))
+        before, after = (
+            format_money(value) if name == "price" and value else value for value in values
+        )
+        changes.append((name, before, after))
+    stock, delta = instance.quantity_in_stock, get_delta(instance)
+    if delta:
+        changes.append(("stock", stock, f"{stock + delta} ({delta:+} {get_reason(instance)})"))
+    return changes
