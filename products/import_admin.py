@@ -123,10 +123,10 @@ class SheetImportMixin(ImportMixin):
             LogEntry(
                 user=request.user,
                 content_type=content_type,
-                object_id=row.object_id,
-                object_repr=row.object_repr[:200],
+                object_id=row.instance.pk,
+                object_repr=str(row.instance)[:200],
                 action_flag=ADDITION if row.is_new() else CHANGE,
-                change_message=f"Imported: {describe(row)}",
+                change_message=Truncator(f"Imported: {summarize(row)}").chars(1000),
             )
             for row in result.rows
         )
@@ -137,7 +137,9 @@ class SheetImportMixin(ImportMixin):
         return TemplateResponse(request, self.import_template_name, context, status=status)
 
 
-def describe(row):
-    return Truncator(
-        ", ".join(f"{column} {before} → {after}" for column, before, after in row.diff)
-    ).chars(1000)
+def summarize(row):
+    """Return `price 10.00 → 12.50, stock 5 → 17`; of a new product `name Coffee, price 10.00`."""
+    return ", ".join(
+        f"{column} {after}" if row.is_new() else f"{column} {before} → {after}"
+        for column, before, after in row.diff
+    )

@@ -2,6 +2,7 @@
 
 import copy
 import re
+from decimal import Decimal
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db.models import Q
@@ -23,6 +24,7 @@ from shopply.api.money import format_money
 from shopply.api.spelling import describe_unknown_name
 
 ID = re.compile("[0-9]{1,18}", re.ASCII)
+MAX_DESCRIPTION_LENGTH = Product._meta.get_field("description").max_length
 MAX_NOTE_LENGTH = StockAdjustment._meta.get_field("note").max_length
 FIELDS = ("sku", "name", "description", "price", "is_active", "quantity_in_stock")
 BOOKING = ("delta", "counted", "reason", "note")
@@ -259,6 +261,8 @@ def check_fields(instance, row):
     for column in ("sku", "name"):
         if column in checked:
             yield from check_line(column, getattr(instance, column))
+    if len(instance.description) > MAX_DESCRIPTION_LENGTH:
+        yield "description", f"Must have up to {MAX_DESCRIPTION_LENGTH:,} characters."
 
 
 def check_line(column, text):
@@ -285,15 +289,15 @@ def check_adjustment(instance, row):
 
 
 def describe(instance):
-    """Return `(column, before, after)` of what the row changes."""
+    """Return `(column, before, after)` of what the row changes; a new product was empty before."""
     changes = []
-    for name in get_changes(instance):
-        values = (getattr(product, name) for product in (instance.original, instance))
-        before, after = (
-            format_money(value) if name == "price" and value else value for value in values
-        )
-        changes.append((name, before, after))
+    for name, value in get_changes(instance).items():
+        before = getattr(instance.original, name) if instance.pk else ""
+        changes.append((name, before, value))
     stock, delta = instance.quantity_in_stock, get_delta(instance)
     if delta:
         changes.append(("stock", stock, f"{stock + delta} ({delta:+} {get_reason(instance)})"))
-    return changes
+    return [
+        tuple(format_money(cell) if isinstance(cell, Decimal) else cell for cell in change)
+        for change in changes
+    ]

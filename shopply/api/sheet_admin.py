@@ -8,6 +8,7 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.http import HttpResponse, StreamingHttpResponse
+from django.template.defaultfilters import pluralize
 from django.template.response import TemplateResponse
 from import_export.admin import ExportMixin
 from import_export.fields import Field
@@ -82,7 +83,7 @@ class Export:
 
     def close(self):
         self.slot.close()
-        self.log_entry.change_message = f"Exported {self.count:,} rows."
+        self.log_entry.change_message = f"Exported {self.count:,} row{pluralize(self.count)}."
         self.log_entry.save()
 
 

@@ -100,12 +100,12 @@ def read_sheet(content):
         raise ValidationError("This is an older or encrypted Excel file: save it as XLSX.")
     rows = read_xlsx(content) if content.startswith(b"PK") else read_csv(content)
     rows = list(islice(rows, MAX_ROWS + 2))
+    if len(rows) > MAX_ROWS + 1:
+        raise ValidationError(f"The sheet has over {MAX_ROWS:,} rows, even if empty: divide it.")
     while rows and not any(rows[-1]):
         rows.pop()
     if len(rows) < 2:
         raise ValidationError("The sheet needs a row of column names, and rows below it.")
-    if len(rows) > MAX_ROWS + 1:
-        raise ValidationError(f"The sheet has over {MAX_ROWS:,} rows: divide it.")
     if sum(len(cell) for row in rows for cell in row) > MAX_TEXT_SIZE:
         raise ValidationError(f"The sheet has over {MAX_TEXT_SIZE:,} characters: divide it.")
     return to_dataset(*rows)
