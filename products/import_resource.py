@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db.models import Q
+from django.utils.text import normalize_newlines
 from import_export.fields import Field
 from import_export.resources import ModelResource
 
@@ -226,7 +227,7 @@ class ProductImportResource(ModelResource):
 def get_changes(instance):
     """Return `{field: value}` of what the row changes of its product, without adjustments."""
     before = {name: getattr(instance.original, name) for name in FIELDS}
-    before["description"] = before["description"].replace("\r\n", "\n")  # as sheets have it
+    before["description"] = normalize_newlines(before["description"])  # as sheets have it
     after = {name: getattr(instance, name) for name in FIELDS}
     return {name: value for name, value in after.items() if value != before[name]}
 

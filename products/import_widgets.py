@@ -3,6 +3,7 @@
 import re
 from decimal import Decimal
 
+from django.utils.text import normalize_newlines
 from import_export.widgets import Widget
 
 from products.models import ADJUSTMENT_REASONS
@@ -14,7 +15,7 @@ REASONS = [value for value, _ in ADJUSTMENT_REASONS]
 
 class TextWidget(Widget):
     def clean(self, value, row=None, **kwargs):
-        return value.replace("\r\n", "\n")
+        return normalize_newlines(value)
 
 
 class PriceWidget(Widget):

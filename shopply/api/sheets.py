@@ -14,6 +14,7 @@ from itertools import islice
 
 import tablib
 from django.core.exceptions import ValidationError
+from django.utils.text import normalize_newlines
 from openpyxl import Workbook, load_workbook
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
@@ -51,7 +52,7 @@ def to_cell(value):
             return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
         case None:
             return ""
-    return escape_formula(str(value))
+    return escape_formula(normalize_newlines(str(value)))
 
 
 def write_csv(headers, rows):
