@@ -1,21 +1,23 @@
 """Orders in sheets: a row for each order, or for each of its items."""
 
+from import_export.fields import Field
+
 from orders.models import Order
-from shopply.api.sheet_admin import SheetResource, column
+from shopply.api.sheet_admin import SheetResource
 
 
 class OrderResource(SheetResource):
-    order = column("id")
-    customer = column("customer__username")
-    email = column("customer__email")
-    recipient = column("shipping_address__name")
-    contact_number = column("shipping_address__contact_number")
-    street_1 = column("shipping_address__street_1")
-    street_2 = column("shipping_address__street_2")
-    city = column("shipping_address__city")
-    state = column("shipping_address__state")
-    postal_code = column("shipping_address__postal_code")
-    country = column("shipping_address__country")
+    order = Field("id")
+    customer = Field("customer__username")
+    email = Field("customer__email")
+    recipient = Field("shipping_address__name")
+    contact_number = Field("shipping_address__contact_number")
+    street_1 = Field("shipping_address__street_1")
+    street_2 = Field("shipping_address__street_2")
+    city = Field("shipping_address__city")
+    state = Field("shipping_address__state")
+    postal_code = Field("shipping_address__postal_code")
+    country = Field("shipping_address__country")
 
     class Meta:
         model = Order
@@ -34,13 +36,13 @@ class OrderResource(SheetResource):
 class OrderItemResource(OrderResource):
     """The columns of the order, and those of its `item`."""
 
-    product = column("item__product_id")
-    sku = column("item__sku")
-    name = column("item__name")
-    unit_price = column("item__unit_price")
-    quantity = column("item__quantity")
-    line_total = column("item__line_total")
-    returned = column("item__returned")
+    product = Field("item__product_id")
+    sku = Field("item__sku")
+    name = Field("item__name")
+    unit_price = Field("item__unit_price")
+    quantity = Field("item__quantity")
+    line_total = Field("item__line_total")
+    returned = Field("item__returned")
 
     class Meta:
         name = "one for each item of an order"

@@ -105,7 +105,7 @@ class SheetImportMixin(ImportMixin):
         del request.session[SESSION_KEY]
         if result.has_validation_errors():
             return self.render(request, SheetForm(), status=409, result=result)
-        self.message_user(request, f"{len(resource.changed):,} rows imported.")
+        self.message_user(request, f"{len(resource.changed):,} rows imported.", messages.SUCCESS)
         return redirect("admin:products_product_changelist")
 
     def import_dataset(self, resource, dataset):

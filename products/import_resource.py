@@ -160,8 +160,13 @@ class ProductImportResource(ModelResource):
             yield "sku", f"The product with the id {pk} has another SKU, or is gone."
         if not sku and not instance.pk:
             yield "sku", "A new product needs a SKU."
-        if not instance.pk and not self.by.has_perm("products.add_product"):
+        if instance.pk:
+            return
+        if not self.by.has_perm("products.add_product"):
             yield "sku", "There is no such product, and you may not add one."
+        for column in ("name", "price"):
+            if not row.get(column):
+                yield column, f"A new product needs a {column}."
 
     def check_stock(self, instance, row):
         filled = {column for column in BOOKING if row.get(column)}

@@ -1,11 +1,13 @@
 """Products in sheets."""
 
+from import_export.fields import Field
+
 from products.models import Product
-from shopply.api.sheet_admin import SheetResource, column
+from shopply.api.sheet_admin import SheetResource
 
 
 class ProductResource(SheetResource):
-    currency = column("currency")
+    currency = Field("currency")
 
     class Meta:
         model = Product

@@ -11,11 +11,9 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.template.defaultfilters import pluralize
 from django.template.response import TemplateResponse
 from import_export.admin import ExportMixin
-from import_export.fields import Field
 from import_export.formats.base_formats import CSV, XLSX
 from import_export.forms import ExportForm
 from import_export.resources import ModelResource
-from import_export.widgets import Widget
 
 from shopply.api.sheets import write_csv, write_xlsx
 from shopply.api.slots import Busy, exporting
@@ -23,33 +21,20 @@ from shopply.api.slots import Busy, exporting
 BATCH_SIZE = 500  # rows that are read at once
 
 
-class NativeWidget(Widget):
-    """Exports values as they are: `shopply.api.sheets` formats them."""
-
-    def __init__(self, **kwargs):
-        super().__init__()
-
-    def render(self, value, obj=None, **kwargs):
-        return value
-
-
-def column(path):
-    """Return a field of a resource that exports an attribute, by its path."""
-    return Field(path, widget=NativeWidget())
-
-
 class SheetResource(ModelResource):
     """Rows of a model, ordered by id, read in batches."""
-
-    @classmethod
-    def widget_from_django_field(cls, f, default=NativeWidget):
-        return NativeWidget
 
     def iter_queryset(self, queryset):
         batch = list(queryset.order_by("pk")[:BATCH_SIZE])
         while batch:
             yield from batch
             batch = list(queryset.order_by("pk").filter(pk__gt=batch[-1].pk)[:BATCH_SIZE])
+
+    def iter_rows(self, queryset):
+        """Yield values as they are, which `shopply.api.sheets` formats."""
+        fields = self.get_export_fields()
+        for instance in self.iter_queryset(queryset):
+            yield [field.get_value(instance) for field in fields]
 
 
 class SheetExportForm(ExportForm):
@@ -76,10 +61,9 @@ class Export:
         log_entry.save()  # already now: a server may be killed half way
 
     def __iter__(self):
-        fields = self.resource.get_export_fields()
-        for instance in self.resource.iter_queryset(self.queryset):
+        for row in self.resource.iter_rows(self.queryset):
             self.count += 1
-            yield [self.resource.export_field(field, instance) for field in fields]
+            yield row
 
     def close(self):
         self.slot.close()
@@ -128,6 +112,7 @@ class SheetExportMixin(ExportMixin):
             except Busy as exc:
                 self.message_user(request, str(exc), messages.ERROR)
         context = self.init_request_context_data(request, form)
+        context["title"] = f"Export {self.opts.verbose_name_plural}"
         return TemplateResponse(request, [self.export_template_name], context)
 
     def respond(self, request, queryset, form):

@@ -14,7 +14,6 @@ from itertools import islice
 
 import tablib
 from django.core.exceptions import ValidationError
-from django.utils.text import normalize_newlines
 from openpyxl import Workbook, load_workbook
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
@@ -52,7 +51,7 @@ def to_cell(value):
             return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
         case None:
             return ""
-    return escape_formula(normalize_newlines(str(value)))
+    return escape_formula(str(value).replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def write_csv(headers, rows):

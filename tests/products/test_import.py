@@ -2,6 +2,7 @@
 
 import csv
 import io
+import threading
 import zipfile
 
 import pytest
@@ -203,8 +204,8 @@ def test_import_writes_what_single_changes_write(in_the_admin, clerk):
             "note",
             "one line",
         ),
-        ({"sku": "NEW-1", "price": "1"}, "name", "cannot be blank"),
-        ({"sku": "NEW-1", "name": "New"}, "price", "cannot be null"),
+        ({"sku": "NEW-1", "price": "1"}, "name", "A new product needs a name."),
+        ({"sku": "NEW-1", "name": "New"}, "price", "A new product needs a price."),
         ({"sku": "x" * 41, "name": "New", "price": "1"}, "sku", "at most 40"),
         ({"sku": "NEW-1", "name": "New", "price": "1", "quantity_in_stock": "-1"}, None, "0"),
         ({"sku": "NEW-1", "name": "New", "price": "1", "quantity_in_stock": "9" * 12}, None, "1"),
@@ -651,3 +652,51 @@ def test_sku_that_a_spreadsheet_mangled_is_no_new_product(in_the_admin):
     product = factories.products.make(sku="00123")
     page = upload(in_the_admin, f"id,sku,name,price\n{product.pk},123,{product.name},12.50\n")
     assert "has another SKU" in errors(page)[2, "sku"]
+
+
+# --- Sales while it writes ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sell_during_import(transactional_db, in_the_admin, alice, monkeypatch):
+    """Return a function that imports a delivery of 10, and sells a piece just before it is written.
+
+    It returns whether the sale had to wait.
+    """
+    write_all, waits = type(Product.objects).write_all, []
+
+    def sell_and_write(manager, *args, **kwargs):
+        sale.start()
+        sale.join(0.5)
+        waits.append(sale.is_alive())
+        write_all(manager, *args, **kwargs)
+
+    def sell():
+        factories.place(alice, {product: 1})
+        connection.close()
+
+    monkeypatch.setattr(type(Product.objects), "write_all", sell_and_write)
+    product = factories.products.make(sku="COF-1", quantity_in_stock=5)
+    sale = threading.Thread(target=sell)
+
+    def run():
+        import_sheet(in_the_admin, "sku,delta,reason\nCOF-1,10,delivery\n")
+        sale.join()
+        return waits[0]
+
+    return run
+
+
+def test_sale_waits_for_the_import_of_its_product(sell_during_import):
+    assert sell_during_import()
+    assert Product.objects.get().quantity_in_stock == 14
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="locks the database, not rows")
+def test_without_the_lock_the_sale_is_overwritten(sell_during_import, monkeypatch):
+    """The negative control: the test above can detect a lost sale."""
+    unlocked = lambda products, **options: products  # noqa: E731
+    monkeypatch.setattr(type(Product.objects.all()), "select_for_update", unlocked)
+    assert not sell_during_import()
+    assert Product.objects.get().quantity_in_stock == 15
+    Product.objects.update(quantity_in_stock=14)  # for the books
