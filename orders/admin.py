@@ -3,22 +3,16 @@ import time
 
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
-from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Q
-from django.http import Http404
-from django.shortcuts import get_object_or_404, redirect
-from django.urls import path
-from django.utils.html import format_html_join
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_POST
 
-from orders.models import Order, OrderEvent, OrderItem
+from orders.admin_filters import CustomerFilter
+from orders.admin_page import OrderPageMixin
+from orders.models import Order, OrderItem
 from orders.resources import OrderItemResource, OrderResource
-from orders.transitions import TRANSITIONS, IllegalTransition, Status, allowed_transitions
-from products.admin import ReadOnlyAdminMixin
+from orders.transitions import TRANSITIONS, IllegalTransition
 from products.models import Product
 from products.search import split_words
-from shopply.api.fields import validate_line
 from shopply.api.sheet_admin import SheetExportMixin
 
 # Limits of one bulk action, so that a request does not block its thread.
@@ -27,20 +21,6 @@ BULK_SIZE = 500
 MAX_MESSAGES = 10
 
 ORDER_NUMBER = re.compile("[0-9]{1,18}", re.ASCII)
-
-
-class OrderItemInline(ReadOnlyAdminMixin, admin.TabularInline):
-    model = OrderItem
-    fields = ("sku", "name", "unit_price", "quantity", "line_total")
-
-
-class OrderEventInline(ReadOnlyAdminMixin, admin.TabularInline):
-    model = OrderEvent
-    fields = ("status", "at", "by", "note")
-
-    def get_queryset(self, request):
-        """Return the transitions: earlier releases wrote a row for the placed event too."""
-        return super().get_queryset(request).exclude(status=Status.PLACED)
 
 
 def bulk_action(name):
@@ -69,20 +49,15 @@ def bulk_action(name):
 
 
 @admin.register(Order)
-class OrderAdmin(SheetExportMixin, ReadOnlyAdminMixin, admin.ModelAdmin):
+class OrderAdmin(SheetExportMixin, OrderPageMixin, admin.ModelAdmin):
     resource_classes = [OrderResource, OrderItemResource]
     list_display = ("id", "created", "customer", "status", "total", "destination")
-    list_filter = ("status", "created")
+    list_filter = ("status", "created", CustomerFilter)
     list_select_related = ("customer",)
     search_fields = ("id",)  # shows the search box; `get_search_results` says what it finds
     search_help_text = "Order number, reference, customer's user name or e-mail, words of a product"
     date_hierarchy = "created"
     list_per_page = 50
-    fields = (
-        *("status", "customer", "placed_by", "reference", "note", "total", "address"),
-        *("created", "modified"),
-    )
-    inlines = (OrderItemInline, OrderEventInline)
     actions = [bulk_action(name) for name in TRANSITIONS]
 
     def get_search_results(self, request, orders, text):
@@ -110,16 +85,6 @@ class OrderAdmin(SheetExportMixin, ReadOnlyAdminMixin, admin.ModelAdmin):
         address = order.shipping_address
         return f"{address['city']}, {address['country']}" if address else "collected"
 
-    @admin.display(description="shipping address")
-    def address(self, order):
-        if order.shipping_address is None:
-            return "None: the customer collects the order."
-        parts = (value for value in order.postal_address.values() if value)
-        return format_html_join("", "{}<br>", ((part,) for part in parts))
-
-    def has_transition_permission(self, request):
-        return request.user.has_perm("orders.change_order")
-
     def make_transition(self, request, order, name, note=""):
         """Return whether the order made the transition; if not, show the user why."""
         try:
@@ -128,32 +93,3 @@ class OrderAdmin(SheetExportMixin, ReadOnlyAdminMixin, admin.ModelAdmin):
             self.message_user(request, f"{order}: {exc}", messages.ERROR)
             return False
         return True
-
-    def get_urls(self):
-        view = self.admin_site.admin_view(require_POST(self.transition_view))
-        return [
-            path("<int:pk>/move/<str:name>/", view, name="orders_order_transition"),
-            *super().get_urls(),
-        ]
-
-    def transition_view(self, request, pk, name):
-        """Handle the buttons of an order's page."""
-        if name not in TRANSITIONS:
-            raise Http404
-        if not self.has_transition_permission(request):
-            raise PermissionDenied
-        order = get_object_or_404(Order, pk=pk)
-        note = request.POST.get("note", "")[:500]
-        try:
-            validate_line(note)
-        except ValidationError as exc:
-            self.message_user(request, f"Note: {exc.message}", messages.ERROR)
-        else:
-            if self.make_transition(request, order, name, note):
-                self.message_user(request, f"{order} is {order.status} now.")
-        return redirect("admin:orders_order_change", pk)
-
-    def render_change_form(self, request, context, obj=None, **kwargs):
-        if self.has_transition_permission(request):
-            context["transitions"] = allowed_transitions(request.user, obj)
-        return super().render_change_form(request, context, obj=obj, **kwargs)

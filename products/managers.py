@@ -12,6 +12,7 @@ from products.search import normalize
 from shopply.api.sql import columns, fetch, fetch_rows, placeholders, read_clock
 
 MAX_ID = 2**63 - 1  # of a bigint
+WRITE_BATCH_SIZE = 500  # rows of a statement, which stays far below its time limit
 COUNT_LIMIT = 5_000  # for searches and filters: counting a million takes a second
 
 
@@ -179,8 +180,11 @@ class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
         return products
 
     def restock(self, quantities):
-        """Put `{product id: quantity}` back, in the transaction that cancels their order."""
-        self._change_stock(quantities, guard="true")
+        """Put `{product id: quantity}` of an order back, in the transaction that locked it.
+
+        Returns `{product id: row of the Product}`.
+        """
+        return self._change_stock(quantities, guard="true")
 
     def write_all(self, new, changes, adjustments, *, by):
         """Do as `save`, `update_fields` and `adjust_stock` of many products, in few statements.
@@ -192,7 +196,7 @@ class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
         now = read_clock()
         for product in new:
             product.created = product.modified = now
-        self.bulk_create(new)
+        self.bulk_create(new, batch_size=WRITE_BATCH_SIZE)
         for product, values in changes.items():
             product.modified = now
             product.revision += bool(values)
@@ -205,12 +209,18 @@ class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
         fields = {field for values in changes.values() for field in values}
         fields |= {"quantity_in_stock", "modified", "revision", "search_text"}
         # An upsert of rows that are there: `bulk_update` takes ten times as long.
-        self.bulk_create(changes, update_conflicts=True, unique_fields=["pk"], update_fields=fields)
+        self.bulk_create(
+            changes,
+            batch_size=WRITE_BATCH_SIZE,
+            update_conflicts=True,
+            unique_fields=["pk"],
+            update_fields=fields,
+        )
         booked = self.model.adjustments.rel.related_model.objects
         openings = [
             booked.model.opening(product, by) for product in new if product.quantity_in_stock
         ]
-        booked.bulk_create([*openings, *adjustments])
+        booked.bulk_create([*openings, *adjustments], batch_size=WRITE_BATCH_SIZE)
 
     def _change_stock(self, quantities, *, guard):
         """Return the changed products, or none if the guard does not hold for each of them."""
