@@ -27,6 +27,7 @@ from products.import_resource import ProductImportResource, check_columns
 from shopply.api.sheets import MAX_FILE_SIZE, read_sheet
 
 MAX_BODY_SIZE = MAX_FILE_SIZE + 10_000  # with the other fields
+MAX_CHANGES = 2_000  # whose products are locked for about two seconds, LOCK_TIMEOUT's default
 SESSION_KEY = "product_sheet"
 
 
@@ -75,7 +76,10 @@ class SheetImportMixin(ImportMixin):
         resource = ProductImportResource(request.user)
         result = self.import_dataset(resource, dataset)
         key = None
-        if resource.changed and not result.has_validation_errors():
+        if len(resource.changed) > MAX_CHANGES:
+            message = f"The sheet changes over {MAX_CHANGES:,} products: divide it."
+            form.add_error("sheet", message)
+        elif resource.changed and not result.has_validation_errors():
             key = token_urlsafe()
             request.session[SESSION_KEY] = {
                 "key": key,

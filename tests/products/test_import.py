@@ -605,6 +605,15 @@ def test_preview_of_the_largest_sheet_is_a_page_of_bounded_size(in_the_admin):
     assert len(page.content) < 400_000
 
 
+def test_number_of_changes_is_limited(in_the_admin, monkeypatch):
+    monkeypatch.setattr(import_admin, "MAX_CHANGES", 2)
+    sheet = "sku,name,price\nA,A,1\nB,B,1\n"
+    assert upload(in_the_admin, sheet).context["key"]
+    page = upload(in_the_admin, sheet + "C,C,1\n")
+    assert "changes over 2 products" in page.content.decode()
+    assert page.context["key"] is None
+
+
 # --- Round trip -----------------------------------------------------------------------------------
 
 NAMES = ["=1+1", "+45 5550", "-5 °C", "@home", "'quoted", "'=x", "a;=b", "Käse, 'x' \"y\"", "1e5"]
