@@ -67,8 +67,8 @@ class Export:
 
     def close(self):
         self.slot.close()
-        self.log_entry.change_message = f"Exported {self.count:,} row{pluralize(self.count)}."
-        self.log_entry.save()
+        message = f"Exported {self.count:,} row{pluralize(self.count)}."
+        LogEntry.objects.filter(pk=self.log_entry.pk).update(change_message=message)
 
 
 class CSVStream:
