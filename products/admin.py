@@ -1,13 +1,13 @@
 from django.contrib import admin
 from django.db import models, transaction
 from django.db.models.fields import BLANK_CHOICE_DASH
+from django.utils.formats import localize
 from django.utils.html import format_html
 
 from products.forms import AdjustmentForm, WholeNumberField
 from products.managers import LOW_STOCK
 from products.models import ADJUSTMENT_REASONS, MAX_STOCK, Product, StockAdjustment
 from products.search import split_words
-from shopply.api.money import format_money
 
 
 class StockFilter(admin.SimpleListFilter):
@@ -100,7 +100,7 @@ class ProductAdmin(admin.ModelAdmin):
     @admin.display(description="price", ordering="price")
     def shown_price(self, product):
         """The price with the places of the currency; the column has more."""
-        return format_money(product.price)
+        return localize(product.price)
 
     @admin.display(ordering="quantity_in_stock")
     def stock(self, product):
