@@ -17,7 +17,9 @@ from customers.forms import CustomerCreateForm, CustomerForm, GroupForm
 from customers.models import Customer
 from customers.permission_picker import PermissionAdminMixin
 from customers.privacy import export_response
-from customers.slots import Busy
+from customers.resources import CustomerResource
+from shopply.api.sheet_admin import SheetExportMixin
+from shopply.api.slots import Busy
 
 
 class CustomerList(ChangeList):
@@ -28,7 +30,8 @@ class CustomerList(ChangeList):
 
 
 @admin.register(Customer)
-class CustomerAdmin(CustomerSearchMixin, PermissionAdminMixin, UserAdmin):
+class CustomerAdmin(SheetExportMixin, CustomerSearchMixin, PermissionAdminMixin, UserAdmin):
+    resource_classes = [CustomerResource]
     form = CustomerForm
     add_form = CustomerCreateForm
     list_display = ("username", admin_staff.full_name, "email", "city", "country", "joined")

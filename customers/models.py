@@ -13,9 +13,9 @@ from django.db.models.lookups import Exact
 from django.dispatch import Signal
 from django.utils import timezone
 
-from customers.slots import Slots
 from customers.tokens import AccessToken
 from shopply.api.permissions import is_allowed
+from shopply.api.slots import Slots
 from shopply.api.sql import columns, fetch
 
 USERNAME_TAKEN = "This user name is taken."

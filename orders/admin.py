@@ -9,7 +9,9 @@ from orders.admin_filters import CustomerFilter
 from orders.admin_page import OrderPageMixin
 from orders.admin_search import OrderSearchMixin
 from orders.models import Order
+from orders.resources import OrderItemResource, OrderResource
 from orders.transitions import TRANSITIONS, IllegalTransition
+from shopply.api.sheet_admin import SheetExportMixin
 
 # Limits of one bulk action, so that a request does not block its thread.
 BULK_TIMEOUT = 0.5  # seconds
@@ -43,7 +45,8 @@ def bulk_action(name):
 
 
 @admin.register(Order)
-class OrderAdmin(OrderPageMixin, OrderSearchMixin, admin.ModelAdmin):
+class OrderAdmin(SheetExportMixin, OrderPageMixin, OrderSearchMixin, admin.ModelAdmin):
+    resource_classes = [OrderResource, OrderItemResource]
     list_display = ("id", "created", "customer", "status", "total", "destination")
     list_filter = ("status", "created", CustomerFilter)
     list_select_related = ("customer",)

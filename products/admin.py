@@ -5,9 +5,12 @@ from django.utils.formats import localize
 from django.utils.html import format_html
 
 from products.forms import AdjustmentForm, WholeNumberField
+from products.import_admin import SheetImportMixin
 from products.managers import LOW_STOCK
 from products.models import ADJUSTMENT_REASONS, MAX_STOCK, Product, StockAdjustment
+from products.resources import ProductResource
 from products.search import split_words
+from shopply.api.sheet_admin import SheetExportMixin
 
 
 class StockFilter(admin.SimpleListFilter):
@@ -70,7 +73,8 @@ class StockAdjustmentAdmin(ReadOnlyAdminMixin, admin.ModelAdmin):
 
 
 @admin.register(Product)
-class ProductAdmin(admin.ModelAdmin):
+class ProductAdmin(SheetImportMixin, SheetExportMixin, admin.ModelAdmin):
+    resource_classes = [ProductResource]
     list_display = ("name", "sku", "shown_price", "stock", "is_active", "modified")
     list_filter = ("is_active", StockFilter, "created")
     search_fields = ("name", "sku", "description")

@@ -103,14 +103,9 @@ class Product(models.Model):
         with transaction.atomic():
             super().save(*args, **kwargs)
             if self.quantity_in_stock or key:
-                self.adjustments.create(
-                    delta=self.quantity_in_stock,
-                    reason=Reason.OPENING,
-                    actor=by,
-                    quantity_in_stock=self.quantity_in_stock,
-                    idempotency_key=key,
-                    fingerprint=fingerprint,
-                )
+                opening = StockAdjustment.opening(self, by)
+                opening.idempotency_key, opening.fingerprint = key, fingerprint
+                opening.save()
 
     def delete(self, *args, if_revision=None, **kwargs):
         """Delete the product, if its revision is one of `if_revision`. Raises RevisionChanged."""
@@ -281,3 +276,11 @@ class StockAdjustment(models.Model):
 
     def __str__(self):
         return f"{self.delta:+} {self.get_reason_display()}"
+
+    @classmethod
+    def opening(cls, product, by):
+        """Return the first adjustment of a new product, unsaved."""
+        stock = product.quantity_in_stock
+        return cls(
+            product=product, delta=stock, quantity_in_stock=stock, reason=Reason.OPENING, actor=by
+        )

@@ -163,6 +163,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "corsheaders",
+    "import_export",
     "whitenoise.runserver_nostatic",
     "shopply.apps.ShopAdminConfig",
     "django.contrib.auth",
@@ -213,6 +214,11 @@ TEMPLATES = [
         },
     },
 ]
+
+# In the admin, lists are exported by those who may view them, and products imported by those who
+# may change them.
+IMPORT_EXPORT_EXPORT_PERMISSION_CODE = "view"
+IMPORT_EXPORT_IMPORT_PERMISSION_CODE = "change"
 
 # Of the API and the logs; `shopply.middleware.localize_admin` changes both for the admin.
 TIME_ZONE = "UTC"
