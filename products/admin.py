@@ -96,7 +96,7 @@ class ProductAdmin(SheetImportMixin, SheetExportMixin, admin.ModelAdmin):
     permission_labels = {
         "view": "see them, retired ones too",
         "add": "add them",
-        "change": "change and retire them",
+        "change": "change and retire them, import a sheet",
         "delete": "delete those that were never ordered",
     }
     formfield_overrides = {models.PositiveIntegerField: {"form_class": WholeNumberField}}
