@@ -1,6 +1,7 @@
 import time
 
 from django.contrib import admin, messages
+from django.utils.formats import localize
 from django.utils.translation import ngettext
 
 from orders import admin_stock  # noqa: F401  registers the product with its time line
@@ -60,7 +61,7 @@ class OrderAdmin(SheetExportMixin, OrderPageMixin, OrderSearchMixin, admin.Model
 
     @admin.display(ordering="total_price")
     def total(self, order):
-        return f"{order.total_price} {order.currency}"
+        return f"{localize(order.total_price)} {order.currency}"
 
     @admin.display(description="to")
     def destination(self, order):

@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.urls import reverse
+from django.utils.formats import localize
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 
@@ -15,7 +16,6 @@ from orders.models import Order, OrderEvent, OrderItem
 from orders.transitions import Status, allowed_actions
 from products.admin import ReadOnlyAdminMixin
 from products.models import Product
-from shopply.api.money import format_money
 
 OTHER_ORDERS_LIMIT = 5
 LINK = '<a href="{}">{}</a>'
@@ -55,10 +55,10 @@ class OrderItemInline(PartOfOrderInline):
         return join_lines(item.name, item.sku)
 
     def price(self, item):
-        return format_money(item.unit_price)
+        return localize(item.unit_price)
 
     def total(self, item):
-        return format_money(item.line_total)
+        return localize(item.line_total)
 
 
 class OrderEventInline(PartOfOrderInline):

@@ -1,6 +1,7 @@
 from django.contrib import admin
 from django.db import models, transaction
 from django.db.models.fields import BLANK_CHOICE_DASH
+from django.utils.formats import localize
 from django.utils.html import format_html
 
 from products.forms import AdjustmentForm, WholeNumberField
@@ -9,7 +10,6 @@ from products.managers import LOW_STOCK
 from products.models import ADJUSTMENT_REASONS, MAX_STOCK, Product, StockAdjustment
 from products.resources import ProductResource
 from products.search import split_words
-from shopply.api.money import format_money
 from shopply.api.sheet_admin import SheetExportMixin
 
 
@@ -96,7 +96,7 @@ class ProductAdmin(SheetImportMixin, SheetExportMixin, admin.ModelAdmin):
     permission_labels = {
         "view": "see them, retired ones too",
         "add": "add them",
-        "change": "change and retire them",
+        "change": "change and retire them, import a sheet",
         "delete": "delete those that were never ordered",
     }
     formfield_overrides = {models.PositiveIntegerField: {"form_class": WholeNumberField}}
@@ -104,7 +104,7 @@ class ProductAdmin(SheetImportMixin, SheetExportMixin, admin.ModelAdmin):
     @admin.display(description="price", ordering="price")
     def shown_price(self, product):
         """The price with the places of the currency; the column has more."""
-        return format_money(product.price)
+        return localize(product.price)
 
     @admin.display(ordering="quantity_in_stock")
     def stock(self, product):

@@ -125,11 +125,11 @@ def test_admin_speaks_the_language_of_the_shop(browse, german_shop):
     assert "script-src 'self'" in response.headers["Content-Security-Policy"]
 
 
-def test_times_are_shown_in_the_language_and_money_as_ever(browse):
+def test_money_and_times_are_shown_in_the_language_and_entered_as_ever(browse):
     product = factories.products.make(price="1234.50")
     product.refresh_from_db()
     _, html = browse("products/product/")
-    assert "1234.50" in html
+    assert ">1234,50<" in html
     assert re.search(r"\d+\. \w+ \d{4}, \d\d:\d\d CES?T", html)
     page = f"products/product/{product.pk}/change/"
     _, html = browse(page)
