@@ -25,6 +25,11 @@ POT-1,A pot,,,
 """
 
 
+def wait_for(browser, selector):
+    is_there = expected_conditions.presence_of_element_located((By.CSS_SELECTOR, selector))
+    return WebDriverWait(browser.driver, 10).until(is_there)
+
+
 @pytest.fixture
 def products(transactional_db):
     factories.products.make(sku="COF-1", name="Yirgacheffe Kochere, 250 g", price="10.00")
@@ -47,6 +52,7 @@ def upload(admin_browser, tmp_path):
 
 
 def test_sheet_is_previewed_and_imported(products, admin_browser, upload):
+    wait_for(admin_browser, "#recent-actions-module")  # the log-in leads there
     admin_browser.open("products/product/")
     admin_browser.take_pictures("sheets-list")
     admin_browser.open("products/product/import/")
@@ -56,8 +62,7 @@ def test_sheet_is_previewed_and_imported(products, admin_browser, upload):
         assert text in admin_browser.text
     admin_browser.take_pictures("sheets-preview")
     admin_browser.find("input[value='Import 3 rows']").click()
-    loaded = expected_conditions.presence_of_element_located((By.CSS_SELECTOR, ".success"))
-    assert WebDriverWait(admin_browser.driver, 10).until(loaded).text == "3 rows imported."
+    assert wait_for(admin_browser, ".success").text == "3 rows imported."
     assert Product.objects.get(sku="COF-1").quantity_in_stock == 112
 
 
