@@ -1,26 +1,21 @@
-import re
 import time
 
 from django.contrib import admin, messages
-from django.contrib.auth import get_user_model
-from django.db.models import Q
 from django.utils.translation import ngettext
 
+from orders import admin_stock  # noqa: F401  registers the product with its time line
 from orders.admin_filters import CustomerFilter
 from orders.admin_page import OrderPageMixin
-from orders.models import Order, OrderItem
+from orders.admin_search import OrderSearchMixin
+from orders.models import Order
 from orders.resources import OrderItemResource, OrderResource
 from orders.transitions import TRANSITIONS, IllegalTransition
-from products.models import Product
-from products.search import split_words
 from shopply.api.sheet_admin import SheetExportMixin
 
 # Limits of one bulk action, so that a request does not block its thread.
 BULK_TIMEOUT = 0.5  # seconds
 BULK_SIZE = 500
 MAX_MESSAGES = 10
-
-ORDER_NUMBER = re.compile("[0-9]{1,18}", re.ASCII)
 
 
 def bulk_action(name):
@@ -49,32 +44,19 @@ def bulk_action(name):
 
 
 @admin.register(Order)
-class OrderAdmin(SheetExportMixin, OrderPageMixin, admin.ModelAdmin):
+class OrderAdmin(SheetExportMixin, OrderPageMixin, OrderSearchMixin, admin.ModelAdmin):
     resource_classes = [OrderResource, OrderItemResource]
     list_display = ("id", "created", "customer", "status", "total", "destination")
     list_filter = ("status", "created", CustomerFilter)
     list_select_related = ("customer",)
-    search_fields = ("id",)  # shows the search box; `get_search_results` says what it finds
-    search_help_text = "Order number, reference, customer's user name or e-mail, words of a product"
     date_hierarchy = "created"
     list_per_page = 50
+    permission_labels = {
+        "view": "see them, with items and events",
+        "add": "order for a customer (in the API)",
+        "change": "move, cancel and correct them, take items back",
+    }
     actions = [bulk_action(name) for name in TRANSITIONS]
-
-    def get_search_results(self, request, orders, text):
-        """Search by subqueries, where Django would join all items of all orders."""
-        for word in split_words(text):
-            is_named = Q(username__icontains=word) | Q(email__icontains=word)
-            customers = get_user_model().objects.filter(is_named)
-            items = OrderItem.objects.filter(product__in=Product.objects.search([word]))
-            numbers = [int(word)] if ORDER_NUMBER.fullmatch(word) else []
-            ids = Order.objects.order_by().values("pk")
-            orders = orders.filter(
-                pk__in=ids.filter(customer__in=customers).union(
-                    ids.filter(Q(pk__in=numbers) | Q(reference=word)),
-                    items.order_by().values("order"),
-                )
-            )
-        return orders, False
 
     @admin.display(ordering="total_price")
     def total(self, order):

@@ -16,12 +16,14 @@ from orders.carriers import tracking_url
 from orders.events import Action, OrderEvent, PlacedEvent, get_action
 from orders.items import OrderItem, ReturnedItem
 from orders.managers import OrderManager
+from orders.search import SearchEntry
 from orders.transitions import Status
 from orders.verbs import OrderVerbs
 from shopply.api.money import MoneyField, currency_places
 from shopply.api.sql import fetch_with_children
 
-__all__ = ["Order", "OrderEvent", "OrderItem", "ReturnedItem"]  # the models, wherever they are
+# The models, wherever they are.
+__all__ = ["Order", "OrderEvent", "OrderItem", "ReturnedItem", "SearchEntry"]
 
 MAX_ITEMS = 100
 MAX_QUANTITY = 10_000

@@ -160,6 +160,17 @@ class Product(models.Model):
                 current.adjust_stock(delta, reason=Reason.STOCKTAKE, by=by)
             self.refresh_from_db()
 
+    def can_adjust(self, delta):
+        """Return whether the stock can change by `delta` now."""
+        return Product.objects.filter(self._has_room_for(delta), pk=self.pk).exists()
+
+    @staticmethod
+    def _has_room_for(delta):
+        """Cancelled orders can take the stock above MAX_STOCK; it can then still go down."""
+        if delta < 0:
+            return Q(quantity_in_stock__gte=-delta)
+        return Q(quantity_in_stock__lte=MAX_STOCK - delta)
+
     def adjust_stock(self, delta, *, reason, by, note="", key=None, fingerprint=""):
         """Add `delta` pieces to the stock, or take them if it is negative, for a Reason.
 
@@ -189,11 +200,8 @@ class Product(models.Model):
     def _adjust_stock(self, delta, **fields):
         with transaction.atomic():
             self._lock(no_key=True)  # before the clock is read: see `read_clock`
-            # The database adds, since the stock that was read may be out of date. (Cancelled orders
-            # can take it above MAX_STOCK; it can then still go down.)
-            enough = Q(quantity_in_stock__gte=-delta)
-            room = Q(quantity_in_stock__lte=MAX_STOCK - delta)
-            updated = Product.objects.filter(enough if delta < 0 else room, pk=self.pk).update(
+            # The database adds, since the stock that was read may be out of date.
+            updated = Product.objects.filter(self._has_room_for(delta), pk=self.pk).update(
                 quantity_in_stock=F("quantity_in_stock") + delta, modified=read_clock()
             )
             self.refresh_from_db(fields=["quantity_in_stock", "modified"])

@@ -11,6 +11,7 @@ from django.core.exceptions import BadRequest, RequestDataTooBig
 from django.core.files.uploadhandler import FileUploadHandler
 from django.http import Http404, HttpResponseNotAllowed
 from django.middleware import common
+from django.utils import timezone, translation
 from django.utils.deprecation import MiddlewareMixin
 from rest_framework.throttling import BaseThrottle
 
@@ -179,6 +180,22 @@ class AuthenticationMiddleware(SkipForAPIMixin, auth.AuthenticationMiddleware):
 
 class MessageMiddleware(SkipForAPIMixin, messages.MessageMiddleware):
     pass
+
+
+def localize_admin(get_response):
+    """Return middleware that gives the admin the time zone and the language of the shop.
+
+    Everything else is in UTC and in English: clients of the API read it.
+    """
+
+    def middleware(request):
+        if not request.path.startswith("/admin/"):
+            return get_response(request)
+        zone, language = settings.SHOP_TIME_ZONE, settings.SHOP_LANGUAGE
+        with timezone.override(zone), translation.override(language):
+            return get_response(request)
+
+    return middleware
 
 
 class RejectUploads(FileUploadHandler):

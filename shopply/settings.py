@@ -47,6 +47,9 @@ SHOP_CURRENCY = env.str("SHOP_CURRENCY", default="EUR")  # ISO 4217
 # Otherwise a customer without an address collects the order.
 SHIPPING_ADDRESS_REQUIRED = env.bool("SHIPPING_ADDRESS_REQUIRED", default=False)
 
+# Whether staff need the permissions of the admin in the API, too. Otherwise they may do everything.
+STAFF_API_PERMISSIONS = env.bool("STAFF_API_PERMISSIONS", default=False)
+
 # --- Timeouts, in seconds, from the innermost out: each is over before the next ------------------
 
 CACHE_TIMEOUT = 0.25  # of a call of the cache
@@ -189,6 +192,7 @@ MIDDLEWARE = [
     "shopply.middleware.RejectNullCharacters",
     "shopply.api.preconditions.RejectIfMatch",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "shopply.middleware.localize_admin",
     "shopply.middleware.SessionMiddleware",
     "shopply.middleware.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -216,8 +220,13 @@ TEMPLATES = [
 IMPORT_EXPORT_EXPORT_PERMISSION_CODE = "view"
 IMPORT_EXPORT_IMPORT_PERMISSION_CODE = "change"
 
+# Of the API and the logs; `shopply.middleware.localize_admin` changes both for the admin.
 TIME_ZONE = "UTC"
-USE_I18N = False
+LANGUAGE_CODE = "en"
+SHOP_TIME_ZONE = env.str("SHOP_TIME_ZONE", default="UTC")  # IANA
+SHOP_LANGUAGE = env.str("SHOP_LANGUAGE", default="en")
+USE_I18N = SHOP_LANGUAGE != "en"
+FORMAT_MODULE_PATH = "shopply.formats"
 
 LOGGING = logging_config(DEBUG)
 logging.captureWarnings(not DEBUG)
@@ -360,6 +369,9 @@ REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+
+# Where *View site* in the admin leads.
+SHOP_URL = env.str("SHOP_URL", default="")
 
 # Where users of the API get help: in the OpenAPI document.
 CONTACT_URL = env.str("CONTACT_URL", default="")
