@@ -31,6 +31,12 @@ def wait_for(browser, selector):
 
 
 @pytest.fixture
+def admin_browser(admin_browser):
+    wait_for(admin_browser, "#logout-form")  # before another page is opened
+    return admin_browser
+
+
+@pytest.fixture
 def products(transactional_db):
     factories.products.make(sku="COF-1", name="Yirgacheffe Kochere, 250 g", price="10.00")
     factories.products.make(sku="TEA-1", name="Darjeeling First Flush, 100 g", price="3.00")
@@ -52,7 +58,6 @@ def upload(admin_browser, tmp_path):
 
 
 def test_sheet_is_previewed_and_imported(products, admin_browser, upload):
-    wait_for(admin_browser, "#recent-actions-module")  # the log-in leads there
     admin_browser.open("products/product/")
     admin_browser.take_pictures("sheets-list")
     admin_browser.open("products/product/import/")
