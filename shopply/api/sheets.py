@@ -18,7 +18,10 @@ from openpyxl import Workbook, load_workbook
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
 MAX_FILE_SIZE = 2_000_000  # bytes of an upload
-MAX_UNZIPPED_SIZE = 20_000_000  # bytes of XML, which take about two seconds to read
+# Bytes of XML: of an XLSX, and of its parts without rows, which openpyxl reads much more slowly.
+MAX_UNZIPPED_SIZE = 8_000_000
+MAX_STYLES_SIZE = 500_000
+PARTS_WITH_ROWS = ("xl/worksheets/", "xl/sharedStrings.xml", "xl/media/")
 MAX_TEXT_SIZE = 2_000_000  # characters in all cells
 MAX_COLUMNS = 50
 MAX_ROWS = 5_000  # without the header
@@ -150,7 +153,9 @@ def read_xlsx(content):
     try:
         entries = zipfile.ZipFile(io.BytesIO(content)).infolist()
         # No entry is read beyond the size that it states.
-        if sum(entry.file_size for entry in entries) > MAX_UNZIPPED_SIZE:
+        sizes = [(entry.filename, entry.file_size) for entry in entries]
+        styles = [size for name, size in sizes if not name.startswith(PARTS_WITH_ROWS)]
+        if sum(size for _, size in sizes) > MAX_UNZIPPED_SIZE or sum(styles) > MAX_STYLES_SIZE:
             raise ValidationError("The XLSX is too large when it is unpacked: divide it.")
         workbook = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
         sheet = workbook.worksheets[0]

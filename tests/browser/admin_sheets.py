@@ -25,6 +25,17 @@ POT-1,A pot,,,
 """
 
 
+def wait_for(browser, selector):
+    is_there = expected_conditions.presence_of_element_located((By.CSS_SELECTOR, selector))
+    return WebDriverWait(browser.driver, 10).until(is_there)
+
+
+@pytest.fixture
+def admin_browser(admin_browser):
+    wait_for(admin_browser, "#logout-form")  # before another page is opened
+    return admin_browser
+
+
 @pytest.fixture
 def products(transactional_db):
     factories.products.make(sku="COF-1", name="Yirgacheffe Kochere, 250 g", price="10.00")
@@ -56,8 +67,7 @@ def test_sheet_is_previewed_and_imported(products, admin_browser, upload):
         assert text in admin_browser.text
     admin_browser.take_pictures("sheets-preview")
     admin_browser.find("input[value='Import 3 rows']").click()
-    loaded = expected_conditions.presence_of_element_located((By.CSS_SELECTOR, ".success"))
-    assert WebDriverWait(admin_browser.driver, 10).until(loaded).text == "3 rows imported."
+    assert wait_for(admin_browser, ".success").text == "3 rows imported."
     assert Product.objects.get(sku="COF-1").quantity_in_stock == 112
 
 

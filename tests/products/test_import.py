@@ -465,10 +465,11 @@ OUTSIDE = '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><worksheet>&a;<
         (xlsx_with(sheet1=LAUGHS), "The XLSX cannot be read"),
         (xlsx_with(sheet1=OUTSIDE), "The XLSX cannot be read"),
         (xlsx_with(sheet1=" " * 21_000_000), "too large when it is unpacked"),
+        (xlsx_with(styles=" " * 600_000), "too large when it is unpacked"),
         (workbook([]), "needs a row of column names"),
         (workbook(["sku"], *([str(n)] for n in range(5_001))), "over 5,000 rows"),
     ],
-    ids=range(29),
+    ids=range(30),
 )
 def test_file_that_is_no_such_sheet_is_refused_with_the_reason(
     in_the_admin, monkeypatch, content, message
