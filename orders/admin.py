@@ -1,5 +1,4 @@
 import re
-import time
 
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
@@ -8,21 +7,19 @@ from django.db.models import Q
 from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import path
+from django.utils.formats import date_format
 from django.utils.html import format_html_join
-from django.utils.translation import ngettext
+from django.utils.timezone import localtime
 from django.views.decorators.http import require_POST
 
+from orders.admin_bulk import BULK_ACTIONS, BulkTransitionMixin, RefusedFilter
 from orders.models import Order, OrderEvent, OrderItem
+from orders.packing import PRINT_ACTIONS, PackingMixin
 from orders.transitions import TRANSITIONS, IllegalTransition, Status, allowed_transitions
 from products.admin import ReadOnlyAdminMixin
 from products.models import Product
 from products.search import split_words
 from shopply.api.fields import validate_line
-
-# Limits of one bulk action, so that a request does not block its thread.
-BULK_TIMEOUT = 0.5  # seconds
-BULK_SIZE = 500
-MAX_MESSAGES = 10
 
 ORDER_NUMBER = re.compile("[0-9]{1,18}", re.ASCII)
 
@@ -41,35 +38,10 @@ class OrderEventInline(ReadOnlyAdminMixin, admin.TabularInline):
         return super().get_queryset(request).exclude(status=Status.PLACED)
 
 
-def bulk_action(name):
-    """Return the admin action that makes this transition with each of the selected orders."""
-
-    @admin.action(description=f"{name.capitalize()} selected orders", permissions=["transition"])
-    def make_transitions(modeladmin, request, orders):
-        deadline = time.monotonic() + BULK_TIMEOUT
-        ready = orders.filter(status__in=TRANSITIONS[name].sources)
-        for order in list(orders.exclude(status__in=TRANSITIONS[name].sources)[:MAX_MESSAGES]):
-            modeladmin.make_transition(request, order, name)  # says why it cannot
-        changed = 0
-        for order in ready[:BULK_SIZE]:
-            if time.monotonic() > deadline:
-                break
-            changed += modeladmin.make_transition(request, order, name)
-        if changed:
-            count = ngettext("%d order", "%d orders", changed) % changed
-            modeladmin.message_user(request, f"{count} {TRANSITIONS[name].target}.")
-        if ready.exists():
-            message = "Not all orders were processed: select the others and run the action again."
-            modeladmin.message_user(request, message, messages.WARNING)
-
-    make_transitions.__name__ = name
-    return make_transitions
-
-
 @admin.register(Order)
-class OrderAdmin(ReadOnlyAdminMixin, admin.ModelAdmin):
-    list_display = ("id", "created", "customer", "status", "total", "destination")
-    list_filter = ("status", "created")
+class OrderAdmin(BulkTransitionMixin, PackingMixin, ReadOnlyAdminMixin, admin.ModelAdmin):
+    list_display = ("id", "status", "placed", "customer", "total", "destination")
+    list_filter = ("status", "created", RefusedFilter)
     list_select_related = ("customer",)
     search_fields = ("id",)  # shows the search box; `get_search_results` says what it finds
     search_help_text = "Order number, reference, customer's user name or e-mail, words of a product"
@@ -80,7 +52,7 @@ class OrderAdmin(ReadOnlyAdminMixin, admin.ModelAdmin):
         *("created", "modified"),
     )
     inlines = (OrderItemInline, OrderEventInline)
-    actions = [bulk_action(name) for name in TRANSITIONS]
+    actions = (*BULK_ACTIONS, *PRINT_ACTIONS)
 
     def get_search_results(self, request, orders, text):
         """Search by subqueries, where Django would join all items of all orders."""
@@ -102,10 +74,16 @@ class OrderAdmin(ReadOnlyAdminMixin, admin.ModelAdmin):
     def total(self, order):
         return f"{order.total_price} {order.currency}"
 
+    @admin.display(ordering="created")
+    def placed(self, order):
+        return date_format(localtime(order.created), "j M Y H:i")
+
     @admin.display(description="to")
     def destination(self, order):
-        address = order.shipping_address
-        return f"{address['city']}, {address['country']}" if address else "collected"
+        if order.shipping_address is None:
+            return "collected"
+        parts = (order.shipping_address[part] for part in ("name", "city", "country"))
+        return ", ".join(part for part in parts if part)
 
     @admin.display(description="shipping address")
     def address(self, order):

@@ -13,6 +13,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.functional import cached_property
 
+from orders.bulk import BulkTransition, SelectedOrder  # noqa: F401  models have to be here
 from orders.managers import OrderManager
 from orders.transitions import TRANSITIONS, IllegalTransition, Status, TransitionNotAllowed
 from products.db_retry import retry_transaction
