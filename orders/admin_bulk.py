@@ -168,7 +168,7 @@ class BulkTransitionMixin:
             self.message_user(request, f"{count_orders(changed)} {target}.")
         if refused:
             message = format_html(
-                '{} could not be {}, since the status was another: <a href="{}?bulk={}">show</a>',
+                '{} of another status could not be {}: <a href="{}?bulk={}">show</a>',
                 count_orders(refused),
                 target,
                 reverse("admin:orders_order_changelist"),

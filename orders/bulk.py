@@ -74,7 +74,8 @@ class BulkTransition(models.Model):
         default_permissions = ()
 
     def __str__(self):
-        return f"{self.name.capitalize()} {self.total} orders"
+        plural = "" if self.total == 1 else "s"
+        return f"{self.name.capitalize()} {self.total:,} order{plural}"
 
     @property
     def transition(self):

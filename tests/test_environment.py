@@ -27,6 +27,7 @@ from tests.test_settings import python
         *(("CHANGES_DAYS", "-1"), ("CHANGES_DAYS", "999999")),
         *(("TOKEN_TTL", "-1"), ("STATEMENT_TIMEOUT", "99999999"), ("SECURE_HSTS_SECONDS", "-1")),
         *(("SHOP_CURRENCY", currency) for currency in ("", "EURO", "eur", "€", "ZZZ", "XAU")),
+        *(("SHOP_NAME", "hush\nhush"), ("SHOP_ADDRESS", "hush" * 51)),
         *(("CONTACT_URL", url) for url in ("", "hush", "mailto:hush@shop.example", "https://")),
         *(("ALLOWED_HOSTS", f"{host},b") for host in ("https://hush", "hush:80", "hush/shop")),
         *(("ALLOWED_HOSTS", host) for host in ("hush b.example", "bücher.example")),

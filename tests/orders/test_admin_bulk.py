@@ -159,7 +159,7 @@ def test_orders_that_cannot_be_changed_are_counted_with_a_list_of_exactly_them(
     orders[3].confirm(by=clerk)  # meanwhile
     done = run(in_the_admin, page)
     assert "4 orders confirmed." in words(done)
-    assert "2 orders could not be confirmed" in words(done)
+    assert "2 orders of another status could not be confirmed" in words(done)
     (link,) = re.findall(rf'href="({LIST}\?bulk=\d+)"', done.content.decode())
     refused = in_the_admin.get(link).context["cl"].result_list
     assert {order.pk for order in refused} == {orders[3].pk, cancelled.pk}
@@ -168,7 +168,9 @@ def test_orders_that_cannot_be_changed_are_counted_with_a_list_of_exactly_them(
 def test_order_that_somebody_else_cancelled_is_not_counted(in_the_admin, alice, orders):
     page = choose(in_the_admin, "cancel", orders)
     orders[0].cancel(by=alice, note="Changed my mind.")
-    assert "1 order could not be cancelled" in words(run(in_the_admin, page, "Sold out."))
+    assert "1 order of another status could not be cancelled" in words(
+        run(in_the_admin, page, "Sold out.")
+    )
     assert orders[0].events.get(status="cancelled").note == "Changed my mind."
 
 

@@ -7,7 +7,6 @@ import zlib
 import pytest
 from django.contrib.auth.models import Permission
 from django.db import connection
-from django.template import engines
 from django.test.utils import CaptureQueriesContext
 
 from orders import packing
@@ -156,19 +155,11 @@ def test_number_of_queries_does_not_grow_with_the_orders(
     assert counts[0] == counts[1]
 
 
-def test_shop_can_replace_the_slip(in_the_admin, orders, tmp_path, monkeypatch):
+def test_shop_can_replace_the_slip(in_the_admin, orders, tmp_path, settings):
     (tmp_path / "orders").mkdir()
     (tmp_path / "orders" / "packing_slip.html").write_text("Merci, {{ recipient.0 }}!")
-    engine = engines["django"].engine
-    monkeypatch.setattr(engine, "dirs", [str(tmp_path)])
-    for loader in engine.template_loaders:
-        loader.reset()
-    try:
-        text = words(choose(in_the_admin, "packing_slips", orders[1:]))
-    finally:
-        for loader in engine.template_loaders:
-            loader.reset()
-    assert "Merci, Lena Vogt!" in text
+    settings.TEMPLATES = [settings.TEMPLATES[0] | {"DIRS": [tmp_path]}]
+    assert "Merci, Lena Vogt!" in words(choose(in_the_admin, "packing_slips", orders[1:]))
 
 
 # --- PDF ----------------------------------------------------------------------------------------
@@ -225,8 +216,9 @@ def test_pdf_reads_no_file_and_no_address_but_the_style_sheet(tmp_path):
 
 
 @requires_weasyprint
-def test_pdf_of_too_many_orders_is_not_offered(in_the_admin, orders, monkeypatch):
-    monkeypatch.setattr(packing, "MAX_PDF_ORDERS", 1)
+@pytest.mark.parametrize(("limit", "value"), [("MAX_PDF_ORDERS", 1), ("MAX_PDF_ITEMS", 2)])
+def test_pdf_of_too_many_orders_is_not_offered(in_the_admin, orders, monkeypatch, limit, value):
+    monkeypatch.setattr(packing, limit, value)
     page = choose(in_the_admin, "packing_slips", orders)
     assert read_pdf_links(page) == []
     assert in_the_admin.get(f"{PRINT}packing-slips/pdf/?ids={ids(orders)}").status_code == 400
