@@ -37,7 +37,7 @@ def list_triggers():
         (Product, "product", "DELETE", "deleted", "true"),
         (Order, "order", "INSERT", "placed", "true"),
         (Order, "order", "UPDATE", "moved", "OLD.status <> NEW.status"),
-        (Order, "order", "UPDATE", "changed", differs(Order, "status", "modified")),
+        (Order, "order", "UPDATE", "changed", f"OLD.status = NEW.status AND {differs(Order)}"),
         (Order, "order", "DELETE", "deleted", "true"),
         (customer, "customer", "INSERT", "created", "true"),
         (customer, "customer", "UPDATE", "closed", is_closed),

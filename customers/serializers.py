@@ -50,10 +50,15 @@ EXPORT_SCHEMA = {
             "items": {"type": "object"},
             "description": "The keys that you sent with orders.",
         },
+        "order_staff_notes": {
+            "type": "array",
+            "items": {"type": "object"},
+            "description": "What the shop's staff noted about your orders, for themselves.",
+        },
         "order_events": {
             "type": "array",
             "items": {"type": "object"},
-            "description": "The transitions of others' orders that you made.",
+            "description": "What you did with others' orders.",
         },
         "bulk_transitions": {
             "type": "array",
@@ -71,6 +76,7 @@ EXPORT_SCHEMA = {
 EXPORT_EXAMPLE = {
     "account": CUSTOMER_EXAMPLE
     | {
+        "staff_note": "",
         "date_joined": "2026-03-02T09:15:00Z",
         "last_login": None,
         "is_active": True,
@@ -83,6 +89,7 @@ EXPORT_EXAMPLE = {
     "admin_log": [],
     "orders": [],
     "idempotency_keys": [{"order": 1, "idempotency_key": "2b1f6c0e-6d0f-4c55-a3f1-0a4f6f4f8a37"}],
+    "order_staff_notes": [],
     "order_events": [],
     "bulk_transitions": [],
     "stock_adjustments": [],

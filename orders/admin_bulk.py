@@ -2,7 +2,6 @@
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.widgets import AdminTextInputWidget
 from django.core.exceptions import PermissionDenied
 from django.http import JsonResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -11,10 +10,9 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
-from orders.bulk import MAX_ORDERS, BulkTransition, SelectedOrder, TooManyOrders
-from orders.packing import preserved_list_url
+from orders.admin_forms import NoteField
+from orders.bulk import MAX_ORDERS, BulkTransition, TooManyOrders
 from orders.transitions import TRANSITIONS
-from shopply.api.fields import validate_line
 
 
 def count_orders(count):
@@ -42,37 +40,16 @@ BULK_ACTIONS = tuple(bulk_action(name) for name in TRANSITIONS)
 
 
 class NoteForm(forms.Form):
-    note = forms.CharField(
-        label="Note",
-        max_length=500,
-        required=False,
-        validators=[validate_line],
-        widget=AdminTextInputWidget,
-    )
-
-    def __init__(self, name, *args):
-        super().__init__(*args)
-        if name == "cancel":
-            self.fields["note"].label = "Reason"
-            self.fields["note"].required = True
+    required_css_class = "required"
+    note = NoteField(label="Note to the customers", required=False)
 
 
-class RefusedFilter(admin.SimpleListFilter):
-    """The orders that one of the user's bulk transitions could not change; else not shown."""
-
-    title = "selection"
-    parameter_name = "bulk"
-
-    def lookups(self, request, model_admin):
-        return [(self.value(), "could not be changed")] if self.value() else []
-
-    def queryset(self, request, orders):
-        refused = SelectedOrder.objects.filter(bulk__by=request.user, refused=True)
-        return orders.filter(pk__in=refused.filter(bulk=self.value()).values("order"))
+class ReasonForm(NoteForm):
+    note = NoteField(label="Reason")
 
 
 class BulkTransitionMixin:
-    """Mixed into the admin of orders."""
+    """Mixed into the admin of orders, before OrderPageMixin, whose URLs and permission it uses."""
 
     change_list_template = "admin/orders/order/change_list.html"
 
@@ -114,16 +91,17 @@ class BulkTransitionMixin:
         """Ask before the transition starts, then show how far it is, then lead to the list."""
         bulk = self.get_bulk(request, pk)
         if not bulk.started:
-            return self.ask(request, bulk)
+            return self.ask_about_bulk(request, bulk)
         counts = bulk.count()
         if counts["pending"]:
-            progress = self.bulk_progress(bulk, counts)
+            progress = self.get_bulk_progress(bulk, counts)
             return self.render_bulk(request, "progress", bulk, str(bulk), **progress)
-        self.report(request, bulk, **counts)
-        return redirect(preserved_list_url(request))
+        self.report_bulk(request, bulk, **counts)
+        return self.redirect_to_list(request)
 
-    def ask(self, request, bulk):
-        form = NoteForm(bulk.name, request.POST if request.method == "POST" else None)
+    def ask_about_bulk(self, request, bulk):
+        form_class = ReasonForm if bulk.name == "cancel" else NoteForm
+        form = form_class(request.POST if request.method == "POST" else None)
         if form.is_valid():
             bulk.start(form.cleaned_data["note"])
             return self.redirect_to_bulk(request, bulk)
@@ -146,7 +124,7 @@ class BulkTransitionMixin:
         bulk.step()
         if request.accepts("text/html"):
             return self.redirect_to_bulk(request, bulk)
-        return JsonResponse(self.bulk_progress(bulk, bulk.count()))
+        return JsonResponse(self.get_bulk_progress(bulk, bulk.count()))
 
     def bulk_stop_view(self, request, pk):
         bulk = self.get_bulk(request, pk)
@@ -154,15 +132,14 @@ class BulkTransitionMixin:
         return self.redirect_to_bulk(request, bulk)
 
     def redirect_to_bulk(self, request, bulk):
-        filters = self.get_preserved_filters(request)
-        return redirect(f"{reverse('admin:orders_order_bulk', args=[bulk.pk])}?{filters}")
+        return redirect(self.get_page_url(request, "bulk", bulk.pk))
 
-    def bulk_progress(self, bulk, counts):
+    def get_bulk_progress(self, bulk, counts):
         done = bulk.total - counts["pending"]
         text = f"{done:,} of {count_orders(bulk.total)}"
         return {"done": done, "total": bulk.total, "text": text}
 
-    def report(self, request, bulk, changed, refused, **counts):
+    def report_bulk(self, request, bulk, changed, refused, **counts):
         target = bulk.transition.target
         if changed:
             self.message_user(request, f"{count_orders(changed)} {target}.")
@@ -179,7 +156,6 @@ class BulkTransitionMixin:
     def render_bulk(self, request, template, bulk, title, **context):
         context |= {
             **{"opts": self.opts, "title": title, "bulk": bulk},
-            "list": preserved_list_url(request),
             "preserved_filters": self.get_preserved_filters(request),
         }
         return TemplateResponse(

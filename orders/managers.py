@@ -1,16 +1,23 @@
 """Finding and placing orders: `Order.objects`, used by views, admin and privacy."""
 
-from django.apps import apps
+from datetime import timedelta
+
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import connection, models, transaction
+from django.utils import timezone
 
+from orders import addresses
+from orders.events import OrderEvent
+from orders.items import ReturnedItem
 from orders.sql import insert_order
-from orders.transitions import TRANSITIONS
+from orders.transitions import FINAL_STATUSES, TRANSITIONS, Status
 from products.db_retry import retry_transaction
 from products.managers import MAX_ID, IdempotencyKeyReused
-from products.models import Product
+from products.models import Product, StockAdjustment
 from shopply.api.sql import columns, read_clock
+
+EXPIRY_BATCH_SIZE = 100
 
 
 class OrderLimitReached(Exception):
@@ -31,12 +38,16 @@ class OrderQuerySet(models.QuerySet):
 
     def closed(self):
         """Return orders in a final status: delivered or cancelled."""
-        final = [transition.target for transition in TRANSITIONS.values() if transition.is_final]
-        return self.filter(status__in=final)
+        return self.filter(status__in=FINAL_STATUSES)
 
     def cancellable(self):
         """Return orders that hold stock and were not shipped: placed or confirmed."""
         return self.filter(status__in=TRANSITIONS["cancel"].sources)
+
+    def totals(self):
+        """Return `{currency, count, value}` of these orders by currency, without cancelled ones."""
+        orders = self.exclude(status=Status.CANCELLED).order_by("currency").values("currency")
+        return orders.annotate(count=models.Count("pk"), value=models.Sum("total_price"))
 
     def paginate(self, limit, before=None, after=None):
         """Return at most `limit` orders of this queryset, as `OrderManager.fetch_history` does."""
@@ -56,16 +67,21 @@ class OrderQuerySet(models.QuerySet):
             countries.setdefault(address and address["country"], []).append(pk)
         # Grouped here and not by a JSON lookup: SQLite would parse the country as JSON.
         for country, pks in countries.items():
-            address = dict.fromkeys(self.model.ADDRESS, "") | {"country": country}
+            address = dict.fromkeys(addresses.PARTS, "") | {"country": country}
             self.model.objects.filter(pk__in=pks).update(
                 shipping_address=None if country is None else address,
                 note="",
                 reference="",
+                staff_note="",
+                tracking_number="",
                 idempotency_key=None,
                 fingerprint="",
                 modified=read_clock(),
             )
-            apps.get_model("orders", "OrderEvent").objects.filter(order__in=pks).update(note="")
+            events = OrderEvent.objects.filter(order__in=pks)
+            events.update(note="", shipping_address=None)
+            returned = ReturnedItem.objects.filter(item__order__in=pks).values("adjustment")
+            StockAdjustment.objects.filter(pk__in=returned).update(note="")
 
 
 class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
@@ -160,6 +176,17 @@ class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
                 raise CustomerInactive
         order.event_list = [order.placed_event]
         return order
+
+    def cancel_expired(self, limit=EXPIRY_BATCH_SIZE):
+        """Cancel up to `limit` orders that nobody confirmed in PLACED_EXPIRES days, oldest first.
+
+        Each in its own transaction. Returns how many; 0 without such a period.
+        """
+        if not settings.PLACED_EXPIRES:
+            return 0
+        placed_before = timezone.now() - timedelta(days=settings.PLACED_EXPIRES)
+        expired = self.filter(status=Status.PLACED, created__lt=placed_before)
+        return sum(order.expire() for order in expired.order_by("pk")[:limit])
 
     def _check_limits(self, customer, quantities):
         limit, units = settings.MAX_UNITS_PER_ORDER, sum(quantities.values())

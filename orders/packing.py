@@ -12,6 +12,7 @@ from django.template.loader import render_to_string
 from django.urls import path, reverse
 from django.utils import timezone
 
+from orders.addresses import label_lines
 from orders.models import Order
 from orders.transitions import Status
 
@@ -51,19 +52,14 @@ def pick_list(orders):
 
 
 def packing_slips(orders):
-    """Return `{"slips": [...]}`: the orders, and the lines of their recipients' addresses."""
-    slips = [{"order": order, "recipient": recipient(order)} for order in orders]
-    return {"slips": slips}
+    """Return `{"slips": [...]}`, each with the lines of the recipient's address."""
+    return {"slips": [{"order": order, "recipient": recipient(order)} for order in orders]}
 
 
 def recipient(order):
-    """Return the lines of a postal label; without an address, the customer's name."""
-    address = order.postal_address
-    if not address:
-        return [order.customer.get_full_name() or order.customer.username]
-    town = " ".join(address[part] for part in ("city", "state", "postal_code") if address[part])
-    lines = (address["name"], address["street_1"], address["street_2"], town, address["country"])
-    return [line for line in lines if line]
+    """Return the lines of a label; of an order to collect, the customer's name."""
+    customer = order.customer
+    return label_lines(order.shipping_address) or [customer.get_full_name() or customer.username]
 
 
 PRINTS = {"pick-list": pick_list, "packing-slips": packing_slips}
@@ -79,9 +75,8 @@ def print_action(name, description):
             message = f"Print at most {MAX_ORDERS} orders at once: select fewer."
             modeladmin.message_user(request, message, messages.ERROR)
             return None
-        filters = modeladmin.get_preserved_filters(request)
-        url = reverse("admin:orders_order_print", args=[name])
-        return redirect(f"{url}?ids={','.join(ids)}&{filters}")
+        page = modeladmin.get_page_url(request, "print", name)
+        return redirect(f"{page}{'&' if '?' in page else '?'}ids={','.join(ids)}")
 
     select.__name__ = name.replace("-", "_")
     return select
@@ -91,12 +86,6 @@ PRINT_ACTIONS = (
     print_action("pick-list", "Print the pick list"),
     print_action("packing-slips", "Print packing slips"),
 )
-
-
-def preserved_list_url(request):
-    """Return the URL of the list of orders, with the filters that the user comes from."""
-    filters = request.GET.get("_changelist_filters", "")
-    return f"{reverse('admin:orders_order_changelist')}?{filters}"
 
 
 class PackingMixin:
@@ -114,7 +103,7 @@ class PackingMixin:
         context = self.print_context(request, name)
         if has_pdf(context["orders"]):
             pdf = reverse("admin:orders_order_pdf", args=[name])
-            context["pdf"] = f"{pdf}?{request.GET.urlencode(safe=',')}"
+            context["pdf"] = f"{pdf}?ids={request.GET['ids']}"
         return HttpResponse(self.render_print(name, context))
 
     def pdf_view(self, request, name):
@@ -142,7 +131,7 @@ class PackingMixin:
             "shop_name": settings.SHOP_NAME,
             "shop_address": settings.SHOP_ADDRESS.split("|"),
             "now": timezone.now(),
-            "list": preserved_list_url(request),
+            "list": self.get_page_url(request, "changelist"),
         }
 
     def render_print(self, name, context):

@@ -4,7 +4,9 @@ from types import SimpleNamespace
 
 from django.db.models import F
 
-from orders.models import BulkTransition, Order, OrderEvent
+from orders.bulk import BulkTransition
+from orders.events import Action, OrderEvent
+from orders.models import Order
 from orders.serializers import OrderSerializer
 from orders.transitions import Status
 from products.models import StockAdjustment
@@ -23,14 +25,19 @@ def export(sender, customer, **kwargs):
     adjustments = StockAdjustment.objects.filter(actor=customer)
     bulk_transitions = BulkTransition.objects.filter(by=customer)
     keys = orders.exclude(idempotency_key=None)
+    notes = orders.exclude(staff_note="")
     # The serializer lists the `actions` of this user.
     serializer = OrderSerializer(context={"request": SimpleNamespace(user=customer)})
     return {
         "orders": (serializer.to_representation(order) for order in iterate_orders(customer)),
+        "order_staff_notes": list(notes.values("staff_note", order=F("id"))),
         "idempotency_keys": list(keys.values("idempotency_key", order=F("id"))),
         "order_events": [
-            *({"order": pk, "status": Status.PLACED, "at": at, "note": ""} for pk, at in placed),
-            *events.values("order", "status", "at", "note"),
+            *(
+                {"order": pk, "action": Action.PLACE, "status": Status.PLACED, "at": at, "note": ""}
+                for pk, at in placed
+            ),
+            *events.values("order", "action", "status", "at", "note"),
         ],
         "bulk_transitions": list(bulk_transitions.values("name", "note", "total", "created")),
         "stock_adjustments": list(

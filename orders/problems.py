@@ -1,24 +1,32 @@
-"""Errors of placing an order, as problems that point into the body of the request."""
+"""Errors of the verbs of orders, as problems that point into the body of the request."""
 
 from contextlib import contextmanager
 
 from rest_framework import exceptions
 
+from orders.items import TooManyReturned
 from orders.managers import CustomerInactive, OrderLimitReached
 from orders.models import MAX_TOTAL, IncompleteAddress, PriceChanged, TotalTooLarge
 from orders.serializers import QuoteSerializer
+from orders.transitions import IllegalTransition, TransitionNotAllowed
 from products.managers import IdempotencyKeyReused, NotForSale, OutOfStock
 from shopply.api.exceptions import ProblemException
 from shopply.api.idempotency import key_reused
 from shopply.api.money import format_money
 
 
+def first_indexes(items):
+    """Return `{product id: index}` of the first item of each product."""
+    first = {}
+    for index, item in enumerate(items):
+        first.setdefault(item["product"], index)
+    return first
+
+
 @contextmanager
 def map_order_errors(request):
     """Raise what `Order.objects.place` raises as problems that point into the request's body."""
-    first = {}
-    for index, item in enumerate(request.data["items"]):
-        first.setdefault(item["product"], index)
+    first = first_indexes(request.data["items"])
     try:
         yield
     except OutOfStock as exc:
@@ -61,6 +69,40 @@ def map_order_errors(request):
         raise exceptions.AuthenticationFailed("The account is closed.") from None
     except IdempotencyKeyReused:
         raise key_reused() from None
+
+
+@contextmanager
+def map_verb_errors(request):
+    """Raise what the verbs of an Order raise as problems."""
+    try:
+        yield
+    except TransitionNotAllowed:
+        raise exceptions.PermissionDenied("Only the shop's staff can do this.") from None
+    except IllegalTransition as exc:
+        raise ProblemException("illegal_transition", str(exc)) from None
+    except TooManyReturned as exc:
+        first = first_indexes(request.data["items"])
+        errors = [return_error(pk, left, first[pk]) for pk, left in exc.left.items()]
+        is_ordered = None not in exc.left.values()
+        code = "too_many_returned" if is_ordered else "validation_error"
+        raise ProblemException(code, errors=errors) from None
+    except IdempotencyKeyReused:
+        raise key_reused() from None
+
+
+def return_error(pk, left, index):
+    """Return the entry of `errors` for a product of which only `left` pieces can come back."""
+    if left is None:
+        return {
+            "pointer": f"/items/{index}/product",
+            "code": "does_not_exist",
+            "detail": f"Product {pk} is not on this order.",
+        }
+    return {
+        "pointer": f"/items/{index}/quantity",
+        "code": "too_many_returned",
+        "detail": f"Only {left} can come back." if left else "All of it came back already.",
+    }
 
 
 def shortage_summary(short_count, requested_count):

@@ -1,4 +1,3 @@
-from django.contrib.auth import get_user_model
 from django.utils.functional import cached_property
 from drf_spectacular.utils import (
     OpenApiExample,
@@ -8,41 +7,14 @@ from drf_spectacular.utils import (
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
-from orders.models import MAX_ITEMS, MAX_QUANTITY, Order, OrderEvent, OrderItem
-from orders.transitions import TRANSITIONS, allowed_transitions
-from products.managers import MAX_ID
-from shopply.api.fields import CharField, JSONIntegerField, MoneyField
+from orders import addresses
+from orders.events import Action, OrderEvent, get_action
+from orders.models import Order, OrderItem
+from orders.serializer_examples import ADDRESS_EXAMPLE, ITEMS_EXAMPLE, ORDER_EXAMPLE
+from orders.transitions import STAFF_ACTIONS, TRANSITIONS, allowed_actions
+from shopply.api.fields import CharField
 from shopply.api.money import format_money
 from shopply.api.serializers import ModelSerializer, Serializer
-
-ITEMS_EXAMPLE = [
-    {
-        "product": 1,
-        "name": "Yirgacheffe Kochere, 250 g",
-        "sku": "COF-ETH-250",
-        "unit_price": "11.90",
-        "quantity": 2,
-        "line_total": "23.80",
-    },
-    {
-        "product": 14,
-        "name": "Paper Filters 02, 100 pieces",
-        "sku": "FLT-P02-100",
-        "unit_price": "6.20",
-        "quantity": 1,
-        "line_total": "6.20",
-    },
-]
-ADDRESS_EXAMPLE = {
-    "name": "Lena Vogt",
-    "contact_number": "+49 40 5550142",
-    "street_1": "Elbchaussee 112",
-    "street_2": "2. Stock links",
-    "city": "Hamburg",
-    "state": "",
-    "postal_code": "22763",
-    "country": "Germany",
-}
 
 
 class ShippingAddressSerializer(Serializer):
@@ -102,17 +74,25 @@ def serialize_item(item):
         "unit_price": format_money(item.unit_price),
         "quantity": item.quantity,
         "line_total": format_money(item.line_total),
+        "returned": item.returned,
     }
 
 
 def serialize_event(event):
-    return {"status": event.status, "at": event.at, "by": event.by_id, "note": event.note}
+    return {
+        "action": get_action(event),
+        "status": event.status,
+        "at": event.at,
+        "by": event.by_id,
+        "note": event.note,
+        "shipping_address": addresses.in_postal_order(event.shipping_address),
+    }
 
 
 class OrderItemSerializer(ModelSerializer):
     class Meta:
         model = OrderItem
-        fields = ("product", "name", "sku", "unit_price", "quantity", "line_total")
+        fields = ("product", "name", "sku", "unit_price", "quantity", "line_total", "returned")
         read_only_fields = fields
         extra_kwargs = {
             "product": {"help_text": "The id of the product."},
@@ -121,23 +101,36 @@ class OrderItemSerializer(ModelSerializer):
             "unit_price": {"help_text": "The price of one piece when the order was placed."},
             "quantity": {"help_text": "How many pieces of it."},
             "line_total": {"help_text": "`unit_price` times `quantity`."},
+            "returned": {"help_text": "How many pieces of it came back."},
         }
 
     def to_representation(self, item):
         return serialize_item(item)
 
 
+class ActionField(serializers.CharField):
+    """No enum to clients, which would fail on an action that comes later."""
+
+    openapi = {"x-extensible-enum": Action.values}
+
+
 class OrderEventSerializer(ModelSerializer):
-    by = serializers.IntegerField(source="by_id", help_text="The id of who did it.")
+    action = ActionField(help_text="What happened; for a transition, its name.")
+    by = serializers.IntegerField(
+        source="by_id", allow_null=True, help_text="The id of who did it; null for the shop itself."
+    )
+    shipping_address = ShippingAddressSerializer(
+        read_only=True, allow_null=True, help_text="The address before it was corrected, or null."
+    )
 
     class Meta:
         model = OrderEvent
-        fields = ("status", "at", "by", "note")
+        fields = ("action", "status", "at", "by", "note", "shipping_address")
         read_only_fields = fields
         extra_kwargs = {
             "status": {"help_text": "The status from then on."},
             "at": {"help_text": "When it happened."},
-            "note": {"help_text": "What whoever made the transition wrote about it."},
+            "note": {"help_text": "What whoever did it wrote about it."},
         }
 
     def to_representation(self, event):
@@ -148,29 +141,7 @@ class OrderEventSerializer(ModelSerializer):
     examples=[
         OpenApiExample(
             "An order",
-            {
-                "id": 1,
-                "status": "placed",
-                "customer": 2,
-                "placed_by": 2,
-                "items": ITEMS_EXAMPLE,
-                "total_price": "30.00",
-                "currency": "EUR",
-                "shipping_address": ADDRESS_EXAMPLE,
-                "note": "",
-                "reference": "",
-                "created": "2026-03-09T10:21:07.482913Z",
-                "modified": "2026-03-09T10:21:07.482913Z",
-                "actions": ["cancel"],
-                "events": [
-                    {
-                        "status": "placed",
-                        "at": "2026-03-09T10:21:07.482913Z",
-                        "by": 2,
-                        "note": "",
-                    }
-                ],
-            },
+            ORDER_EXAMPLE,
             response_only=True,
         ),
     ]
@@ -183,10 +154,18 @@ class OrderSerializer(ModelSerializer):
     shipping_address = ShippingAddressSerializer(
         read_only=True,
         allow_null=True,
-        help_text="Where the order goes, as it was when the order was placed. Null if the "
-        "customer collects it.",
+        help_text="Where the order goes, as it was when the order was placed or the shop corrected "
+        "it. Null if the customer collects it.",
     )
-    actions = serializers.SerializerMethodField(help_text="The transitions that you can make now.")
+    tracking_url = CharField(
+        read_only=True,
+        help_text='The page that shows where the parcel is. "" without a `tracking_number`, or if '
+        "the shop does not know the carrier.",
+    )
+    actions = serializers.SerializerMethodField(
+        help_text="What you can do with the order now: transitions, and what else the shop's staff "
+        "do."
+    )
     events = OrderEventSerializer(
         many=True, read_only=True, help_text="The history of the order, oldest first."
     )
@@ -204,6 +183,9 @@ class OrderSerializer(ModelSerializer):
             "shipping_address",
             "note",
             "reference",
+            "carrier",
+            "tracking_number",
+            "tracking_url",
             "created",
             "modified",
             "actions",
@@ -215,6 +197,8 @@ class OrderSerializer(ModelSerializer):
             "status": {"help_text": "How far the order has come."},
             "customer": {"help_text": "The id of the customer."},
             "total_price": {"help_text": "The sum of all `line_total`."},
+            "carrier": {"help_text": "Who carries the parcel."},
+            "tracking_number": {"help_text": "The number by which the carrier finds the parcel."},
             "created": {"help_text": "When the order was placed."},
             "modified": {"help_text": "When the order last changed."},
         }
@@ -223,9 +207,14 @@ class OrderSerializer(ModelSerializer):
     def user(self):
         return self.context["request"].user
 
-    @extend_schema_field({"type": "array", "items": {"type": "string", "enum": list(TRANSITIONS)}})
+    @extend_schema_field(
+        {
+            "type": "array",
+            "items": {"type": "string", "x-extensible-enum": [*TRANSITIONS, *STAFF_ACTIONS]},
+        }
+    )
     def get_actions(self, order):
-        return allowed_transitions(self.user, order)
+        return allowed_actions(self.user, order)
 
     def to_representation(self, order):
         return {
@@ -239,108 +228,14 @@ class OrderSerializer(ModelSerializer):
             "shipping_address": order.postal_address,
             "note": order.note,
             "reference": order.reference,
+            "carrier": order.carrier,
+            "tracking_number": order.tracking_number,
+            "tracking_url": order.tracking_url,
             "created": order.created,
             "modified": order.modified,
             "actions": self.get_actions(order),
             "events": [serialize_event(event) for event in order.event_list],
         }
-
-
-class PlaceOrderItemSerializer(Serializer):
-    ignored_fields = OrderItemSerializer.Meta.fields
-
-    product = JSONIntegerField(min_value=1, max_value=MAX_ID, help_text="The id of a product.")
-    quantity = JSONIntegerField(
-        min_value=1, max_value=MAX_QUANTITY, help_text="How many pieces of it."
-    )
-
-
-@extend_schema_serializer(
-    examples=[
-        OpenApiExample(
-            "To my own address",
-            {"items": [{"product": 1, "quantity": 2}, {"product": 14, "quantity": 1}]},
-            request_only=True,
-        ),
-        OpenApiExample(
-            "As a present",
-            {
-                "items": [{"product": 1, "quantity": 2}, {"product": 14, "quantity": 1}],
-                "shipping_address": {
-                    "name": "Rosa Vogt",
-                    "street_1": "Rua das Flores 21",
-                    "city": "Porto",
-                    "postal_code": "4050-265",
-                    "country": "Portugal",
-                },
-            },
-            request_only=True,
-        ),
-    ]
-)
-class PlaceOrderSerializer(Serializer):
-    ignored_fields = OrderSerializer.Meta.fields
-
-    items = PlaceOrderItemSerializer(
-        many=True,
-        allow_empty=False,
-        max_length=MAX_ITEMS,
-        source="quantities",
-        help_text="What to order. Items of the same product are added up.",
-    )
-    shipping_address = ShippingAddressSerializer(
-        required=False,
-        allow_null=True,
-        help_text="The address of your profile, if you send none. If that is empty too, you "
-        "collect the order.",
-    )
-    expected_total = MoneyField(
-        max_digits=16,
-        required=False,
-        help_text="The total you showed your customer. If it differs, nothing is ordered.",
-    )
-    note = CharField(
-        max_length=500, required=False, allow_blank=True, help_text="A wish for this order."
-    )
-    reference = CharField(
-        max_length=64, required=False, allow_blank=True, help_text="Your own number for the order."
-    )
-    customer = JSONIntegerField(
-        required=False,
-        min_value=1,
-        max_value=MAX_ID,
-        help_text="The id of the customer: your own, or anyone's if you are staff.",
-    )
-
-    def validate_items(self, items):
-        """Return `{product id: quantity}`: items of the same product are added up."""
-        quantities = {}
-        for index, item in enumerate(items):
-            total = quantities.get(item["product"], 0) + item["quantity"]
-            if total > MAX_QUANTITY:
-                errors = [{} for _ in items]
-                errors[index] = {
-                    "quantity": f"At most {MAX_QUANTITY:,} of a product; the items add up to more."
-                }
-                raise serializers.ValidationError(errors, code="max_value")
-            quantities[item["product"]] = total
-        return quantities
-
-    def validate_customer(self, pk):
-        """Return the Customer: the user, or for staff anyone with an open account."""
-        user = self.context["request"].user
-        if pk == user.pk:
-            return user
-        if not user.is_staff:
-            raise serializers.ValidationError(
-                "Only the shop's staff order for others.", code="not_your_account"
-            )
-        customer = get_user_model().objects.filter(pk=pk, is_active=True).first()
-        if customer is None:
-            raise serializers.ValidationError(
-                f"No open account has the id {pk}.", code="does_not_exist"
-            )
-        return customer
 
 
 @extend_schema_serializer(
@@ -376,18 +271,6 @@ class QuoteSerializer(ModelSerializer):
 
 @extend_schema_serializer(
     examples=[
-        OpenApiExample("With a note", {"note": "Parcel 00370712345"}, request_only=True),
-        OpenApiExample("Without", {}, request_only=True),
-    ]
-)
-class TransitionSerializer(Serializer):
-    note = CharField(
-        max_length=500, default="", allow_blank=True, help_text="The customer sees it too."
-    )
-
-
-@extend_schema_serializer(
-    examples=[
         OpenApiExample(
             "A sale",
             {
@@ -408,4 +291,6 @@ class StockMovementSerializer(Serializer):
     delta = serializers.IntegerField(help_text="Pieces added (12) or taken (-2).")
     note = CharField(help_text="The note of the adjustment or of the cancellation.")
     by = serializers.IntegerField(allow_null=True, help_text="The id of who did it.")
-    order = serializers.IntegerField(allow_null=True, help_text="The id of the order.")
+    order = serializers.IntegerField(
+        allow_null=True, help_text="The id of the order that was sold, cancelled or came back."
+    )

@@ -6,7 +6,7 @@ Used by `verify_stock`, the system check, the metrics and the stock history of t
 from django.db.models import BigIntegerField, F, OuterRef, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 
-from orders.models import OrderItem
+from orders.models import OrderItem, ReturnedItem
 from orders.transitions import Status
 from products.models import Product, StockAdjustment
 
@@ -15,10 +15,11 @@ def list_movements(product):
     """Return what moved a product's stock, newest first: adjustments, sales and cancelled sales.
 
     Dicts of `at reason delta note by order`: `reason` is a Reason of an adjustment, or it is
-    `sale` or `cancelled` and `order` has the id of the order.
+    `sale` or `cancelled`. `order` is the id of the order that was sold, cancelled or came back.
     """
+    returned = ReturnedItem.objects.filter(adjustment=OuterRef("pk"))
     adjustments = StockAdjustment.objects.filter(product=product).annotate(
-        at=F("created"), by=F("actor"), order=Value(None, output_field=BigIntegerField())
+        at=F("created"), by=F("actor"), order=Subquery(returned.values("item__order"))
     )
     items = OrderItem.objects.filter(product=product)
     sold = items.annotate(

@@ -3,7 +3,7 @@ from functools import partial
 from django.shortcuts import get_object_or_404
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import extend_schema, extend_schema_view
-from rest_framework import exceptions, generics, permissions, status, viewsets
+from rest_framework import generics, permissions, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
@@ -11,17 +11,17 @@ from orders import stock_ledger
 from orders.filters import OrderFilter
 from orders.models import Order
 from orders.pagination import CursorPagination
-from orders.problems import map_order_errors
-from orders.serializers import (
-    OrderSerializer,
+from orders.problems import map_order_errors, map_verb_errors
+from orders.request_serializers import (
+    CorrectAddressSerializer,
     PlaceOrderSerializer,
-    QuoteSerializer,
-    StockMovementSerializer,
+    ReturnSerializer,
+    ShipSerializer,
     TransitionSerializer,
+    UndoSerializer,
 )
-from orders.transitions import IllegalTransition, TransitionNotAllowed
+from orders.serializers import OrderSerializer, QuoteSerializer, StockMovementSerializer
 from products.models import Product
-from shopply.api.exceptions import ProblemException
 from shopply.api.idempotency import (
     IDEMPOTENCY_KEY,
     IDEMPOTENT_REPLAYED,
@@ -65,10 +65,10 @@ class OrderViewSet(CheckQueryParamsMixin, viewsets.GenericViewSet):
     def filter_queryset(self, orders):
         return super().filter_queryset(orders) if self.action == "list" else orders
 
-    def get_response(self, pk):
+    def get_response(self, pk, **options):
         """Return the response for the order with this id."""
         order = Order.objects.fetch_visible_to(self.request.user, pk)
-        return Response(self.get_serializer(order).data)
+        return Response(self.get_serializer(order).data, **options)
 
     def get_order_details(self, request):
         """Return the keyword arguments of `Order.objects.quote` from the body."""
@@ -132,59 +132,101 @@ class OrderViewSet(CheckQueryParamsMixin, viewsets.GenericViewSet):
             order = Order.objects.quote(**details)
         return Response(QuoteSerializer(order).data)
 
-    def make_transition(self, request, verb):
+    def call_verb(self, verb, serializer_class=TransitionSerializer, **extra):
+        request = self.request
         order = self.get_object()
-        serializer = TransitionSerializer(data=request.data)
+        serializer = serializer_class(data=request.data)
         serializer.is_valid(raise_exception=True)
-        try:
-            verb(order, by=request.user, **serializer.validated_data)
-        except TransitionNotAllowed:
-            raise exceptions.PermissionDenied("Only the shop's staff can do this.") from None
-        except IllegalTransition as exc:
-            raise ProblemException("illegal_transition", str(exc)) from None
-        return self.get_response(order.pk)
+        with map_verb_errors(request):
+            verb(order, by=request.user, **serializer.validated_data, **extra)
+        return self.get_response(order.pk, headers=REPLAYED_HEADERS if order.replayed else None)
 
-    def transition_schema(summary, description, *problems):
+    def verb_schema(summary, description, *problems, request=TransitionSerializer, parameters=None):
         return extend_schema(
             summary=summary,
             description=description,
-            request=TransitionSerializer,
+            request=request,
+            parameters=parameters,
             responses={200: OrderSerializer},
             extensions={"x-problems": ["illegal_transition", *problems]},
         )
 
-    @transition_schema(
+    @verb_schema(
         "Cancel an order",
         "Your own, or anyone's if you are staff, while it is placed or confirmed. The stock is "
         "put back. Cancelling again changes nothing and is a 200.",
     )
     @action(detail=True, methods=["post"])
     def cancel(self, request, pk=None):
-        return self.make_transition(request, Order.cancel)
+        return self.call_verb(Order.cancel)
 
-    @transition_schema("Confirm an order", "Staff only, while it is placed.", "permission_denied")
+    @verb_schema("Confirm an order", "Staff only, while it is placed.", "permission_denied")
     @action(detail=True, methods=["post"])
     def confirm(self, request, pk=None):
-        return self.make_transition(request, Order.confirm)
+        return self.call_verb(Order.confirm)
 
-    @transition_schema("Ship an order", "Staff only, while it is confirmed.", "permission_denied")
+    @verb_schema(
+        "Ship an order",
+        "Staff only, while it is confirmed. The customer sees carrier and tracking number.",
+        "permission_denied",
+        request=ShipSerializer,
+    )
     @action(detail=True, methods=["post"])
     def ship(self, request, pk=None):
-        return self.make_transition(request, Order.ship)
+        return self.call_verb(Order.ship, ShipSerializer)
 
-    @transition_schema(
+    @verb_schema(
         "Mark an order as delivered", "Staff only, while it is shipped.", "permission_denied"
     )
     @action(detail=True, methods=["post"])
     def deliver(self, request, pk=None):
-        return self.make_transition(request, Order.deliver)
+        return self.call_verb(Order.deliver)
+
+    @verb_schema(
+        "Undo a shipping or a delivery",
+        "Staff only, within a day of it: a shipped order is confirmed again, a delivered one "
+        "shipped. Carrier and tracking number of an undone shipping are erased. An order of which "
+        "something came back stays shipped, and a delivery of a closed account stays delivered.",
+        "permission_denied",
+        request=UndoSerializer,
+    )
+    @action(detail=True, methods=["post"])
+    def undo(self, request, pk=None):
+        return self.call_verb(Order.undo, UndoSerializer)
+
+    @verb_schema(
+        "Correct the address of an order",
+        "Staff only, while it is placed or confirmed. An event keeps the address that it had. An "
+        "order that the customer meant to collect is shipped then. Sending the same address again "
+        "changes nothing.",
+        "permission_denied",
+        request=CorrectAddressSerializer,
+    )
+    @action(detail=True, methods=["post"], url_path="correct-address")
+    def correct_address(self, request, pk=None):
+        return self.call_verb(Order.correct_address, CorrectAddressSerializer)
+
+    @verb_schema(
+        "Take items back",
+        "Staff only, once the order is shipped. The pieces are in stock again, or written off if "
+        "they are `damaged`; the stock history names the order. Never more than were sold. No "
+        "money is moved. With an `Idempotency-Key` you can safely send the request again: a "
+        "response that is marked `Idempotent-Replayed` shows the order as it is now.",
+        *("permission_denied", "too_many_returned", "idempotency_key_reused"),
+        request=ReturnSerializer,
+        parameters=[IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED],
+    )
+    @action(detail=True, methods=["post"], url_path="return")
+    def return_items(self, request, pk=None):
+        key = key_and_fingerprint(request, [pk, request.data])
+        return self.call_verb(Order.return_items, ReturnSerializer, **key)
 
 
 @extend_schema(
     tags=["products"],
     summary="Get a product's stock history",
-    description="Staff only. Everything that changed the stock, newest first: adjustments, sales "
-    "and cancelled sales. The deltas add up to the stock.",
+    description="Staff only. Everything that changed the stock, newest first: adjustments, sales, "
+    "cancelled sales and returns. The deltas add up to the stock.",
     extensions={"x-problems": ["permission_denied"]},
 )
 class StockHistory(CheckQueryParamsMixin, generics.ListAPIView):

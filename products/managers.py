@@ -179,8 +179,11 @@ class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
         return products
 
     def restock(self, quantities):
-        """Put `{product id: quantity}` back, in the transaction that cancels their order."""
-        self._change_stock(quantities, guard="true")
+        """Put `{product id: quantity}` of an order back, in the transaction that locked it.
+
+        Returns `{product id: row of the Product}`.
+        """
+        return self._change_stock(quantities, guard="true")
 
     def _change_stock(self, quantities, *, guard):
         """Return the changed products, or none if the guard does not hold for each of them."""

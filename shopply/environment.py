@@ -12,6 +12,7 @@ RATE = "[1-9][0-9]*/([1-9][0-9]*)?[smhd]", "a number per period, such as 60/m or
 LINE = r"[^\x00-\x1f\x7f]{0,200}"
 HOST = r"([\w.%-]*|\[[0-9a-f:.]+\])(:[0-9]+)?"
 ORIGIN = r"[a-z][a-z0-9+.-]*://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?"
+TRACKING_PAGE = r"[^=,]{1,40}=https?://[!-+\--~]*\{number\}[!-+\--~]*"
 FORMATS = {  # of environment variables: a pattern, and its description
     **dict.fromkeys(("DEBUG", "SECURE_SSL_REDIRECT", "SECURE_HSTS_PRELOAD"), BOOLEAN),
     **dict.fromkeys(("TRUST_X_FORWARDED_PROTO", "SHIPPING_ADDRESS_REQUIRED"), BOOLEAN),
@@ -24,6 +25,11 @@ FORMATS = {  # of environment variables: a pattern, and its description
     "NUM_PROXIES": ("[0-9]{1,2}", "a whole number, 0 or more"),
     "TOKEN_TTL": ("[0-9]{1,6}", "a whole number of days, 0 or more"),
     "CHANGES_DAYS": ("[0-9]{1,5}", "a whole number of days, 0 or more"),
+    "PLACED_EXPIRES": ("[0-9]{1,4}", "a whole number of days, 0 or more"),
+    "CARRIERS": (
+        rf"({TRACKING_PAGE}(,{TRACKING_PAGE})*)?",
+        "names and URLs, such as DHL=https://dhl.example/{number}, separated by commas",
+    ),
     "PORT": (
         "[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]",
         "a port, 1 to 65535",

@@ -297,6 +297,21 @@ RATES = {
 # How much stock one customer can hold; 0 is no limit.
 MAX_UNITS_PER_ORDER = env.int("MAX_UNITS_PER_ORDER", default=0)
 MAX_OPEN_ORDERS = env.int("MAX_OPEN_ORDERS", default=0)  # placed or confirmed
+# Days after which an order that nobody confirmed is cancelled; 0 is never.
+PLACED_EXPIRES = env.int("PLACED_EXPIRES", default=0)
+
+# By carrier, the page that follows a parcel.
+CARRIERS = env.dict(
+    "CARRIERS",
+    default={
+        "DHL": "https://www.dhl.com/global-en/home/tracking.html?tracking-id={number}",
+        "DPD": "https://tracking.dpd.de/status/en_US/parcel/{number}",
+        "FedEx": "https://www.fedex.com/fedextrack/?trknbr={number}",
+        "GLS": "https://gls-group.eu/EU/en/parcel-tracking?match={number}",
+        "UPS": "https://www.ups.com/track?tracknum={number}",
+        "USPS": "https://tools.usps.com/go/TrackConfirmAction?tLabels={number}",
+    },
+)
 
 TOKEN_TTL = timedelta(days=env.int("TOKEN_TTL", default=0))
 

@@ -36,3 +36,25 @@ def place(customer, quantities, **fields):
     return Order.objects.place(
         **{"customer": customer, "by": customer, "quantities": quantities} | fields
     )
+
+
+# By status, the transitions that lead to it.
+PATHS = {
+    "placed": [],
+    "confirmed": ["confirm"],
+    "shipped": ["confirm", "ship"],
+    "delivered": ["confirm", "ship", "deliver"],
+    "cancelled": ["cancel"],
+}
+# By verb, the transitions that come before it.
+PRIOR_TRANSITIONS = {
+    "ship": ["confirm"],
+    "deliver": ["confirm", "ship"],
+    "undo": ["confirm", "ship"],
+    "return": ["confirm", "ship"],
+}
+
+
+def make_transitions(order, transitions, by):
+    for transition in transitions:
+        getattr(order, transition)(by=by)

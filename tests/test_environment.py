@@ -33,6 +33,19 @@ from tests.test_settings import python
         *(("ALLOWED_HOSTS", host) for host in ("hush b.example", "bücher.example")),
         *(("DATABASE_URL", url) for url in ("oracle://hush@db/shop", "hush", "sqlite://shop.db")),
         *(("CACHE_URL", url) for url in ("locmemcache://", "memcache://hush")),
+        *(("PLACED_EXPIRES", days) for days in ("", "-1", "1.5", "x", "99999")),
+        *(
+            ("CARRIERS", carriers)
+            for carriers in (
+                "hush",
+                "DHL=https://hush.example/",
+                "DHL=hush.example/{number}",
+                "=https://hush.example/{number}",
+                "DHL=javascript:hush({number})",
+                "DHL=https://hush.example/{number},",
+                "DHL=https://hush.example/ {number}",
+            )
+        ),
         *(("METRICS_TOKEN", "a hush"), ("METRICS_TOKEN", "hushé")),
         *(
             ("CORS_ALLOWED_ORIGINS", origins)
@@ -65,6 +78,15 @@ def test_malformed_variable_is_rejected_without_showing_its_value(monkeypatch, n
         ("DATABASE_URL", "postgres://a:b@one:5432,two:5433/shop?target_session_attrs=read-write"),
         *(("CACHE_URL", url) for url in ("", "redis://[::1]:1/3", "rediss://:hush@cache.example")),
         *(("METRICS_TOKEN", ""), ("LOCK_TIMEOUT", "0")),
+        *(("PLACED_EXPIRES", days) for days in ("0", "14")),
+        *(
+            ("CARRIERS", carriers)
+            for carriers in (
+                "",
+                "DHL=https://dhl.example/?id={number}&lang=en",
+                "PostNord=https://post.example/{number}/,Österreichische Post=http://post.at/#{number}",
+            )
+        ),
         *(
             ("CORS_ALLOWED_ORIGINS", origins)
             for origins in (

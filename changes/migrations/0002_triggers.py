@@ -68,9 +68,9 @@ TRIGGERS = {
 }
 
 
-def list_statements(table):
+def list_statements(table, tables=TABLES):
     """Yield the SQL of the function and the triggers of this table."""
-    object_type, inserted, updated, unreported = TABLES[table]
+    object_type, inserted, updated, unreported = tables[table]
     events = {
         "inserted": f"'{inserted}'",
         "deleted": "'deleted'",

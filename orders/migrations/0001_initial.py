@@ -4,7 +4,7 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-import orders.models  # for what only Python minds: no database has it
+import orders.items  # for what only Python minds: no database has it
 
 
 class Migration(migrations.Migration):
@@ -87,7 +87,7 @@ class Migration(migrations.Migration):
                 (
                     "product",
                     models.ForeignKey(
-                        on_delete=orders.models.protect,
+                        on_delete=orders.items.protect,
                         related_name="+",
                         to="products.product",
                     ),

@@ -28,7 +28,7 @@ IDEMPOTENT_REPLAYED = OpenApiParameter(
     "Idempotent-Replayed",
     {"type": "string", "enum": ["true"]},
     OpenApiParameter.HEADER,
-    response=[201],
+    response=[200, 201],
     description="Sent if this is the first response again, and nothing was done anew.",
 )
 REPLAYED_HEADERS = {"Idempotent-Replayed": "true"}

@@ -10,6 +10,8 @@ from django.utils.http import urlencode
 
 from customers.models import Customer
 from customers.tokens import AccessToken
+from orders.admin_forms import FORMS as ORDER_FORMS
+from orders.models import Order
 from products.models import Product
 from tests import factories
 from tests.products.test_admin import ADJUSTMENTS, FORM
@@ -192,6 +194,8 @@ def test_missing_row_is_redirected_or_refused(in_the_admin, model, page, pk):
         "orders/order/bulk/{}/",
         "orders/order/bulk/{}/step/",
         "orders/order/bulk/{}/stop/",
+        "orders/order/{}/move/return/",
+        "orders/order/{}/neighbour/next/",
         "r/{}/1/",
     ],
 )
@@ -337,6 +341,22 @@ def test_invalid_choice_is_refused(in_the_admin, ids, path, form, value):
 def test_save_as_new_reports_errors(in_the_admin, alice, path):
     response = in_the_admin.post(f"/admin/{path.format(alice.pk)}", {"_saveasnew": "x"})
     assert form_errors(response)
+
+
+@pytest.mark.parametrize("name", ORDER_FORMS)
+@pytest.mark.parametrize(
+    "value", ["", "x", "-1", HUGE, LONG, "\u202e", "\r\n", "😀", "' OR 1=1 --"]
+)
+def test_form_of_an_order_is_handled(in_the_admin, ids, clerk, name, value):
+    order = Order.objects.get(pk=ids["orders/order"])
+    if name in ("ship", "deliver", "undo", "return"):
+        order.confirm(by=clerk)
+    if name in ("deliver", "undo", "return"):
+        order.ship(by=clerk)
+    path = f"/admin/orders/order/{order.pk}/move/{name}/"
+    form = dict.fromkeys(in_the_admin.get(path).context["form"].fields, value)
+    for fields in (form, {f"staff-{field}": value for field in form}):
+        assert in_the_admin.post(path, fields).status_code in (200, 302, 400, 409)
 
 
 @pytest.mark.parametrize("value", ["a" * 15_000, "\u202e", "😀", "' OR 1=1 --"])

@@ -23,6 +23,8 @@ NEW_PRODUCT = PRODUCT | {"quantity_in_stock": 3}
 NO_ADJUSTMENT = {"adjustments-TOTAL_FORMS": 0, "adjustments-INITIAL_FORMS": 0}
 YES = {"post": "yes"}
 PDF = 200 if load_pdf_renderer() else 400
+ADDRESS = {"name": "Alice", "street_1": "Nørregade 1", "city": "Aarhus", "country": "Denmark"}
+RETURN = {"quantity_{ordered_product}": 1, "damaged": "no"}
 
 # fmt: off
 TABLE = [
@@ -78,6 +80,8 @@ TABLE = [
     ("POST", "orders/order/{order}/change/",               {"status": "cancelled"},   (403, 403)),
     ("POST", "orders/order/{order}/delete/",               YES,                       (403, 403)),
     ("GET",  "orders/order/{order}/history/",              None,                      (403, 200)),
+    ("GET",  "orders/order/{order}/neighbour/next/",       None,                      (403, 302)),
+    ("GET",  "orders/order/{order}/move/cancel/",          None,                      (403, 200)),
     ("POST", "orders/order/{order}/move/confirm/",         {},                        (403, 302)),
     ("GET",  "orders/order/bulk/{bulk}/",                  None,                      (403, 404)),
     ("POST", "orders/order/bulk/{bulk}/",                  {},                        (403, 404)),
@@ -86,6 +90,12 @@ TABLE = [
     ("GET",  "orders/order/print/pick-list/?ids={order}",  None,                      (403, 200)),
     ("GET",  "orders/order/print/packing-slips/?ids={order}", None,                   (403, 200)),
     ("GET",  "orders/order/print/pick-list/pdf/?ids={order}", None,                   (403, PDF)),
+    ("POST", "orders/order/{order}/move/cancel/",          {"note": "Broken."},       (403, 302)),
+    ("POST", "orders/order/{order}/move/correct_address/", ADDRESS,                   (403, 302)),
+    ("POST", "orders/order/{order}/move/staff_note/",      {"staff-note": "Fragile"}, (403, 302)),
+    ("POST", "orders/order/{shipped}/move/undo/",          {},                        (403, 302)),
+    ("POST", "orders/order/{shipped}/move/deliver/",       {},                        (403, 302)),
+    ("POST", "orders/order/{shipped}/move/return/",        RETURN,                    (403, 302)),
 ]
 # fmt: on
 OPEN = {"login/", "logout/"}
@@ -96,11 +106,16 @@ def rows(alice, clerk, product):
     ordered_product = factories.products.make()
     AccessToken.issue(alice)
     order = factories.place(alice, {ordered_product: 1})
+    shipped = factories.place(alice, {ordered_product: 1})
+    shipped.confirm(by=clerk)
+    shipped.ship(by=clerk)
     return {
         "alice": alice.pk,
         "clerk": clerk.pk,
         "group": Group.objects.create(name="clerks").pk,
         "product": product.pk,
+        "ordered_product": ordered_product.pk,
+        "shipped": shipped.pk,
         "adjustment": ordered_product.adjustments.get().pk,
         "order": order.pk,
         # The clerk's, who lacks the permission: root gets a 404 for what is not root's.
@@ -109,7 +124,9 @@ def rows(alice, clerk, product):
 
 
 def send(browser, method, path, form, rows):
-    form = {field: str(value).format(**rows) for field, value in (form or {}).items()}
+    form = {
+        field.format(**rows): str(value).format(**rows) for field, value in (form or {}).items()
+    }
     return getattr(browser, method.lower())("/admin/" + path.format(**rows), form)
 
 
@@ -155,7 +172,7 @@ def test_anyone_can_log_in_and_out(stranger):
 
 def test_table_has_every_route():
     paths = [path.partition("?")[0] for _, path, _, _ in TABLE]
-    names = ("alice", "group", "product", "adjustment", "order", "bulk")
+    names = ("alice", "group", "product", "adjustment", "order", "shipped", "bulk")
     numbers = dict.fromkeys(names, 1)
     table_routes = {resolve(f"/admin/{path.format(**numbers)}").route for path in (*paths, *OPEN)}
     all_routes = (route.replace("^", "") for route in routes(get_resolver().url_patterns))

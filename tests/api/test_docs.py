@@ -3,6 +3,7 @@ import re
 import pytest
 
 from orders.transitions import Status
+from tests import factories
 from tests.contract import document, operations
 
 # Members whose values differ from run to run.
@@ -120,9 +121,7 @@ def test_request_example_works_on_the_demo_shop(
     pk = 1
     if path.startswith("/api/orders/"):
         pk = clients["lena"].post("/api/orders/", ORDER).json()["id"]
-        for transition in {"ship": ["confirm"], "deliver": ["confirm", "ship"]}.get(
-            path.split("/")[-2], []
-        ):
+        for transition in factories.PRIOR_TRANSITIONS.get(path.split("/")[-2], []):
             clients["admin"].post(f"/api/orders/{pk}/{transition}/")
     response = getattr(client, method.lower())(path.replace("{id}", str(pk)), body)
     assert response.status_code in (200, 201, 204), response.json()

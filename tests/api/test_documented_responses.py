@@ -58,12 +58,10 @@ GOOD = {
     ("POST", "/api/orders/{id}/confirm/"): ("clerk", {}),
     ("POST", "/api/orders/{id}/ship/"): ("clerk", {}),
     ("POST", "/api/orders/{id}/deliver/"): ("clerk", {}),
+    ("POST", "/api/orders/{id}/undo/"): ("clerk", {}),
+    ("POST", "/api/orders/{id}/return/"): ("clerk", {"items": [{"quantity": 1}]}),
+    ("POST", "/api/orders/{id}/correct-address/"): ("clerk", {"shipping_address": ADDRESS}),
     ("GET", "/api/changes/"): ("clerk", None),
-}
-# Transitions that the order needs before this one is legal.
-PRIOR_TRANSITIONS = {
-    "/api/orders/{id}/ship/": ["confirm"],
-    "/api/orders/{id}/deliver/": ["confirm", "ship"],
 }
 
 
@@ -97,7 +95,8 @@ def send(api, alice, clerk):
         path = path.replace("{id}", str(ids.get(path.split("/")[2])))
         path = path.replace("{ordered_product}", str(ordered_product.pk))
         if "items" in (body or ()):
-            items = [item | {"product": product.pk} for item in body["items"]]
+            item_product = ordered_product if path.endswith("/return/") else product
+            items = [item | {"product": item_product.pk} for item in body["items"]]
             body = body | {"items": items}
         return getattr(clients[role], method.lower())(path, body, **extra)
 
@@ -107,7 +106,8 @@ def send(api, alice, clerk):
 @pytest.mark.parametrize(("method", "path", "outcome"), list(documented_outcomes()))
 def test_documented_response_is_produced(method, path, outcome, send, clerk, settings):
     role, body = GOOD[method, path]
-    extra, transitions = {}, PRIOR_TRANSITIONS.get(path, [])
+    verb = path.split("/")[-2]
+    extra, transitions = {}, factories.PRIOR_TRANSITIONS.get(verb, [])
     match outcome:
         case "304":
             extra = {"headers": {"If-None-Match": "*"}}
@@ -152,7 +152,9 @@ def test_documented_response_is_produced(method, path, outcome, send, clerk, set
         case "wrong_credentials":
             body = body | {"password": "a-guess-at-it"}
         case "illegal_transition":
-            transitions = ["confirm", "ship", "deliver"]
+            transitions = [] if verb in ("undo", "return") else ["confirm", "ship", "deliver"]
+        case "too_many_returned":
+            body = {"items": [{"quantity": 2}]}
         case "precondition_failed":
             extra = {"headers": {"If-Match": '"another"'}}
         case "stock_out_of_bounds" if method == "PATCH":
@@ -161,8 +163,7 @@ def test_documented_response_is_produced(method, path, outcome, send, clerk, set
             body = body | {"delta": -6}
         case "product_in_use":
             path = path.replace("{id}", "{ordered_product}")
-    for transition in transitions:
-        getattr(Order.objects.get(), transition)(by=clerk)
+    factories.make_transitions(Order.objects.get(), transitions, by=clerk)
     response = send(role, method, path, body, **extra)
     if outcome.isdigit():
         assert response.status_code == int(outcome)

@@ -19,6 +19,7 @@ NEW_CUSTOMER = {"username": "dora", "email": "dora@example.com", "password": fac
 NEW_PRODUCT = {"name": "Mocha", "sku": "MOC-1", "price": "9.00"}
 NEW_PASSWORD = {"current_password": factories.PASSWORD, "new_password": "my-bee-loud-glade"}
 DELIVERY = {"delta": 12, "reason": "delivery"}
+ADDRESS = {"shipping_address": {"street_1": "Tøndergade 4", "city": "Ribe", "country": "Denmark"}}
 LOG_IN = {"username": "alice", "password": factories.PASSWORD}
 
 # fmt: off
@@ -63,6 +64,9 @@ TABLE = [
     ("POST",   "/api/orders/{order}/confirm/", None,            (401, 403, 404, 200, 401)),
     ("POST",   "/api/orders/{confirmed}/ship/", None,           (401, 403, 404, 200, 401)),
     ("POST",   "/api/orders/{shipped}/deliver/", None,          (401, 403, 404, 200, 401)),
+    ("POST",   "/api/orders/{shipped}/undo/", None,             (401, 403, 404, 200, 401)),
+    ("POST",   "/api/orders/{shipped}/return/", "{a return}",   (401, 403, 404, 200, 401)),
+    ("POST",   "/api/orders/{order}/correct-address/", ADDRESS, (401, 403, 404, 200, 401)),
     ("GET",    "/api/changes/",            None,                (401, 403, 403, 200, 401)),
 ]
 # fmt: on
@@ -111,6 +115,7 @@ def ids(alice, bob, clerk, product):
     return {
         "alice": alice.pk,
         "product": product.pk,
+        "ordered": ordered_product.pk,
         "retired": factories.products.make(is_active=False).pk,
         "order": orders[0].pk,
         "confirmed": orders[1].pk,
@@ -128,8 +133,9 @@ def ids(alice, bob, clerk, product):
 )
 def test_role_gets_what_the_table_says(method, path, body, role, status, ids, api, request):
     client = api if role == "anonymous" else api.as_user(request.getfixturevalue(role))
-    if body == "{an order}":
-        body = {"items": [{"product": ids["product"], "quantity": 1}]}
+    if body in ("{an order}", "{a return}"):
+        product = ids["product" if body == "{an order}" else "ordered"]
+        body = {"items": [{"product": product, "quantity": 1}]}
     response = getattr(client, method.lower())(path.format(**ids), body)
     assert response.status_code == status
 

@@ -88,6 +88,33 @@ def test_order_is_cancelled(changes_by, as_alice, alice, product):
     assert changes == [("order", order.pk, "cancelled"), ("product", product.pk, "stock")]
 
 
+def test_order_is_changed_without_another_status(follower, alice, clerk, product):
+    """A shipping with its tracking number is one change."""
+    order = factories.place(alice, {product: 2})
+    order.confirm(by=clerk)
+    follower.read_all()
+    order.correct_address(order.postal_address | {"city": "Ribe"}, by=clerk)
+    assert follower.read_all() == [("order", order.pk, "changed")]
+    order.ship(by=clerk, carrier="DHL", tracking_number="12")
+    assert follower.read_all() == [("order", order.pk, "shipped")]
+    order.return_items({product.pk: 1}, by=clerk)
+    assert sorted(follower.read_all()) == [
+        ("order", order.pk, "changed"),
+        ("product", product.pk, "stock"),
+    ]
+    order.return_items({product.pk: 1}, damaged=True, by=clerk)
+    assert follower.read_all() == [("order", order.pk, "changed")]
+
+
+def test_order_whose_shipping_is_undone_is_confirmed_again(follower, alice, clerk, product):
+    order = factories.place(alice, {product: 2})
+    order.confirm(by=clerk)
+    order.ship(by=clerk, carrier="DHL", tracking_number="12")
+    follower.read_all()
+    order.undo(by=clerk)
+    assert follower.read_all() == [("order", order.pk, "confirmed")]
+
+
 def test_customer_registers(changes_by, api):
     changes = changes_by(api, "post", "/api/customers/", PERSON)
     assert changes == [("customer", Customer.objects.get(username="dora").pk, "created")]

@@ -83,6 +83,36 @@ def test_closed_account_leaves_no_personal_data(as_alice, alice, clerk, bob):
         assert order.idempotency_key is None
 
 
+def add_personal_data(order, clerk):
+    """Have staff write what they can of the person into an order that is placed."""
+    name = "Ada Brandt"
+    Order.objects.filter(pk=order.pk).update(staff_note=f"{name} pays late.")
+    order.correct_address(order.postal_address | {"street_2": "c/o Ada"}, by=clerk, note=name)
+    order.confirm(by=clerk)
+    order.ship(by=clerk, carrier="DHL", tracking_number=name)
+    order.deliver(by=clerk)
+    order.return_items({order.items.get().product_id: 1}, damaged=True, by=clerk, note=name)
+
+
+def test_closing_erases_what_staff_wrote_about_the_person(as_alice, alice, clerk):
+    order = factories.place(alice, {factories.products.make(): 2})
+    add_personal_data(order, clerk)
+    assert dump_database().count("Ada Brandt") > 5
+    assert close(as_alice).status_code == 204
+    dump = dump_database()
+    assert "Ada" not in "".join(line for line in dump.splitlines() if "clerk" not in line)
+    order.refresh_from_db()
+    assert (order.items.get().returned, order.carrier) == (1, "DHL")
+
+
+def test_delivery_of_a_closed_account_erases_what_staff_wrote(as_alice, alice, clerk):
+    order = factories.place(alice, {factories.products.make(): 2})
+    assert close(as_alice).status_code == 204
+    add_personal_data(order, clerk)
+    dump = dump_database()
+    assert "Ada" not in "".join(line for line in dump.splitlines() if "clerk" not in line)
+
+
 def test_closed_account_has_no_access_and_no_privileges(as_clerk, clerk):
     clerk.is_superuser = True
     clerk.change_password(factories.PASSWORD)
@@ -224,6 +254,29 @@ def test_export_contains_all_data_of_the_customer(as_alice, alice, clerk):
         {"order": order.pk, "idempotency_key": "alice's delivered"}
     ]
     assert export["admin_log"][0]["object_repr"] == "alice"
+
+
+def test_export_contains_what_staff_wrote_about_the_person(as_alice, alice, clerk):
+    order = factories.place(alice, {factories.products.make(): 2})
+    add_personal_data(order, clerk)
+    export = as_alice.get(EXPORT).json()
+    (data,) = export["orders"]
+    assert (data["carrier"], data["tracking_number"]) == ("DHL", "Ada Brandt")
+    assert data["items"][0]["returned"] == 1
+    (correction,) = [event for event in data["events"] if event["action"] == "correct_address"]
+    assert correction["shipping_address"]["street_1"] == "Kattesundet 4"
+    assert export["order_staff_notes"] == [
+        {"order": order.pk, "staff_note": "Ada Brandt pays late."}
+    ]
+
+
+def test_staff_note_is_only_in_the_export(as_alice, as_clerk, alice, clerk):
+    order = factories.place(alice, {factories.products.make(): 2})
+    add_personal_data(order, clerk)
+    for client in (as_alice, as_clerk):
+        for path in (f"/api/orders/{order.pk}/", f"/api/orders/?customer={alice.pk}"):
+            assert "pays late" not in client.get(path).content.decode()
+    assert "pays late" not in as_clerk.get("/api/changes/?expand=object").content.decode()
 
 
 def test_export_without_a_token_is_json_too(alice, in_the_admin):

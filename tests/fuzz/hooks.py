@@ -107,7 +107,7 @@ def valid_fields(path, body):
             return {"current_password": PASSWORD}
         case "/api/products/" if body.get("sku"):
             return {"sku": f"{body['sku'][:30]}{next(NUMBERS)}"}
-        case "/api/orders/" | "/api/orders/quote/":
+        case "/api/orders/" | "/api/orders/quote/" | "/api/orders/{id}/return/":
             items = [item | available_item(item, len(body["items"])) for item in body["items"]]
             return {"items": items} | ({"customer": ACCOUNT["id"]} if "customer" in body else {})
     return {}

@@ -67,6 +67,7 @@ def test_order_copies_names_skus_and_prices(as_alice, alice, moka, cup):
                 "unit_price": "18.55",
                 "quantity": 3,
                 "line_total": "55.65",
+                "returned": 0,
             },
             {
                 "product": moka.pk,
@@ -75,6 +76,7 @@ def test_order_copies_names_skus_and_prices(as_alice, alice, moka, cup):
                 "unit_price": "34.90",
                 "quantity": 1,
                 "line_total": "34.90",
+                "returned": 0,
             },
         ],
         "total_price": "90.55",

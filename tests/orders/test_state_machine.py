@@ -74,7 +74,7 @@ class ExpectedProduct:
     def expected_item(self, quantity):
         data = {"product": self.id, "name": self.fields["name"], "sku": self.fields["sku"]}
         prices = {"unit_price": self.fields["price"], "line_total": str(self.price * quantity)}
-        return data | prices | {"quantity": quantity}
+        return data | prices | {"quantity": quantity, "returned": 0}
 
     def expected_shortage(self, quantity):
         data = {"product": self.id, "requested": quantity, "available": self.available}
@@ -83,7 +83,7 @@ class ExpectedProduct:
 
 @dataclass(eq=False)
 class ExpectedOrder:
-    """An order. Only what `events` imply may ever differ from its first `response_data`."""
+    """An order. Nothing but `changes` may ever differ from its first `response_data`."""
 
     owner: str
     key: str | None
@@ -91,9 +91,13 @@ class ExpectedOrder:
     quantities: dict
     response_data: dict
     events: list
+    returned: Counter  # by product
+    changes: dict
 
-    def add_event(self, status, at, by, note=""):
-        self.events.append({"status": status, "at": at, "by": by, "note": note})
+    def add_event(self, action, status, data, by, note="", shipping_address=None):
+        """Add what the response `data` should end with."""
+        event = {"action": action, "status": status, "at": data["modified"], "by": by, "note": note}
+        self.events.append(event | {"shipping_address": shipping_address})
 
     @property
     def status(self):
@@ -109,12 +113,31 @@ class ExpectedOrder:
         return "200" if caller in (self.owner, "clerk") else "404 not_found"
 
     def expected_data(self, caller):
-        allowed = TRANSITIONS if caller == "clerk" else ["cancel"]
-        actions = [
-            name for name in TRANSITIONS if name in allowed and self.status in TRANSITIONS[name][0]
+        possible = [name for name in TRANSITIONS if self.status in TRANSITIONS[name][0]]
+        possible += [name for name in ("undo", "return", "correct_address") if self.can(name)]
+        items = [
+            item | {"returned": self.returned[product]}
+            for product, item in zip(self.quantities, self.response_data["items"], strict=True)
         ]
-        changes = {"status": self.status, "modified": self.events[-1]["at"], "actions": actions}
-        return self.response_data | changes | {"events": self.events}
+        return self.response_data | {
+            "status": self.status,
+            "modified": self.events[-1]["at"],
+            "items": items,
+            "actions": [name for name in possible if caller == "clerk" or name == "cancel"],
+            "events": self.events,
+            **self.changes,
+        }
+
+    def can(self, action):
+        match action:
+            case "undo":
+                is_back = any(self.returned.values())
+                return self.status == "delivered" or (self.status == "shipped" and not is_back)
+            case "return":
+                is_left = any(self.returned[p] < n for p, n in self.quantities.items())
+                return self.status in ("shipped", "delivered") and is_left
+            case "correct_address":
+                return self.status in ("placed", "confirmed")
 
 
 def resolve_items(items):
@@ -380,8 +403,8 @@ class Shop(RuleBasedStateMachine):
             return multiple()
         assert "Idempotent-Replayed" not in response.headers
         data = response.json()
-        order = ExpectedOrder(buyer, key, body, merge_items(items), data, [])
-        order.add_event("placed", data["created"], self.ids[buyer])
+        order = ExpectedOrder(buyer, key, body, merge_items(items), data, [], Counter(), {})
+        order.add_event("place", "placed", data, self.ids[buyer])
         assert data == order.expected_data(buyer) | {"customer": self.ids[buyer]}
         for product, n in order.quantities.items():
             product.movements.append(("sale", -n, data["id"]))
@@ -423,15 +446,107 @@ class Shop(RuleBasedStateMachine):
         if expected != "200":
             return
         if not is_repeated:
-            order.add_event(target, data["modified"], self.ids[caller], note)
+            order.add_event(transition, target, data, self.ids[caller], note)
             for product, n in order.quantities.items() if transition == "cancel" else ():
                 product.movements.append(("cancelled", n, order.response_data["id"]))
         assert data == order.expected_data(caller)
 
-    @rule(order=orders, count=st.integers(1, 3))
-    def fulfil(self, order, count):
-        for transition in ["confirm", "ship", "deliver"][:count]:
-            self.make_transition(order, "clerk", transition, "")
+    def use_verb(self, order, caller, verb, body, expected, errors=None):
+        """Send the request of a verb of staff; return the data of a success, or None."""
+        if order.read_outcome(caller) != "200":
+            expected, errors = order.read_outcome(caller), None
+        elif caller != "clerk":
+            expected, errors = "403 permission_denied", None
+        response = self.request(caller, "post", f"{order.path}{verb}/", body, expected, errors)
+        return response.json() if expected == "200" else None
+
+    @rule(order=orders, caller=ANYONE, action=sampled_from([None, "ship", "deliver"]))
+    def undo(self, order, caller, action):
+        earlier = {"shipped": ("ship", "confirmed"), "delivered": ("deliver", "shipped")}
+        last, status = earlier.get(order.status, (None, None))
+        is_possible = order.can("undo") and action in (None, last)
+        expected = "200" if is_possible else "409 illegal_transition"
+        data = self.use_verb(order, caller, "undo", {"action": action} if action else {}, expected)
+        if data:
+            if last == "ship":
+                order.changes |= {"carrier": "", "tracking_number": "", "tracking_url": ""}
+            order.add_event("undo", status, data, self.ids[caller])
+            assert data == order.expected_data(caller)
+
+    @rule(order=orders)
+    def ship_a_parcel(self, order):
+        parcel = {"carrier": "By bicycle", "tracking_number": "7"}
+        is_possible = order.status == "confirmed"
+        expected = "200" if is_possible else "409 illegal_transition"
+        data = self.use_verb(order, "clerk", "ship", parcel, expected)
+        if data:
+            order.changes |= parcel
+            order.add_event("ship", "shipped", data, self.ids["clerk"])
+            assert data == order.expected_data("clerk")
+
+    @rule(
+        order=orders,
+        caller=sampled_from(["clerk", "clerk", "alice", "nobody"]),
+        index=st.integers(0, 4),
+        count=sampled_from([1, 2, "all that is left", "one too many"]),
+        damaged=st.booleans(),
+    )
+    def send_back(self, order, caller, index, count, damaged):
+        product = [*order.quantities][index % len(order.quantities)]
+        left = order.quantities[product] - order.returned[product]
+        count = {"all that is left": left or 1, "one too many": left + 1}.get(count, count)
+        if count > 10_000:
+            return
+        expected, errors = "200", None
+        if order.status not in ("shipped", "delivered"):
+            expected = "409 illegal_transition"
+        elif count > left:
+            expected = "409 too_many_returned"
+            errors = {"/items/0/quantity": {"code": "too_many_returned"}}
+        body = {"items": [{"product": product.id, "quantity": count}], "damaged": damaged}
+        data = self.use_verb(order, caller, "return", body, expected, errors)
+        if data:
+            order.returned[product] += count
+            order.add_event("return", order.status, data, self.ids[caller])
+            order_id = order.response_data["id"]
+            product.movements.append(("returned", count, order_id))
+            if damaged:
+                product.movements.append(("damaged", -count, order_id))
+            assert data == order.expected_data(caller)
+
+    @rule(order=orders, caller=ANYONE, street=sampled_from(["Kattesundet 4", "Vestergade 11"]))
+    def correct_the_address(self, order, caller, street):
+        old = order.expected_data(caller)["shipping_address"]
+        new = old | {"street_1": street}
+        expected = "200" if order.can("correct_address") else "409 illegal_transition"
+        body = {"shipping_address": new}
+        data = self.use_verb(order, caller, "correct-address", body, expected)
+        if data:
+            if new != old:
+                order.changes["shipping_address"] = new
+                order.add_event(
+                    "correct_address", order.status, data, self.ids[caller], shipping_address=old
+                )
+            assert data == order.expected_data(caller)
+
+    @rule(
+        order=orders,
+        count=st.integers(0, 3),
+        verbs=st.lists(sampled_from([*TRANSITIONS, "undo", "return", "correct"]), max_size=6),
+    )
+    def fulfil(self, order, count, verbs):
+        """Take an order on its way, and do some more with it: single rules seldom get there."""
+        path = ["confirm", "ship", "deliver"][:count]
+        for verb in [*verbs[:1], *path, *verbs[1:]]:
+            match verb:
+                case "undo":
+                    self.undo(order, "clerk", None)
+                case "return":
+                    self.send_back(order, "clerk", 0, 1, False)
+                case "correct":
+                    self.correct_the_address(order, "clerk", "Vestergade 11")
+                case _:
+                    self.make_transition(order, "clerk", verb, "")
 
     @rule(order=orders)
     def cancel(self, order):
