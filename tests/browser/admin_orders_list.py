@@ -105,7 +105,7 @@ def test_bulk_transition_shows_its_progress_and_goes_on_after_a_reload(admin_bro
     note = admin_browser.find("#id_note")
     note.send_keys("Thank you.", Keys.ENTER)
     assert "Confirm 300 orders?" in admin_browser.text
-    admin_browser.find(".submit-row input").click()
+    admin_browser.find(".submit-row button").click()
     wait_until(lambda: count("confirmed") > 0)
     admin_browser.open("orders/order/?q=alice")  # leaves the page half way
     done = count("confirmed")
@@ -129,10 +129,11 @@ def test_cancelling_asks_for_a_reason(admin_browser, clerk, orders):
     orders[-1].confirm(by=clerk)
     orders[-1].ship(by=clerk)
     admin_browser.take_pictures("bulk-cancel")
-    admin_browser.find(".submit-row input").click()  # the browser insists on the field
+    admin_browser.find(".submit-row button").click()
+    see(admin_browser, "This field is required.")
     assert not BulkTransition.objects.get().started
     admin_browser.find("#id_note").send_keys("Sold out.")
-    admin_browser.find(".submit-row input").click()
+    admin_browser.find(".submit-row button").click()
     see(admin_browser, "1 order cancelled.")
     admin_browser.take_pictures("bulk-refused")
     admin_browser.find(".messagelist .warning a").click()
@@ -151,7 +152,7 @@ def test_progress_page(admin_browser, orders):
         Select(admin_browser.find("select[name=action]")).select_by_value("confirm")
         admin_browser.find(".actions button").click()
         see(admin_browser, "Confirm 1 order?")
-        admin_browser.find(".submit-row input").click()
+        admin_browser.find(".submit-row button").click()
         see(admin_browser, "0 of 1 order")
         admin_browser.take_pictures("bulk-progress")
         admin_browser.find("#bulk-continue").click()
