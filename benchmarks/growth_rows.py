@@ -6,15 +6,18 @@ import resource
 import sys
 import time
 from base64 import b64encode
+from datetime import timedelta
 from itertools import cycle
 
 import django
 
 django.setup()
 
+from django.contrib.auth import get_user_model  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db.models import F  # noqa: E402
 from django.test import Client  # noqa: E402
+from django.utils import timezone  # noqa: E402
 from rest_framework.authtoken.models import Token  # noqa: E402
 
 from products.models import Product  # noqa: E402
@@ -24,6 +27,38 @@ from products.models import Product  # noqa: E402
 IN_A_ROW = 5
 COLD = {"own orders": "own orders, right after the search"}
 REPEATS = 10
+ADMIN_PAGES = {
+    "admin, the first page": "/admin/",
+    "admin, the stock of a product": "/admin/products/product/1/stock/",
+}
+
+
+def admin_searches(size):
+    """Return `{name: path}` of searches of orders; in one of 20 is a product from Ethiopia."""
+    sku = Product.objects.get(pk=size // 2).sku
+    month = timezone.now() - timedelta(days=180)
+    searches = {
+        "an order": f"%23{size}",
+        "a SKU": sku,
+        "an e-mail address": get_user_model().objects.exclude(is_staff=True).last().email,
+        "a word of each order": "x",
+        "a word of 1 in 20": "ethiopia",
+        "words of 1 in 100": "ethiopia+natural",
+        "words of 1 in 10,000": "ethiopia+natural+worka+250",
+        "a phrase of 1 in 500": "%22ethiopia+las+palmas%22",
+        "the beginning of a word": "ethio",
+        "no order": "nothing",
+        "no order, and a word of 1 in 20": "ethiopia+nothing",
+        "a word of 1 in 20, by status": "ethiopia&status__exact=confirmed",
+        "a word of 1 in 20, by month": (
+            f"ethiopia&created__year={month.year}&created__month={month.month}"
+        ),
+        "a SKU, by status and year": f"{sku}&status__exact=delivered&created__year={month.year}",
+    }
+    return {
+        f"admin, search for {name}": f"/admin/orders/order/?q={query}"
+        for name, query in searches.items()
+    }
 
 
 def rows(size):
@@ -76,8 +111,23 @@ def send(client, path, token):
     return duration
 
 
+def log_in_to_admin():
+    client = Client(SERVER_NAME="127.0.0.1")
+    root = {"username": "root", "is_staff": True, "is_superuser": True}
+    client.force_login(get_user_model().objects.get_or_create(**root)[0])
+    return client
+
+
+def open_page(client, path):
+    duration, response = measure_ms(client.get, path)
+    if response.status_code != 200:
+        sys.exit(f"{path}: {response.status_code} {response.content}")
+    return duration
+
+
 def measure(size):
     client, durations = Client(SERVER_NAME="127.0.0.1"), {}
+    admin, searches = log_in_to_admin(), admin_searches(size)
     requests = rows(size)
     for _ in range(REPEATS):
         for name, (path, tokens) in requests.items():
@@ -87,6 +137,9 @@ def measure(size):
                 row = name if number else COLD.get(name)
                 if row:
                     durations.setdefault(row, []).append(duration)
+        for name, path in (ADMIN_PAGES | searches).items():
+            open_page(admin, path)
+            durations.setdefault(name, []).extend(open_page(admin, path) for _ in range(IN_A_ROW))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     verification = measure_ms(call_command, "verify_stock", stdout=io.StringIO())
     durations["manage.py verify_stock"] = [verification[0]]

@@ -1,9 +1,10 @@
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
-from rest_framework import exceptions, mixins, permissions, viewsets
+from rest_framework import exceptions, mixins, viewsets
 
 from changes.models import Change
 from changes.pagination import FeedPagination
 from changes.serializers import ChangeSerializer, expand
+from shopply.api.permissions import StaffPermission
 from shopply.api.query_params import CheckQueryParamsMixin
 
 BOOLEANS = {"true": True, "false": False}
@@ -32,9 +33,12 @@ BOOLEANS = {"true": True, "false": False}
 class ChangeViewSet(CheckQueryParamsMixin, mixins.ListModelMixin, viewsets.GenericViewSet):
     queryset = Change.objects.all()
     serializer_class = ChangeSerializer
-    permission_classes = (permissions.IsAdminUser,)
     pagination_class = FeedPagination
     own_query_params = ("expand",)
+
+    def get_permissions(self):
+        models = ("products.view_product", "orders.view_order", "customers.view_customer")
+        return [StaffPermission(*models)]
 
     def paginate_queryset(self, queryset):
         is_expanded = self.request.query_params.get("expand", "false")

@@ -1,71 +1,41 @@
-from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import path, reverse
+from django.urls import path
+from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.html import format_html
-from rest_framework.authtoken.admin import TokenAdmin
-from rest_framework.authtoken.models import TokenProxy
 
-from customers.models import EMAIL_TAKEN, USERNAME_TAKEN, Customer
+from customers import admin_staff, admin_tokens  # noqa: F401  they register themselves
+from customers.admin_search import CustomerSearchMixin
+from customers.forms import CustomerCreateForm, CustomerForm, GroupForm
+from customers.models import Customer
+from customers.permission_picker import PermissionAdminMixin
 from customers.privacy import export_response
-from customers.slots import Busy
-from customers.tokens import AccessToken
+from customers.resources import CustomerResource
+from shopply.api.sheet_admin import SheetExportMixin
+from shopply.api.slots import Busy
 
 
-def outranks(request, customer):
-    """Return whether only a superuser can change this account: staff cannot change each other's."""
-    if request.user.is_superuser or customer == request.user:
-        return False
-    return customer.is_staff or customer.is_superuser
+class CustomerList(ChangeList):
+    """Staff have a list of their own. Their pages, and choices of customers, are these."""
 
-
-class UniqueLoginMixin:
-    """Rejects a new user name or e-mail address with which another customer logs in."""
-
-    def clean(self):
-        cleaned = super().clean()
-        for field, message in (("username", USERNAME_TAKEN), ("email", EMAIL_TAKEN)):
-            login = self.cleaned_data.get(field)
-            if login and login != self.initial.get(field):
-                others = Customer.objects.with_login(login).exclude(pk=self.instance.pk)
-                if others.exists():
-                    self.add_error(field, message)
-        return cleaned
-
-
-class CustomerCreateForm(UniqueLoginMixin, AdminUserCreationForm):
-    pass
-
-
-class CustomerForm(UniqueLoginMixin, UserChangeForm):
-    def clean(self):
-        """Keep the last superuser: without one, nobody could run the shop."""
-        cleaned = super().clean()
-        stays = cleaned.get("is_superuser") and cleaned.get("is_active")
-        can_change = {"is_superuser", "is_active"} & self.fields.keys()
-        if can_change and not stays and self.instance.is_last_superuser():
-            raise ValidationError(
-                "This is the last superuser: make another account a superuser first."
-            )
-        return cleaned
+    def get_queryset(self, request, exclude_parameters=None):
+        return super().get_queryset(request, exclude_parameters).filter(is_staff=False)
 
 
 @admin.register(Customer)
-class CustomerAdmin(UserAdmin):
+class CustomerAdmin(SheetExportMixin, CustomerSearchMixin, PermissionAdminMixin, UserAdmin):
+    resource_classes = [CustomerResource]
     form = CustomerForm
     add_form = CustomerCreateForm
-    list_display = ("username", "full_name", "email", "city", "country", "is_staff", "joined")
-    list_filter = ("is_staff", "is_active", "country")
-    search_fields = ("username", "first_name", "last_name", "email", "city", "contact_number")
-    search_help_text = "User name, name, e-mail, city or contact number"
+    list_display = ("username", admin_staff.full_name, "email", "city", "country", "joined")
+    list_filter = ("is_active", "country")
     date_hierarchy = "date_joined"
     ordering = ("-date_joined",)
     list_per_page = 50
@@ -76,6 +46,7 @@ class CustomerAdmin(UserAdmin):
             "Address",
             {"fields": ("street_1", "street_2", "city", "state", "postal_code", "country")},
         ),
+        ("Note", {"fields": ("staff_note",)}),
         (
             "Permissions",
             {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")},
@@ -86,14 +57,23 @@ class CustomerAdmin(UserAdmin):
         (None, {"fields": ("username", "email", "usable_password", "password1", "password2")}),
     )
     readonly_fields = ("last_login", "date_joined")
-
-    @admin.display(description="name", ordering="last_name")
-    def full_name(self, customer):
-        return customer.get_full_name()
+    permission_labels = {
+        "view": "see them, with address",
+        "add": "add them, if they may be changed too",
+        "change": "change, export and close their accounts",
+    }
 
     @admin.display(ordering="date_joined")
     def joined(self, customer):
-        return date_format(customer.date_joined)
+        return date_format(timezone.localtime(customer.date_joined))
+
+    def get_changelist(self, request, **kwargs):
+        return CustomerList
+
+    def response_post_save_change(self, request, obj):
+        if obj.is_staff:
+            return redirect("admin:customers_staff_changelist")
+        return super().response_post_save_change(request, obj)
 
     def get_fieldsets(self, request, obj=None):
         fieldsets = super().get_fieldsets(request, obj)
@@ -110,7 +90,7 @@ class CustomerAdmin(UserAdmin):
         return fields if request.user.is_superuser else (*fields, *privilege_fields)
 
     def has_change_permission(self, request, obj=None):
-        if obj and (obj.closed or outranks(request, obj)):
+        if obj and (obj.closed or obj.outranks(request.user)):
             return False
         return super().has_change_permission(request, obj)
 
@@ -118,16 +98,15 @@ class CustomerAdmin(UserAdmin):
         """Accounts are closed instead, since orders refer to them."""
         return False
 
-    def get_object(self, request, object_id, from_field=None):
-        """Lock the row of a form that is saved, so that it does not undo a closing."""
-        customer = super().get_object(request, object_id, from_field)
-        if customer and request.method == "POST" and transaction.get_connection().in_atomic_block:
-            return Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
-        return customer
-
     def user_change_password(self, request, id, form_url=""):
         with transaction.atomic():
             return super().user_change_password(request, id, form_url)
+
+    def construct_change_message(self, request, form, formsets, add=False):
+        """Log that a password was disabled, too, which Django takes for no change."""
+        if isinstance(form, self.change_password_form):
+            return [{"changed": {"fields": ["password"]}}]
+        return super().construct_change_message(request, form, formsets, add)
 
     def get_urls(self):
         return [
@@ -185,9 +164,12 @@ admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class SuperusersGroupAdmin(GroupAdmin):
+class SuperusersGroupAdmin(PermissionAdminMixin, GroupAdmin):
     """For superusers only: others could give themselves any permission by a group."""
 
+    form = GroupForm
+    permission_labels = {"view": "see which permissions they have"}
+
     def has_add_permission(self, request):
         return request.user.is_superuser
 
@@ -196,90 +178,3 @@ class SuperusersGroupAdmin(GroupAdmin):
 
     def has_delete_permission(self, request, obj=None):
         return request.user.is_superuser
-
-
-admin.site.unregister(TokenProxy)
-
-
-class TokenForm(forms.ModelForm):
-    def clean_user(self):
-        # Under the lock that `issue` takes, so that the token shown is the one created here.
-        customers = Customer.objects.select_for_update(no_key=True)
-        customer = customers.get(pk=self.cleaned_data["user"].pk)
-        if not customer.is_active:
-            raise ValidationError("This account is closed, or not active.")
-        token = AccessToken.objects.filter(user=customer).first()
-        if token and not token.expired:
-            message = (
-                "{} has a token, which cannot be shown again. If it is lost,"
-                ' <a href="{}">revoke it</a> and create another one.'
-            )
-            revoke = reverse("admin:customers_accesstoken_delete", args=[customer.pk])
-            raise ValidationError(format_html(message, customer, revoke))
-        return customer
-
-    def validate_unique(self):
-        """Allow a second token: it replaces one that expired."""
-
-
-@admin.register(AccessToken)
-class CustomerTokenAdmin(TokenAdmin):
-    """Tokens by owner. A key is shown once, to the superuser who creates it.
-
-    The key is also the primary key, which Django's pages show in links and pop-ups; hence the
-    overrides below.
-    """
-
-    form = TokenForm
-    list_display = ("customer", "email", "created", "expires")
-    list_display_links = None
-    list_filter = ("created",)
-    list_select_related = ("user",)
-    search_fields = ("user__username", "user__email")
-    search_help_text = "User name or e-mail"
-    date_hierarchy = "created"
-    ordering = ("-created",)
-    autocomplete_fields = ("user",)
-
-    def get_fields(self, request, obj=None):
-        return ("user", "created", "expires") if obj else ("user",)
-
-    def has_add_permission(self, request):
-        """For superusers only: a token gives access to the whole account."""
-        return request.user.is_superuser
-
-    def has_change_permission(self, request, obj=None):
-        return False
-
-    def has_delete_permission(self, request, obj=None):
-        if obj and outranks(request, obj.user):
-            return False
-        return super().has_delete_permission(request, obj)
-
-    def save_model(self, request, token, form, change):
-        token.key = AccessToken.issue(token.user).key
-
-    def response_add(self, request, token, post_url_continue=None):
-        message = "{}: <code>{}</code> Copy it now: it is not shown again."
-        self.message_user(request, format_html(message, token, token.key), messages.SUCCESS)
-        return redirect("admin:customers_accesstoken_changelist")
-
-    def delete_view(self, request, object_id, extra_context=None):
-        return super().delete_view(request, object_id, {"title": "Revoke the token"})
-
-    def response_delete(self, request, obj_display, obj_id):
-        self.message_user(request, f"{obj_display}: revoked.", messages.SUCCESS)
-        return redirect("admin:customers_accesstoken_changelist")
-
-    @admin.display(ordering="user__username")
-    def customer(self, token):
-        url = reverse("admin:customers_accesstoken_change", args=[token.pk])
-        return format_html('<a href="{}">{}</a>', url, token.user)
-
-    @admin.display(ordering="user__email")
-    def email(self, token):
-        return token.user.email
-
-    @admin.display
-    def expires(self, token):
-        return date_format(token.expires, "DATETIME_FORMAT") if token.expires else "never"

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from customers.login_limits import LoginThrottled
 from customers.models import AccountClosed, Customer
-from customers.slots import Busy
+from shopply.api.slots import Busy
 
 
 class LoginForm(AdminAuthenticationForm):

@@ -1,8 +1,9 @@
-"""`manage.py check --deploy` finds demo accounts with published passwords, and a missing cache."""
+"""`manage.py check --deploy` finds demo accounts, staff without limits, and a missing cache."""
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.cache import cache
-from django.core.checks import Error, Tags, register
+from django.core.checks import Error, Tags, Warning, register
 from django.db import DatabaseError
 from redis import RedisError
 
@@ -38,6 +39,24 @@ def check_demo_passwords(app_configs, **kwargs):
         )
         for name in names
     ]
+
+
+@register(Tags.database, deploy=True)
+def check_staff_api_permissions(app_configs, databases, **kwargs):
+    if not databases or settings.STAFF_API_PERMISSIONS:
+        return
+    accounts = get_user_model().objects.filter(is_staff=True, is_active=True, is_superuser=False)
+    try:
+        count = accounts.count()
+    except DatabaseError:  # another check reports it
+        return
+    if count:
+        yield Warning(
+            "STAFF_API_PERMISSIONS is false: the API lets all staff do everything, whatever their"
+            f" permissions in the admin; staff who are no superusers: {count}.",
+            hint="Set it to true, once their groups in the admin allow what they need.",
+            id="customers.W001",
+        )
 
 
 @register(Tags.caches, deploy=True)

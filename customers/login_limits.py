@@ -1,6 +1,7 @@
 """Limits on failed log-ins, counted in a store that all processes share."""
 
 import logging
+import math
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -15,11 +16,19 @@ FIRST_PAUSE = 15  # seconds; each further pause is twice as long
 logger = logging.getLogger(__name__)
 
 
+def describe_wait(seconds):
+    """Return "40 seconds", "11 minutes" or "2 hours", rounded up."""
+    units = (("hour", 3600), ("minute", 60), ("second", 1))
+    unit, length = next(unit for unit in units if seconds >= unit[1])
+    count = math.ceil(seconds / length)
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+
+
 class LoginThrottled(Exception):
     """Too many log-ins failed for this account or address; `wait` is in seconds."""
 
     def __init__(self, wait):
-        super().__init__(f"Too many failed log-ins: try again in {wait} seconds.")
+        super().__init__(f"Too many failed log-ins: try again in {describe_wait(wait)}.")
         self.wait = wait
 
 

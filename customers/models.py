@@ -1,6 +1,8 @@
 """Customers: the users of the shop, with their profile and their account's life cycle."""
 
+import operator
 import time
+from functools import reduce
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import AbstractUser, UserManager
@@ -11,8 +13,9 @@ from django.db.models.lookups import Exact
 from django.dispatch import Signal
 from django.utils import timezone
 
-from customers.slots import Slots
 from customers.tokens import AccessToken
+from shopply.api.permissions import is_allowed
+from shopply.api.slots import Slots
 from shopply.api.sql import columns, fetch
 
 USERNAME_TAKEN = "This user name is taken."
@@ -29,7 +32,7 @@ def equal(field, text):
 class CustomerQuerySet(models.QuerySet):
     def visible_to(self, user):
         """Return everyone for staff, a customer's own row, or nothing for an anonymous user."""
-        if user.is_staff:
+        if is_allowed(user, "customers.view_customer"):
             return self
         return self.filter(pk=user.pk) if user.is_authenticated else self.none()
 
@@ -44,6 +47,17 @@ class CustomerQuerySet(models.QuerySet):
     def with_login(self, login):
         """Return who has this user name, and who has this e-mail address: at most two."""
         return self.with_username(login) | self.with_email(login)
+
+    def search(self, words):
+        """Return who has each word in the user name, the names or the e-mail address."""
+        for word in words:
+            # A part of a word finds too many if it is short, and no index finds it.
+            lookup = "icontains" if len(word) > 2 else "iexact"
+            fields = ("username", "first_name", "last_name", "email")
+            self = self.filter(
+                reduce(operator.or_, (models.Q((f"{field}__{lookup}", word)) for field in fields))
+            )
+        return self
 
     def active_superusers(self):
         """Return the superusers who can log in, ordered by id, which is the order of locks."""
@@ -168,7 +182,7 @@ class Customer(AbstractUser):
             },
             "token": token and {"created": token.created, "expires": token.expires},
             "admin_log": list(
-                (LogEntry.objects.filter(user=self) | self._admin_log_entries()).values(
+                (self._admin_log_entries() | self._entries_about_no_customer()).values(
                     "action_time", "object_repr", "change_message"
                 )
             ),
@@ -200,6 +214,12 @@ class Customer(AbstractUser):
             AccessToken.revoke(self)
         self._password = None  # as `save` does: there is no change left to save
 
+    def outranks(self, user):
+        """Return whether the user may not change this account: staff change none of other staff."""
+        if user.is_superuser or user == self:
+            return False
+        return self.is_staff or self.is_superuser
+
     def is_last_superuser(self):
         """Return whether this is the only active superuser. Call it within a transaction.
 
@@ -229,14 +249,29 @@ class Customer(AbstractUser):
         self.save()
         self.groups.clear()
         self.user_permissions.clear()
-        self._admin_log_entries().update(object_repr=str(self))
+        self._admin_log_entries().update(object_repr=str(self), change_message="Erased.")
         self.closing.send(type(self), customer=self)
 
     def _admin_log_entries(self):
-        """Return the admin's log of this account and its token; the entries have its name."""
+        """Return the admin's log of this account and its token, with its name and old values."""
         return LogEntry.objects.filter(
             content_type__app_label=self._meta.app_label, object_id=self.pk
         )
+
+    def _entries_about_no_customer(self):
+        """Return what this user did in the admin, without the personal data of others."""
+        entries = LogEntry.objects.filter(user=self)
+        return entries.exclude(content_type__app_label=self._meta.app_label)
+
+
+class Staff(Customer):
+    """The accounts of staff, for their list in the admin. Permissions are those of customers."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        verbose_name = "staff account"
+        verbose_name_plural = "staff"
 
 
 class CounterManager(models.Manager):

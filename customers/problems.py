@@ -3,8 +3,8 @@
 from contextlib import contextmanager
 
 from customers.login_limits import LoginThrottled
-from customers.slots import Busy
 from shopply.api.exceptions import ProblemException
+from shopply.api.slots import Busy
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from prometheus_client import Counter
 from rest_framework.throttling import BaseThrottle
 
 from customers.rate_limits import CacheAway, FixedWindowLimit, network
-from customers.slots import max_held_threads
+from shopply.api.slots import max_held_threads
 
 SLOW_REQUEST = 0.5  # seconds
 

@@ -31,6 +31,7 @@ from customers.serializers import (
 from customers.tokens import AccessToken, StaleLogin
 from shopply.api.exceptions import ProblemException
 from shopply.api.parsers import MultiPartParser
+from shopply.api.permissions import is_allowed
 from shopply.api.query_params import CheckQueryParamsMixin
 from shopply.api.serializers import Serializer
 
@@ -139,7 +140,7 @@ class CustomerViewSet(
         return super().get_queryset().visible_to(self.request.user)
 
     def list(self, request):
-        if request.user.is_staff or request.query_params:
+        if is_allowed(request.user, "customers.view_customer") or request.query_params:
             return super().list(request)
         # Authentication has read the only row.
         page = self.paginate_queryset([request.user] if request.user.is_authenticated else [])

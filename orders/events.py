@@ -58,7 +58,15 @@ class OrderEvent(models.Model):
 
     class Meta:
         ordering = ("pk",)
-        indexes = [models.Index(fields=("order", "id"), name="order_event_by_order")]
+        indexes = [
+            models.Index(fields=("order", "id"), name="order_event_by_order"),
+            # For the time line of a product's stock, which shows the newest cancellations first.
+            models.Index(
+                fields=("id", "order"),
+                name="order_event_cancelled",
+                condition=Q(status=Status.CANCELLED),
+            ),
+        ]
         constraints = [
             # A cancelled order puts its stock back once. Other statuses can be undone.
             models.UniqueConstraint(
@@ -69,4 +77,4 @@ class OrderEvent(models.Model):
         ]
 
     def __str__(self):
-        return f"{self.status} {self.at:%Y-%m-%d %H:%M}"
+        return f"Order {self.order_id}: {self.status}"

@@ -10,11 +10,15 @@ from django.utils import timezone
 from orders import addresses
 from orders.events import OrderEvent
 from orders.items import ReturnedItem
+from orders.search import SearchEntry
+from orders.search_query import find_newest
+from orders.search_terms import read_search
 from orders.sql import insert_order
 from orders.transitions import FINAL_STATUSES, TRANSITIONS, Status
 from products.db_retry import retry_transaction
 from products.managers import MAX_ID, IdempotencyKeyReused
 from products.models import Product, StockAdjustment
+from shopply.api.permissions import is_allowed
 from shopply.api.sql import columns, read_clock
 
 EXPIRY_BATCH_SIZE = 100
@@ -28,10 +32,15 @@ class CustomerInactive(Exception):
     """The account was closed or deactivated in the meantime."""
 
 
+def sees_all(user):
+    """Return whether the user sees orders of others."""
+    return is_allowed(user, "orders.view_order")
+
+
 class OrderQuerySet(models.QuerySet):
     def visible_to(self, user):
         """Return all orders for staff, a customer's own otherwise."""
-        return self if user.is_staff else self.for_customer(user.pk)
+        return self if sees_all(user) else self.for_customer(user.pk)
 
     def for_customer(self, customer_id):
         return self.filter(customer_id=customer_id)
@@ -48,6 +57,16 @@ class OrderQuerySet(models.QuerySet):
         """Return `{currency, count, value}` of these orders by currency, without cancelled ones."""
         orders = self.exclude(status=Status.CANCELLED).order_by("currency").values("currency")
         return orders.annotate(count=models.Count("pk"), value=models.Sum("total_price"))
+
+    def search(self, text, newest="-pk"):
+        """Return the newest of these orders that match a search, and whether these are all.
+
+        At most 1,000; less than that, but a page, if the others would take long to find. `text` is
+        what staff type, up to 200 characters (`orders.search_terms`). `newest` is the ordering that
+        an index has for these orders: `-created` for those of a period. Raises TooManyTerms.
+        """
+        ids, is_all = find_newest(self, read_search(text), newest)
+        return self.filter(pk__in=ids), is_all
 
     def paginate(self, limit, before=None, after=None):
         """Return at most `limit` orders of this queryset, as `OrderManager.fetch_history` does."""
@@ -82,6 +101,7 @@ class OrderQuerySet(models.QuerySet):
             events.update(note="", shipping_address=None)
             returned = ReturnedItem.objects.filter(item__order__in=pks).values("adjustment")
             StockAdjustment.objects.filter(pk__in=returned).update(note="")
+            SearchEntry.objects.write(self.model.objects.filter(pk__in=pks))
 
 
 class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
@@ -101,8 +121,10 @@ class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
         """Return the same as `visible_to(user).get(pk=pk)`. Raises Order.DoesNotExist."""
         orders = []
         if pk <= MAX_ID:
-            where = "id = %s" if user.is_staff else "id = %s AND customer_id = %s"
-            orders = self.fetch(f"WHERE {where}", [pk] if user.is_staff else [pk, user.pk])
+            where, params = "WHERE id = %s", [pk]
+            if not sees_all(user):
+                where, params = f"{where} AND customer_id = %s", [pk, user.pk]
+            orders = self.fetch(where, params)
         if not orders:
             raise self.model.DoesNotExist
         return orders[0]

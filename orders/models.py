@@ -17,6 +17,7 @@ from orders.carriers import tracking_url
 from orders.events import Action, OrderEvent, PlacedEvent, get_action
 from orders.items import OrderItem, ReturnedItem
 from orders.managers import OrderManager
+from orders.search import SearchEntry
 from orders.transitions import Status
 from orders.verbs import OrderVerbs
 from shopply.api.money import MoneyField, currency_places
@@ -28,6 +29,7 @@ __all__ = [  # the models, wherever they are
     "OrderEvent",
     "OrderItem",
     "ReturnedItem",
+    "SearchEntry",
     "SelectedOrder",
 ]
 

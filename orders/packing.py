@@ -103,7 +103,7 @@ class PackingMixin:
         context = self.print_context(request, name)
         if has_pdf(context["orders"]):
             pdf = reverse("admin:orders_order_pdf", args=[name])
-            context["pdf"] = f"{pdf}?ids={request.GET['ids']}"
+            context["pdf"] = f"{pdf}?ids={request.GET.get('ids', '')}"
         return HttpResponse(self.render_print(name, context))
 
     def pdf_view(self, request, name):
@@ -119,7 +119,7 @@ class PackingMixin:
             raise PermissionDenied
         if name not in PRINTS:
             raise Http404
-        ids = request.GET.get("ids", "").split(",")
+        ids = request.GET["ids"].split(",") if request.GET.get("ids") else []
         if len(ids) > MAX_ORDERS:
             raise BadRequest(f"At most {MAX_ORDERS} orders are printed at once.")
         orders = Order.objects.filter(pk__in=ids).order_by("pk")

@@ -13,6 +13,7 @@ from products.managers import IdempotencyKeyReused, NotForSale, OutOfStock
 from shopply.api.exceptions import ProblemException
 from shopply.api.idempotency import key_reused
 from shopply.api.money import format_money
+from shopply.api.permissions import denial
 
 
 def first_indexes(items):
@@ -77,7 +78,8 @@ def map_verb_errors(request):
     try:
         yield
     except TransitionNotAllowed:
-        raise exceptions.PermissionDenied("Only the shop's staff can do this.") from None
+        detail = denial(request.user, "orders.change_order") or "Only the shop's staff can do this."
+        raise exceptions.PermissionDenied(detail) from None
     except IllegalTransition as exc:
         raise ProblemException("illegal_transition", str(exc)) from None
     except TooManyReturned as exc:

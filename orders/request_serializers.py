@@ -10,6 +10,7 @@ from orders.serializers import OrderItemSerializer, OrderSerializer, ShippingAdd
 from orders.transitions import UNDOABLE
 from products.managers import MAX_ID
 from shopply.api.fields import CharField, JSONBooleanField, JSONIntegerField, MoneyField
+from shopply.api.permissions import denial, is_allowed
 from shopply.api.serializers import Serializer
 
 
@@ -102,10 +103,10 @@ class PlaceOrderSerializer(Serializer):
         user = self.context["request"].user
         if pk == user.pk:
             return user
-        if not user.is_staff:
-            raise serializers.ValidationError(
-                "Only the shop's staff order for others.", code="not_your_account"
-            )
+        required = ("orders.add_order", "customers.view_customer")  # the order has their address
+        if not is_allowed(user, *required):
+            detail = denial(user, *required) or "Only the shop's staff order for others."
+            raise serializers.ValidationError(detail, code="not_your_account")
         customer = get_user_model().objects.filter(pk=pk, is_active=True).first()
         if customer is None:
             raise serializers.ValidationError(

@@ -6,6 +6,8 @@ from functools import cache
 
 from django.db import models
 
+from shopply.api.permissions import is_allowed
+
 UNDO_PERIOD = timedelta(days=1)
 
 
@@ -51,7 +53,7 @@ STAFF_ACTIONS = ("undo", "return", "correct_address")
 
 def may_change_orders(user):
     """Return whether the user can do with any order what only staff do."""
-    return user.is_staff
+    return is_allowed(user, "orders.change_order")
 
 
 def allowed_transitions(user, order):

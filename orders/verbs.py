@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 from orders import addresses
 from orders.events import get_action
 from orders.items import OrderItem, ReturnedItem, TooManyReturned
+from orders.search import SearchEntry
 from orders.transitions import (
     EXPIRY,
     FINAL_STATUSES,
@@ -200,6 +201,8 @@ class OrderVerbs:
             setattr(self, name, value)
         self.modified = now
         self.save(update_fields=["modified", *changes])
+        if {"shipping_address", "tracking_number"} & changes.keys():
+            SearchEntry.objects.write(type(self).objects.filter(pk=self.pk))
         self.events.create(
             action=action,
             status=self.status,

@@ -28,6 +28,7 @@ from shopply.api.idempotency import (
     REPLAYED_HEADERS,
     key_and_fingerprint,
 )
+from shopply.api.permissions import StaffPermission
 from shopply.api.query_params import CheckQueryParamsMixin
 
 
@@ -155,6 +156,7 @@ class OrderViewSet(CheckQueryParamsMixin, viewsets.GenericViewSet):
         "Cancel an order",
         "Your own, or anyone's if you are staff, while it is placed or confirmed. The stock is "
         "put back. Cancelling again changes nothing and is a 200.",
+        "permission_denied",
     )
     @action(detail=True, methods=["post"])
     def cancel(self, request, pk=None):
@@ -233,7 +235,9 @@ class StockHistory(CheckQueryParamsMixin, generics.ListAPIView):
     """Here and not in products, because it lists orders."""
 
     serializer_class = StockMovementSerializer
-    permission_classes = (permissions.IsAdminUser,)
+
+    def get_permissions(self):
+        return [StaffPermission("products.view_stockadjustment")]
 
     def get_queryset(self):
         return stock_ledger.list_movements(get_object_or_404(Product, pk=self.kwargs["pk"]))

@@ -1,17 +1,16 @@
-from django.contrib import admin, messages
-from django.db import transaction
+from django.contrib import admin
+from django.db import models, transaction
 from django.db.models.fields import BLANK_CHOICE_DASH
-from django.shortcuts import redirect
 from django.utils.html import format_html
 
-from products.models import (
-    ADJUSTMENT_REASONS,
-    MAX_STOCK,
-    Product,
-    StockAdjustment,
-    StockOutOfBounds,
-)
+from products.forms import AdjustmentForm, WholeNumberField
+from products.import_admin import SheetImportMixin
+from products.managers import LOW_STOCK
+from products.models import ADJUSTMENT_REASONS, MAX_STOCK, Product, StockAdjustment
+from products.resources import ProductResource
 from products.search import split_words
+from shopply.api.money import format_money
+from shopply.api.sheet_admin import SheetExportMixin
 
 
 class StockFilter(admin.SimpleListFilter):
@@ -19,10 +18,10 @@ class StockFilter(admin.SimpleListFilter):
     parameter_name = "stock"
 
     def lookups(self, request, model_admin):
-        return [("none", "Sold out"), ("few", "1 to 5 left"), ("some", "More")]
+        return [("none", "Sold out"), ("few", f"1 to {LOW_STOCK} left"), ("some", "More")]
 
     def queryset(self, request, products):
-        spans = {"none": (0, 0), "few": (1, 5), "some": (6, MAX_STOCK)}
+        spans = {"none": (0, 0), "few": (1, LOW_STOCK), "some": (LOW_STOCK + 1, MAX_STOCK)}
         if self.value() in spans:
             return products.filter(quantity_in_stock__range=spans[self.value()])
         return products
@@ -45,6 +44,8 @@ class AdjustmentInline(admin.TabularInline):
     """One empty row to adjust the stock; past adjustments have a page of their own."""
 
     model = StockAdjustment
+    form = AdjustmentForm
+    formfield_overrides = {models.IntegerField: {"form_class": WholeNumberField}}
     fields = ("delta", "reason", "note")
     extra = max_num = 1
     verbose_name = "stock adjustment"
@@ -66,13 +67,15 @@ class StockAdjustmentAdmin(ReadOnlyAdminMixin, admin.ModelAdmin):
     list_filter = ("reason", "created")
     list_select_related = ("product", "actor")
     search_fields = ("product__name", "product__sku", "note")
+    permission_labels = {"view": "see them", "add": "adjust the stock, book deliveries"}
     date_hierarchy = "created"
     list_per_page = 50
 
 
 @admin.register(Product)
-class ProductAdmin(admin.ModelAdmin):
-    list_display = ("name", "sku", "price", "stock", "is_active", "modified")
+class ProductAdmin(SheetImportMixin, SheetExportMixin, admin.ModelAdmin):
+    resource_classes = [ProductResource]
+    list_display = ("name", "sku", "shown_price", "stock", "is_active", "modified")
     list_filter = ("is_active", StockFilter, "created")
     search_fields = ("name", "sku", "description")
     search_help_text = "Name, SKU or description"
@@ -90,6 +93,18 @@ class ProductAdmin(admin.ModelAdmin):
         "modified",
     )
     readonly_fields = ("created", "modified")
+    permission_labels = {
+        "view": "see them, retired ones too",
+        "add": "add them",
+        "change": "change and retire them",
+        "delete": "delete those that were never ordered",
+    }
+    formfield_overrides = {models.PositiveIntegerField: {"form_class": WholeNumberField}}
+
+    @admin.display(description="price", ordering="price")
+    def shown_price(self, product):
+        """The price with the places of the currency; the column has more."""
+        return format_money(product.price)
 
     @admin.display(ordering="quantity_in_stock")
     def stock(self, product):
@@ -97,8 +112,22 @@ class ProductAdmin(admin.ModelAdmin):
             return product.quantity_in_stock
         return format_html('<strong class="sold-out">{}</strong>', "Sold out")
 
+    def has_change_permission(self, request, obj=None):
+        """Also for those who may only adjust the stock of `obj`: its fields are read-only then."""
+        may_adjust = obj and request.user.has_perm("products.add_stockadjustment")
+        if may_adjust and self.has_view_permission(request):
+            return True
+        return super().has_change_permission(request, obj)
+
+    def get_fields(self, request, obj=None):
+        if obj is None or self.has_change_permission(request):
+            return self.fields
+        return ["shown_price" if field == "price" else field for field in self.fields]
+
     def get_readonly_fields(self, request, obj=None):
         """The opening stock is entered once; afterwards orders and adjustments change it."""
+        if obj and not self.has_change_permission(request):
+            return self.get_fields(request, obj)
         fields = super().get_readonly_fields(request, obj)
         return fields if obj is None else (*fields, "quantity_in_stock")
 
@@ -109,10 +138,6 @@ class ProductAdmin(admin.ModelAdmin):
             product.update_fields(
                 **{field: form.cleaned_data[field] for field in form.changed_data}
             )
-
-    def log_change(self, request, product, message):
-        if message:  # empty if nothing changed
-            super().log_change(request, product, message)
 
     def get_deleted_objects(self, products, request):
         """Delete adjustments with their product, though nobody can delete one on its own."""
@@ -131,20 +156,9 @@ class ProductAdmin(admin.ModelAdmin):
 
     def save_formset(self, request, form, formset, change):
         for adjustment in formset.save(commit=False):
-            try:
-                form.instance.adjust_stock(
-                    adjustment.delta,
-                    reason=adjustment.reason,
-                    note=adjustment.note,
-                    by=request.user,
-                )
-            except StockOutOfBounds as exc:
-                message = f"The stock was not adjusted: there are {exc.stock} in stock."
-                self.message_user(request, message, messages.ERROR)
-                formset.new_objects.remove(adjustment)  # otherwise Django would log it
-                form.instance.is_unchanged = not form.has_changed()
-
-    def response_change(self, request, product):
-        if getattr(product, "is_unchanged", False):  # Django would report a change
-            return redirect(request.get_full_path())
-        return super().response_change(request, product)
+            form.instance.adjust_stock(
+                adjustment.delta,
+                reason=adjustment.reason,
+                note=adjustment.note,
+                by=request.user,
+            )

@@ -9,9 +9,12 @@ from django.db.models.functions import Upper
 from django.utils import timezone
 
 from products.search import normalize
-from shopply.api.sql import columns, fetch, fetch_rows, placeholders
+from shopply.api.permissions import is_allowed
+from shopply.api.sql import columns, fetch, fetch_rows, placeholders, read_clock
 
 MAX_ID = 2**63 - 1  # of a bigint
+LOW_STOCK = 5
+WRITE_BATCH_SIZE = 500  # rows of a statement, which stays far below its time limit
 COUNT_LIMIT = 5_000  # for searches and filters: counting a million takes a second
 
 
@@ -72,13 +75,18 @@ RETURNING {columns}
 ENOUGH_IN_STOCK = "is_active AND quantity_in_stock + quantity >= 0"
 
 
+def sees_retired(user):
+    """Return whether the user sees products that are not for sale."""
+    return is_allowed(user, "products.view_product")
+
+
 class ProductQuerySet(models.QuerySet):
     def for_sale(self):
         return self.filter(is_active=True)
 
     def visible_to(self, user):
         """Return all products for staff, those for sale for others."""
-        return self if user.is_staff else self.for_sale()
+        return self if sees_retired(user) else self.for_sale()
 
     def with_skus(self, skus):
         """Return products with one of these SKUs, regardless of case."""
@@ -97,6 +105,9 @@ class ProductQuerySet(models.QuerySet):
 
     def sold_out(self):
         return self.filter(sold_out=True)
+
+    def running_low(self):
+        return self.filter(quantity_in_stock__range=(1, LOW_STOCK))
 
     def search(self, words):
         """Return products with each word in name, SKU or description (`products.search`)."""
@@ -117,13 +128,13 @@ class ProductQuerySet(models.QuerySet):
 class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
     def fetch_visible_to(self, user, start, stop):
         """Return the same as `visible_to(user)[start:stop]`, by SQL text: see `shopply.api.sql`."""
-        where = "" if user.is_staff else "WHERE is_active"
+        where = "" if sees_retired(user) else "WHERE is_active"
         sql = f"SELECT {columns(self.model)} FROM products_product {where}"  # noqa: S608
         return fetch(self.model, f"{sql} ORDER BY id LIMIT %s OFFSET %s", [stop - start, start])
 
     def get_visible_to(self, user, pk):
         """Return the same as `visible_to(user).get(pk=pk)`. Raises Product.DoesNotExist."""
-        where = "id = %s" if user.is_staff else "id = %s AND is_active"
+        where = "id = %s" if sees_retired(user) else "id = %s AND is_active"
         sql = f"SELECT {columns(self.model)} FROM products_product WHERE {where}"  # noqa: S608
         products = fetch(self.model, sql, [pk]) if pk <= MAX_ID else []
         if not products:
@@ -137,7 +148,7 @@ class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
         with connection.cursor() as cursor:
             cursor.execute("SELECT for_sale, retired FROM products_counts")
             for_sale, retired = cursor.fetchone()
-        return for_sale + retired if user.is_staff else for_sale
+        return for_sale + retired if sees_retired(user) else for_sale
 
     def check_availability(self, quantities):
         """Return `{product id: Product}` for `{product id: quantity}`, ordered by id.
@@ -184,6 +195,42 @@ class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
         Returns `{product id: row of the Product}`.
         """
         return self._change_stock(quantities, guard="true")
+
+    def write_all(self, new, changes, adjustments, *, by):
+        """Do as `save`, `update_fields` and `adjust_stock` of many products, in few statements.
+
+        Call it in the transaction that locked the products of `changes`, `{product: {field:
+        value}}`, and of the unsaved `adjustments`, which keep the stock within bounds. `new` ones
+        have their opening stock.
+        """
+        now = read_clock()
+        for product in new:
+            product.created = product.modified = now
+        self.bulk_create(new, batch_size=WRITE_BATCH_SIZE)
+        for product, values in changes.items():
+            product.modified = now
+            product.revision += bool(values)
+            for field, value in values.items():
+                setattr(product, field, value)
+        for adjustment in adjustments:
+            adjustment.product.quantity_in_stock += adjustment.delta
+            adjustment.quantity_in_stock = adjustment.product.quantity_in_stock
+            adjustment.actor = by
+        fields = {field for values in changes.values() for field in values}
+        fields |= {"quantity_in_stock", "modified", "revision", "search_text"}
+        # An upsert of rows that are there: `bulk_update` takes ten times as long.
+        self.bulk_create(
+            changes,
+            batch_size=WRITE_BATCH_SIZE,
+            update_conflicts=True,
+            unique_fields=["pk"],
+            update_fields=fields,
+        )
+        booked = self.model.adjustments.rel.related_model.objects
+        openings = [
+            booked.model.opening(product, by) for product in new if product.quantity_in_stock
+        ]
+        booked.bulk_create([*openings, *adjustments], batch_size=WRITE_BATCH_SIZE)
 
     def _change_stock(self, quantities, *, guard):
         """Return the changed products, or none if the guard does not hold for each of them."""

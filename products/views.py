@@ -14,6 +14,7 @@ from rest_framework.reverse import reverse
 
 from products.cache import CachedResponse, response_cache
 from products.filters import ProductFilter, ProductSearchFilter
+from products.managers import sees_retired
 from products.models import Product, StockAdjustment
 from products.pagination import FILTER_PARAMS, ProductPagination
 from products.problems import map_product_errors
@@ -29,6 +30,7 @@ from shopply.api.idempotency import (
     REPLAYED_HEADERS,
     key_and_fingerprint,
 )
+from shopply.api.permissions import StaffPermission, require
 from shopply.api.preconditions import IF_MATCH, NEW_ETAG, REVALIDATION, matching_revisions
 from shopply.api.query_params import CheckQueryParamsMixin
 
@@ -145,7 +147,7 @@ class ProductViewSet(CheckQueryParamsMixin, viewsets.ModelViewSet):
         # Links in the response contain the scheme and host of the request.
         meta = request.META
         key = (
-            request.user.is_staff,
+            sees_retired(request.user),
             *(request.is_secure(), meta.get("HTTP_HOST"), meta["QUERY_STRING"]),
         )
         make = super().list
@@ -161,7 +163,12 @@ class ProductViewSet(CheckQueryParamsMixin, viewsets.ModelViewSet):
     def get_permissions(self):
         if self.request.method in permissions.SAFE_METHODS:
             return [permissions.AllowAny()]
-        return [permissions.IsAdminUser()]
+        required = {
+            "create": "products.add_product",
+            "destroy": "products.delete_product",
+            "adjust_stock": "products.add_stockadjustment",
+        }
+        return [StaffPermission(required.get(self.action, "products.change_product"))]
 
     def get_success_headers(self, data):
         return {"Location": self.reverse_action("detail", args=[data["id"]])}
@@ -207,6 +214,8 @@ class ProductViewSet(CheckQueryParamsMixin, viewsets.ModelViewSet):
     def update(self, request, pk, partial=False):
         serializer = self.get_serializer(self.get_object(), data=request.data, partial=partial)
         serializer.is_valid(raise_exception=True)
+        if partial and "quantity_in_stock" in serializer.validated_data:
+            require(request.user, "products.add_stockadjustment")  # it is a stocktake
         with map_product_errors():
             product = serializer.save(by=request.user, if_revision=matching_revisions(request))
         etag = CachedResponse(serializer.data, product.revision).etag

@@ -2,6 +2,7 @@
 
 from functools import update_wrapper
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin import AdminSite, ModelAdmin, action
 from django.contrib.admin.actions import delete_selected
@@ -9,8 +10,11 @@ from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.db import DataError
 from django.template.response import SimpleTemplateResponse
+from django.utils.text import capfirst
 
 from customers.admin_login import LimitedLoginMixin
+from shopply import dashboard
+from shopply.admin_conflicts import ConflictAdminMixin
 from shopply.api.fields import validate_line
 
 MAX_DELETED = 200
@@ -44,11 +48,20 @@ class ValidateLinesMixin:
         return cleaned_data
 
 
-def validate_lines(form_class):
-    return type(form_class.__name__, (ValidateLinesMixin, form_class), {})
+class LabelInputsMixin:
+    """Mixed into the forms of inlines: a table has no labels, only headers of its columns."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        for name, field in self.fields.items():
+            field.widget.attrs.setdefault("aria-label", capfirst(field.label or name))
 
 
-class HardenedModelAdminMixin:
+def mix_in(form_class, *mixins):
+    return type(form_class.__name__, (*mixins, form_class), {})
+
+
+class HardenedModelAdminMixin(ConflictAdminMixin):
     """Mixed into the admin of every model: checks texts, and rejects what Django fails on."""
 
     show_full_result_count = False  # counting all rows takes as long as the rest of the page
@@ -70,11 +83,11 @@ class HardenedModelAdminMixin:
         return super().get_object(request, object_id, from_field or None)
 
     def get_form(self, request, obj=None, **kwargs):
-        return validate_lines(super().get_form(request, obj, **kwargs))
+        return mix_in(super().get_form(request, obj, **kwargs), ValidateLinesMixin)
 
     def get_formsets_with_inlines(self, request, obj=None):
         for formset, inline in super().get_formsets_with_inlines(request, obj):
-            formset.form = validate_lines(formset.form)
+            formset.form = mix_in(formset.form, LabelInputsMixin, ValidateLinesMixin)
             yield formset, inline
 
     def get_search_results(self, request, queryset, search_term):
@@ -95,6 +108,11 @@ def delete_some(modeladmin, request, queryset):
 class ShopAdminSite(LimitedLoginMixin, AdminSite):
     site_header = site_title = "shopply"
     index_title = "The shop"
+
+    @property
+    def site_url(self):
+        """Where *View site* leads. Without a SHOP_URL, there is no such link."""
+        return settings.SHOP_URL or None
 
     def __init__(self, name="admin"):
         super().__init__(name)
@@ -121,6 +139,10 @@ class ShopAdminSite(LimitedLoginMixin, AdminSite):
             return response
 
         return super().admin_view(update_wrapper(guarded, view), cacheable)
+
+    def index(self, request, extra_context=None):
+        extra_context = dashboard.get_context(request, self) | (extra_context or {})
+        return super().index(request, extra_context)
 
     def autocomplete_view(self, request):
         return Autocomplete.as_view(admin_site=self)(request)

@@ -3,6 +3,9 @@
 import os
 import re
 import sys
+from zoneinfo import ZoneInfo
+
+from django.conf.global_settings import LANGUAGES
 
 from shopply.api.money import PLACES
 
@@ -11,11 +14,13 @@ NUMBER = "[0-9]{1,7}", "a whole number, 0 or more"
 RATE = "[1-9][0-9]*/([1-9][0-9]*)?[smhd]", "a number per period, such as 60/m or 10/15m"
 LINE = r"[^\x00-\x1f\x7f]{0,200}"
 HOST = r"([\w.%-]*|\[[0-9a-f:.]+\])(:[0-9]+)?"
+URL = r"https?://[\w.-]+[!-~]*"
 ORIGIN = r"[a-z][a-z0-9+.-]*://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?"
 TRACKING_PAGE = r"[^=,]{1,40}=https?://[!-+\--~]*\{number\}[!-+\--~]*"
 FORMATS = {  # of environment variables: a pattern, and its description
     **dict.fromkeys(("DEBUG", "SECURE_SSL_REDIRECT", "SECURE_HSTS_PRELOAD"), BOOLEAN),
     **dict.fromkeys(("TRUST_X_FORWARDED_PROTO", "SHIPPING_ADDRESS_REQUIRED"), BOOLEAN),
+    "STAFF_API_PERMISSIONS": BOOLEAN,
     **dict.fromkeys(("CONN_MAX_AGE", "LOCK_TIMEOUT", "STATEMENT_TIMEOUT"), NUMBER),
     **dict.fromkeys(("MAX_UNITS_PER_ORDER", "MAX_OPEN_ORDERS"), NUMBER),
     **dict.fromkeys(("LOG_IN_ACCOUNT_RATE", "LOG_IN_ADDRESS_RATE"), RATE),
@@ -39,7 +44,9 @@ FORMATS = {  # of environment variables: a pattern, and its description
     "SHOP_CURRENCY": ("|".join(PLACES), "a currency code of ISO 4217, such as EUR"),
     "SHOP_NAME": (LINE, "one line of up to 200 characters"),
     "SHOP_ADDRESS": (LINE, "one line of up to 200 characters, in which | separates lines"),
-    "CONTACT_URL": (r"https?://[\w.-]+[!-~]*", "a URL such as https://shop.example.com/help"),
+    "SHOP_LANGUAGE": ("|".join(code for code, _ in LANGUAGES), "a language of Django, such as de"),
+    "SHOP_URL": (URL, "a URL such as https://shop.example.com"),
+    "CONTACT_URL": (URL, "a URL such as https://shop.example.com/help"),
     "ALLOWED_HOSTS": (
         r"([\w.*-]|\[[0-9a-f:.]+\]|, *)+|[ ,]*",
         "host names separated by commas, without scheme, port or path",
@@ -65,3 +72,7 @@ def check_environment():
     for name, (pattern, description) in FORMATS.items():
         if name in os.environ and not re.fullmatch(pattern, os.environ[name], re.ASCII):
             sys.exit(f"shopply does not start: {name} must be {description}.")
+    try:
+        ZoneInfo(os.environ.get("SHOP_TIME_ZONE", "UTC"))
+    except (KeyError, OSError, ValueError):
+        sys.exit("shopply does not start: SHOP_TIME_ZONE must be a time zone, as Europe/Berlin is.")

@@ -11,6 +11,7 @@ from django.core.exceptions import BadRequest, RequestDataTooBig
 from django.core.files.uploadhandler import FileUploadHandler
 from django.http import Http404, HttpResponseNotAllowed
 from django.middleware import common
+from django.utils import timezone, translation
 from django.utils.deprecation import MiddlewareMixin
 from rest_framework.throttling import BaseThrottle
 
@@ -119,21 +120,28 @@ class RejectNullCharacters(MiddlewareMixin):
     def process_request(self, request):
         if "\0" in request.path:
             return views.handler404(request, Http404())
-        for location, name, text in self.get_texts(request):
-            if "\0" in text:
+        return self.check(request, self.get_texts(request))
+
+    def process_view(self, request, view, args, kwargs):
+        """Check the form, unless the view reads it first, as that of an upload does."""
+        if getattr(view, "csrf_exempt", False):
+            return None
+        fields = request.POST.lists()
+        return self.check(request, (("field", name, (name, *values)) for name, values in fields))
+
+    def check(self, request, texts):
+        for location, name, values in texts:
+            if any("\0" in value for value in values):
                 return self.reject(request, location, name)
         return None
 
     def get_texts(self, request):
-        """Yield `(location, name, text)` of each cookie, query parameter and form field."""
+        """Yield `(location, name, texts)` of each cookie and query parameter."""
         for name, value in request.COOKIES.items():
-            yield "header", "Cookie", name + value
+            yield "header", "Cookie", (name, value)
         if request.META["QUERY_STRING"]:
             for name, values in request.GET.lists():
-                yield "parameter", name, "".join((name, *values))
-        if not request.path.startswith("/api/"):
-            for name, values in request.POST.lists():
-                yield "field", name, "".join((name, *values))
+                yield "parameter", name, (name, *values)
 
     def reject(self, request, location, name):
         if not request.path.startswith("/api/"):
@@ -174,8 +182,27 @@ class MessageMiddleware(SkipForAPIMixin, messages.MessageMiddleware):
     pass
 
 
+def localize_admin(get_response):
+    """Return middleware that gives the admin the time zone and the language of the shop.
+
+    Everything else is in UTC and in English: clients of the API read it.
+    """
+
+    def middleware(request):
+        if not request.path.startswith("/admin/"):
+            return get_response(request)
+        zone, language = settings.SHOP_TIME_ZONE, settings.SHOP_LANGUAGE
+        with timezone.override(zone), translation.override(language):
+            return get_response(request)
+
+    return middleware
+
+
 class RejectUploads(FileUploadHandler):
-    """Rejects uploads, which no form has: Django would write them to disk before any view runs."""
+    """Rejects uploads: Django would write them to disk before any view runs.
+
+    The view that imports products replaces it (`products.import_admin`).
+    """
 
     def new_file(self, *args, **kwargs):
         raise RequestDataTooBig("There are no uploads.")

@@ -53,6 +53,9 @@ SHOP_TEMPLATES = env.str("SHOP_TEMPLATES", default="")  # a folder
 if SHOP_TEMPLATES and not Path(SHOP_TEMPLATES).is_dir():
     sys.exit("shopply does not start: SHOP_TEMPLATES must be a folder.")
 
+# Whether staff need the permissions of the admin in the API, too. Otherwise they may do everything.
+STAFF_API_PERMISSIONS = env.bool("STAFF_API_PERMISSIONS", default=False)
+
 # --- Timeouts, in seconds, from the innermost out: each is over before the next ------------------
 
 CACHE_TIMEOUT = 0.25  # of a call of the cache
@@ -166,6 +169,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "corsheaders",
+    "import_export",
     "whitenoise.runserver_nostatic",
     "shopply.apps.ShopAdminConfig",
     "django.contrib.auth",
@@ -194,6 +198,7 @@ MIDDLEWARE = [
     "shopply.middleware.RejectNullCharacters",
     "shopply.api.preconditions.RejectIfMatch",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "shopply.middleware.localize_admin",
     "shopply.middleware.SessionMiddleware",
     "shopply.middleware.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -217,8 +222,18 @@ TEMPLATES = [
     },
 ]
 
+# In the admin, lists are exported by those who may view them, and products imported by those who
+# may change them.
+IMPORT_EXPORT_EXPORT_PERMISSION_CODE = "view"
+IMPORT_EXPORT_IMPORT_PERMISSION_CODE = "change"
+
+# Of the API and the logs; `shopply.middleware.localize_admin` changes both for the admin.
 TIME_ZONE = "UTC"
-USE_I18N = False
+LANGUAGE_CODE = "en"
+SHOP_TIME_ZONE = env.str("SHOP_TIME_ZONE", default="UTC")  # IANA
+SHOP_LANGUAGE = env.str("SHOP_LANGUAGE", default="en")
+USE_I18N = SHOP_LANGUAGE != "en"
+FORMAT_MODULE_PATH = "shopply.formats"
 
 LOGGING = logging_config(DEBUG)
 logging.captureWarnings(not DEBUG)
@@ -361,6 +376,9 @@ REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+
+# Where *View site* in the admin leads.
+SHOP_URL = env.str("SHOP_URL", default="")
 
 # Where users of the API get help: in the OpenAPI document.
 CONTACT_URL = env.str("CONTACT_URL", default="")

@@ -3,6 +3,7 @@
 import gzip
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib import import_module
 from queue import Queue
 
 import pytest
@@ -16,8 +17,11 @@ def sentry():
     class Listener(BaseHTTPRequestHandler):
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.headers.get("Content-Encoding") == "gzip":
+            encoding = self.headers.get("Content-Encoding")
+            if encoding == "gzip":
                 body = gzip.decompress(body)
+            elif encoding == "br":  # where a development package brings brotli along
+                body = import_module("brotli").decompress(body)
             envelopes.put(body.decode())
             self.send_response(200)
             self.send_header("Content-Length", "2")

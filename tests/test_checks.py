@@ -143,6 +143,19 @@ def test_database_is_checked_only_if_it_is_named(db):
     assert not {"shopply.E004", "orders.E001"} & {message.id for message in messages}
 
 
+def test_limited_staff_whom_the_api_does_not_limit_are_a_warning(db, settings):
+    factories.customers.make(is_staff=True, is_superuser=True)
+    factories.customers.make(is_staff=True, is_active=False)
+    factories.customers.make()
+    assert "customers.W001" not in run_checks()
+    factories.customers.make(is_staff=True)
+    warning = run_checks()["customers.W001"]
+    assert warning.level == checks.WARNING
+    assert warning.msg.endswith("superusers: 1.")
+    settings.STAFF_API_PERMISSIONS = True
+    assert "customers.W001" not in run_checks()
+
+
 def test_unavailable_cache_is_an_error(db, settings):
     settings.CACHES = {"default": environ.Env.cache_url_config("redis://127.0.0.1:1/0")}
     assert run_checks()["customers.E002"].level == checks.ERROR

@@ -116,6 +116,18 @@ def test_defaults_are_debug_and_sqlite():
     assert name.endswith("/db.sqlite3")
 
 
+def test_zone_and_language_of_the_shop_leave_django_in_utc_and_english():
+    names = ("TIME_ZONE", "LANGUAGE_CODE", "SHOP_TIME_ZONE", "SHOP_LANGUAGE", "USE_I18N")
+    assert read_settings(*names) == ["UTC", "en", "UTC", "en", "False"]
+    values = read_settings(*names, SHOP_TIME_ZONE="Asia/Tokyo", SHOP_LANGUAGE="ja")
+    assert values == ["UTC", "en", "Asia/Tokyo", "ja", "True"]
+
+
+def test_staff_are_admins_in_the_api_by_default():
+    assert read_setting("STAFF_API_PERMISSIONS") == "False"
+    assert read_setting("STAFF_API_PERMISSIONS", STAFF_API_PERMISSIONS="yes") == "True"
+
+
 def test_production_is_https_only_unless_disabled():
     values = read_settings(
         *("SECURE_SSL_REDIRECT", "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE"),

@@ -1,8 +1,11 @@
 """Money in the shop's currency, with as many decimal places as ISO 4217 gives it."""
 
+import re
 from decimal import Decimal
 
+from django import forms
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from iso4217 import Currency
 
@@ -24,6 +27,29 @@ def format_money(amount):
     return f"{amount:.{currency_places()}f}"
 
 
+# With three digits after a comma, it may separate thousands.
+AMOUNT = re.compile(r"-?[0-9]+(\.[0-9]+|,[0-9]{1,2})?", re.ASCII)
+
+
+class MoneyFormField(forms.DecimalField):
+    """Takes 12.50 and 12,50, and refuses separators between thousands.
+
+    A text input, since a browser's number input drops the comma, and sends 1250.
+    """
+
+    widget = forms.TextInput(attrs={"inputmode": "decimal"})
+    default_error_messages = {
+        "invalid": "Enter an amount such as 12.50, without separators between thousands."
+    }
+
+    def to_python(self, value):
+        if isinstance(value, str) and value.strip():
+            if not AMOUNT.fullmatch(value.strip()):
+                raise ValidationError(self.error_messages["invalid"], code="invalid")
+            value = value.replace(",", ".")
+        return super().to_python(value)
+
+
 class MoneyField(models.DecimalField):
     """A column with MAX_PLACES; forms and values have the places of the currency."""
 
@@ -43,4 +69,4 @@ class MoneyField(models.DecimalField):
     def formfield(self, **kwargs):
         places = currency_places()
         digits = {"max_digits": self.whole_digits + places, "decimal_places": places}
-        return super().formfield(**kwargs | digits)
+        return super().formfield(**{"form_class": MoneyFormField} | kwargs | digits)

@@ -14,7 +14,8 @@ from orders.admin_forms import FORMS as ORDER_FORMS
 from orders.models import Order
 from products.models import Product
 from tests import factories
-from tests.products.test_admin import ADJUSTMENTS, FORM
+from tests.forms import submit
+from tests.products.test_admin import FORM
 
 HUGE = "9" * 20  # over 64 bit
 LONG = "a" * 50_000
@@ -25,7 +26,7 @@ DATES = {
     "products/stockadjustment": "created",
     "orders/order": "created",
 }
-LISTS = (*DATES, "auth/group")
+LISTS = (*DATES, "auth/group", "customers/staff")
 
 pytestmark = pytest.mark.slow
 
@@ -47,6 +48,7 @@ def ids(alice, bob, monkeypatch):
         "products/stockadjustment": products[0].adjustments.get().pk,
         "orders/order": orders[0].pk,
         "auth/group": Group.objects.first().pk,
+        "customers/staff": factories.customers.make(is_staff=True).pk,
     }
 
 
@@ -164,12 +166,11 @@ def test_invalid_action_changes_nothing(in_the_admin, form):
     assert any(word in response.content.decode() for word in words)
 
 
-@pytest.mark.parametrize("ids", ["", "x", "1,", ",", "-", "1.5", HUGE, LONG, "1," * 300 + "1"])
+@pytest.mark.parametrize("ids", ["x", "1,", ",", "-", "1.5", HUGE, LONG, "1," * 300 + "1"])
 @pytest.mark.parametrize("page", ["pick-list/", "packing-slips/", "packing-slips/pdf/"])
 def test_printing_invalid_ids_is_refused(in_the_admin, page, ids):
     path = f"/admin/orders/order/print/{page}"
     assert in_the_admin.get(path, {"ids": ids}).status_code == 400
-    assert in_the_admin.get(path).status_code == 400
 
 
 @pytest.mark.parametrize("model", LISTS)
@@ -178,7 +179,9 @@ def test_printing_invalid_ids_is_refused(in_the_admin, page, ids):
 def test_missing_row_is_redirected_or_refused(in_the_admin, model, page, pk):
     response = in_the_admin.get(f"/admin/{model}/{pk}/{page}")
     if page:
-        assert response.status_code in (302, 403)
+        # Pages of staff redirect to those of customers, unless the address is too long.
+        is_too_long = pk == LONG and model == "customers/staff" and page != "delete/"
+        assert response.status_code in ((400,) if is_too_long else (302, 403))
     else:  # redirects to change/, unless the address is too long
         assert response.status_code == (400 if pk == LONG else 302)
 
@@ -217,7 +220,7 @@ def test_action_on_a_missing_row_does_nothing(in_the_admin, path, pk):
     ],
 )
 def test_page_of_a_row_tolerates_invalid_parameters(in_the_admin, ids, model, page, query):
-    response = in_the_admin.get(f"/admin/{model}/{ids[model]}/{page}", query)
+    response = in_the_admin.get(f"/admin/{model}/{ids[model]}/{page}", query, follow=True)
     assert response.status_code in ((200, 403) if page == "delete/" else (200,))
 
 
@@ -272,28 +275,33 @@ def form_errors(response):
     return " ".join(str(error) for error in response.context["errors"])
 
 
-PRICES = ["NaN", "sNaN", "-Infinity", "1e999", "1e-999", "9" * 5_000, "12,50", "x", "-1", LONG]
+PRICES = [
+    "NaN",
+    "sNaN",
+    "-Infinity",
+    "1e999",
+    "1e-999",
+    "9" * 5_000,
+    "1_0",
+    "１０",
+    "x",
+    "-1",
+    LONG,
+]
 
 
 @pytest.mark.parametrize("price", PRICES)
 def test_price_is_refused_in_the_form(in_the_admin, ids, price):
     for page in ("add/", f"{ids['products/product']}/change/"):
-        form = FORM | ADJUSTMENTS | {"price": price, "quantity_in_stock": 1}
-        assert form_errors(in_the_admin.post(f"/admin/products/product/{page}", form))
-
-
-@pytest.mark.parametrize("price", ["1_0", "１０"])
-def test_price_in_other_decimal_notation_is_accepted(in_the_admin, price):
-    form = FORM | {"price": price, "quantity_in_stock": 1}
-    assert in_the_admin.post("/admin/products/product/add/", form).status_code == 302
-    assert Product.objects.get(sku="M-1").price == 10
+        form = FORM | {"price": price, "quantity_in_stock": 1}
+        assert form_errors(submit(in_the_admin, f"/admin/products/product/{page}", **form))
 
 
 @pytest.mark.parametrize("delta", ["1e999", "NaN", HUGE, "-" + HUGE, "9" * 5_000, "x", "1.5"])
 def test_delta_is_refused_in_the_form(in_the_admin, ids, delta):
     row = {"adjustments-0-delta": delta, "adjustments-0-reason": "damaged"}
     page = f"/admin/products/product/{ids['products/product']}/change/"
-    assert form_errors(in_the_admin.post(page, FORM | ADJUSTMENTS | row))
+    assert form_errors(submit(in_the_admin, page, **FORM, **row))
 
 
 @pytest.mark.parametrize(
@@ -311,7 +319,8 @@ def test_delta_is_refused_in_the_form(in_the_admin, ids, delta):
 def test_invalid_management_form_adjusts_nothing(in_the_admin, ids, management):
     row = {"adjustments-0-delta": "-5", "adjustments-0-reason": "x"}
     page = f"/admin/products/product/{ids['products/product']}/change/"
-    response = in_the_admin.post(page, FORM | management | row)
+    form = {"_shown": in_the_admin.get(page).context["shown"]}
+    response = in_the_admin.post(page, FORM | form | management | row)
     assert response.status_code in (200, 302, 400)
     assert Product.objects.get(pk=ids["products/product"]).quantity_in_stock == 99
 
@@ -328,7 +337,8 @@ def test_invalid_management_form_adjusts_nothing(in_the_admin, ids, management):
 )
 def test_invalid_choice_is_refused(in_the_admin, ids, path, form, value):
     field = next(name for name in form if form[name] == [])
-    response = in_the_admin.post("/admin/" + path.format(**ids), form | {field: [value]})
+    form = form | {field: [value]}
+    response = submit(in_the_admin, "/admin/" + path.format(**ids), **form)
     assert response.status_code == 400 or form_errors(response)
     assert not Customer.objects.filter(groups__isnull=False).exists()
     assert not Group.objects.filter(name="packers").exists()

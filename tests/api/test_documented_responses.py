@@ -7,6 +7,7 @@ import base64
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import Permission
 
 from customers.models import Customer
 from orders.models import Order
@@ -134,6 +135,10 @@ def test_documented_response_is_produced(method, path, outcome, send, clerk, set
             role = "stranger"  # staff are not limited
         case "last_superuser":
             Customer.objects.filter(username="alice").update(is_superuser=True)
+        case "permission_denied" if path.endswith("/cancel/"):
+            settings.STAFF_API_PERMISSIONS = True
+            clerk.user_permissions.add(Permission.objects.get(codename="view_order"))
+            role = "clerk"
         case "permission_denied":
             role = "alice"
         case "not_found" if "{id}" in path:

@@ -14,7 +14,8 @@ from shopply.api.schema import LINE, LINE_NOT_BLANK
 from tests import factories
 from tests.api.test_strict_text import texts
 from tests.contract import operations
-from tests.products.test_admin import ADJUSTMENTS, FORM
+from tests.forms import submit
+from tests.products.test_admin import FORM
 
 # An override of the direction, a zero-width space, line breaks, a soft hyphen, a language tag.
 HIDDEN = ["\u202e", "\u200b", "\n", "\r", "\t", "\x85", "\u2028", "\u2029", "\u00ad", "\U000e0041"]
@@ -153,20 +154,14 @@ def test_old_name_of_a_product_can_be_sent_back(as_clerk, product):
 # --- The admin ------------------------------------------------------------------------------------
 
 
-def values(browser, page):
-    """Return what a browser would send from this page."""
-    initial = browser.get(page).context["adminform"].form.initial
-    return {field: value for field, value in initial.items() if value}
-
-
 def errors(response):
     return dict(response.context["adminform"].form.errors)
 
 
 def test_hidden_character_is_rejected_by_a_form_of_the_admin(in_the_admin, bob):
     page = f"/admin/customers/customer/{bob.pk}/change/"
-    form = values(in_the_admin, page) | {"city": "Aar\u200bhus", "first_name": "A\u202eda"}
-    assert errors(in_the_admin.post(page, form)).keys() == {"city", "first_name"}
+    response = submit(in_the_admin, page, city="Aar\u200bhus", first_name="A\u202eda")
+    assert errors(response).keys() == {"city", "first_name"}
     bob.refresh_from_db()
     assert bob.city == "Aarhus"
 
@@ -180,13 +175,13 @@ def test_hidden_character_is_rejected_in_a_new_product(in_the_admin, field):
 def test_hidden_character_is_rejected_in_the_name_of_a_group(in_the_admin):
     response = in_the_admin.post("/admin/auth/group/add/", {"name": "Pack\u200bers"})
     assert errors(response).keys() == {"name"}
-    assert not Group.objects.exists()
+    assert not Group.objects.filter(name__startswith="Pack").exists()
 
 
 def test_hidden_character_is_rejected_in_the_note_of_an_adjustment(in_the_admin, product):
-    row = {"adjustments-0-delta": "-1", "adjustments-0-reason": "damaged"}
-    form = FORM | ADJUSTMENTS | row | {"adjustments-0-note": "Fell\u202e off."}
-    response = in_the_admin.post(f"/admin/products/product/{product.pk}/change/", form)
+    row = {"delta": "-1", "reason": "damaged", "note": "Fell\u202e off."}
+    row = {f"adjustments-0-{name}": value for name, value in row.items()}
+    response = submit(in_the_admin, f"/admin/products/product/{product.pk}/change/", **row)
     (formset,) = response.context["inline_admin_formsets"]
     assert formset.formset.errors[0].keys() == {"note"}
     assert not StockAdjustment.objects.filter(delta=-1).exists()
@@ -195,14 +190,13 @@ def test_hidden_character_is_rejected_in_the_note_of_an_adjustment(in_the_admin,
 def test_hidden_character_is_rejected_in_the_note_of_a_transition(in_the_admin, bob, product):
     order = factories.place(bob, {product: 1})
     url = f"/admin/orders/order/{order.pk}/move/confirm/"
-    page = in_the_admin.post(url, {"note": "Two\nlines"}, follow=True).content.decode()
-    assert "Note: Must be one line" in page
+    page = in_the_admin.post(url, {"note": "Pa\u200bid"}, follow=True).content.decode()
+    assert "Must be one line" in page
     assert not OrderEvent.objects.exists()
 
 
 def test_old_text_does_not_keep_a_form_of_the_admin_from_being_saved(in_the_admin, alice):
     page = f"/admin/customers/customer/{alice.pk}/change/"
-    form = values(in_the_admin, page) | {"postal_code": "8200"}
-    assert in_the_admin.post(page, form).status_code == 302
+    assert submit(in_the_admin, page, postal_code="8200").status_code == 302
     alice.refresh_from_db()
     assert (alice.postal_code, alice.city) == ("8200", "Aar\u200bhus")

@@ -1,5 +1,6 @@
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,7 @@ class AdminBrowser:
                 feature = {"name": "prefers-color-scheme", "value": scheme}
                 self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
                 if PICTURES:
+                    time.sleep(0.3)  # colours of links change slowly
                     file = Path(PICTURES) / f"{name}-{width}-{scheme}.png"
                     self.driver.save_screenshot(str(file))
             too_wide = "return document.documentElement.scrollWidth > window.innerWidth"

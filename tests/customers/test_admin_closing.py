@@ -9,6 +9,7 @@ from django.db import connection, transaction
 
 from customers.models import Customer
 from tests import factories
+from tests.forms import submit
 
 CUSTOMERS = "/admin/customers/customer"
 
@@ -68,6 +69,28 @@ def test_closing_is_logged_without_the_persons_name(in_the_admin, alice):
     history = in_the_admin.get(f"{CUSTOMERS}/{alice.pk}/history/").content.decode()
     assert "Closed and erased." in history
     assert "alice" not in history + str([*LogEntry.objects.values()])
+
+
+def test_closing_erases_the_note_of_staff_and_old_values_in_the_history(in_the_admin, alice):
+    page = f"{CUSTOMERS}/{alice.pk}/change/"
+    submit(in_the_admin, page, staff_note="Rings twice.", street_1="Åboulevarden 1")
+    assert "Rings twice." in LogEntry.objects.get().get_change_message()
+    in_the_admin.post(f"{CUSTOMERS}/{alice.pk}/close/")
+    alice.refresh_from_db()
+    assert alice.staff_note == ""
+    texts = [entry.get_change_message() for entry in LogEntry.objects.order_by("pk")]
+    assert texts == ["Erased.", "Closed and erased."]
+
+
+def test_export_has_the_note_of_staff_and_no_old_values_of_others(in_the_admin, clerk, alice):
+    """What staff did with other accounts is not theirs."""
+    in_the_admin.force_login(clerk)
+    clerk.user_permissions.set(Permission.objects.filter(content_type__app_label="customers"))
+    for customer in (alice, clerk):
+        submit(in_the_admin, f"{CUSTOMERS}/{customer.pk}/change/", staff_note="Rings twice.")
+    export = json.loads(in_the_admin.get(f"{CUSTOMERS}/{clerk.pk}/export/").getvalue())
+    assert export["account"]["staff_note"] == "Rings twice."
+    assert [entry["object_repr"] for entry in export["admin_log"]] == ["clerk"]
 
 
 def test_closing_needs_a_csrf_token(client, alice):

@@ -3,6 +3,7 @@ import base64
 import pytest
 from django.db import connection
 
+from customers.login_limits import LoginThrottled
 from tests import factories
 
 
@@ -46,6 +47,18 @@ def test_locked_log_in_shows_how_long_to_wait(client, clerk):
     response = log_in_to_admin(client, factories.PASSWORD)
     assert f"try again in {response['Retry-After']} seconds." in response.content.decode()
     assert "_auth_user_id" not in client.session
+
+
+@pytest.mark.parametrize(
+    ("seconds", "wait"),
+    [
+        *((1, "1 second"), (59, "59 seconds"), (60, "1 minute"), (61, "2 minutes")),
+        *((660, "11 minutes"), (3600, "1 hour"), (5000, "2 hours")),
+    ],
+)
+def test_wait_is_in_the_unit_of_people(seconds, wait):
+    message = "Too many failed log-ins: try again in {}."
+    assert str(LoginThrottled(seconds)) == message.format(wait)
 
 
 def test_right_password_is_not_counted(client, clerk):

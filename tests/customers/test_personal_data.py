@@ -358,7 +358,7 @@ def test_admin_log_does_not_name_staff_with_closed_accounts(client, clerk, alice
     AccessToken.revoke(clerk)
     pages = (
         (client, f"customers/customer/{alice.pk}/close/", {}),
-        (client, "auth/group/add/", {"name": "Managers"}),
+        (client, "auth/group/add/", {"name": "Masters"}),
         (chief_client, "customers/accesstoken/add/", {"user": clerk.pk}),
         (chief_client, f"customers/accesstoken/{clerk.pk}/delete/", {"post": "yes"}),
         (

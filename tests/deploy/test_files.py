@@ -9,6 +9,8 @@ from pathlib import Path
 import yaml
 from django.conf import settings
 
+from products.import_admin import MAX_BODY_SIZE
+
 TOP = Path(settings.BASE_DIR)
 
 
@@ -45,10 +47,15 @@ def test_image_and_procfile_start_the_same_server():
 
 def test_nginx_has_the_same_limits_on_each_road():
     roads = ("deploy/nginx.conf", "deploy/cloudformation.yaml", "deploy/kubernetes/ingress.yaml")
-    limits = {"client.max.body.size": {"1m"}, "proxy.read.timeout": {"10s"}}
+    limits = {"client.max.body.size": {"3m"}, "proxy.read.timeout": {"10s"}}
     for file in (*roads, ".platform/nginx/conf.d/clients.conf"):
         for name, value in limits.items():
             assert set(re.findall(rf"{name}:? (\w+)", read(file))) == value, (file, name)
+
+
+def test_nginx_passes_on_what_an_import_takes():
+    """The shop then says what is wrong with a sheet that is a little too large."""
+    assert 1.2 * MAX_BODY_SIZE < 3 * 1024 * 1024
 
 
 def test_nginx_compresses_the_same_on_each_road():

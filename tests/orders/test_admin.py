@@ -50,7 +50,7 @@ def test_search_finds_the_order(in_the_admin, alice, product, query):
     assert [result.pk for result in page.context["cl"].result_list] == [order.pk]
 
 
-@pytest.mark.parametrize("query", ["q=bob", "q=alice+bob", "q=0{pk}0", "q=\u00b2", "q=alice+tea"])
+@pytest.mark.parametrize("query", ["q=bob", "q=alice+bob", "q=0{pk}0", "q=alice+tea"])
 def test_search_finds_no_other_orders(in_the_admin, order, bob, query):
     page = in_the_admin.get("/admin/orders/order/?" + query.format(pk=order.pk))
     assert not page.context["cl"].result_list

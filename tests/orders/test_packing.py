@@ -107,10 +107,10 @@ def test_cancelled_orders_are_left_out_and_named(in_the_admin, alice, orders, ac
 
 @pytest.mark.parametrize("action", ["pick_list", "packing_slips"])
 def test_page_can_be_reloaded_and_leads_back_to_the_filtered_list(in_the_admin, orders, action):
-    page = choose(in_the_admin, action, orders, "?status__exact=placed&q=a")
+    page = choose(in_the_admin, action, orders, "?status__exact=placed&q=coffee")
     url = page.redirect_chain[-1][0]
     assert words(in_the_admin.get(url)) == words(page)
-    assert f'href="{LIST}?status__exact=placed&amp;q=a"' in page.content.decode()
+    assert f'href="{LIST}?status__exact=placed&amp;q=coffee"' in page.content.decode()
 
 
 def test_more_orders_than_are_printed_at_once_are_refused(in_the_admin, orders, monkeypatch):
@@ -118,6 +118,10 @@ def test_more_orders_than_are_printed_at_once_are_refused(in_the_admin, orders, 
     page = choose(in_the_admin, "packing_slips", orders)
     assert "Print at most 1 orders at once: select fewer." in words(page)
     assert in_the_admin.get(f"{PRINT}packing-slips/?ids={ids(orders)}").status_code == 400
+
+
+def test_nothing_is_printed_of_nothing(in_the_admin):
+    assert "There is nothing to pack." in words(in_the_admin.get(f"{PRINT}packing-slips/"))
 
 
 def test_unknown_print_is_not_found(in_the_admin, orders):

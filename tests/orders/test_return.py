@@ -228,3 +228,14 @@ def test_return_of_a_closed_account_leaves_no_note(alice, clerk, order_in, produ
     assert not StockAdjustment.objects.exclude(note="").exists()
     assert Order.objects.get().items.get().returned == 2
     assert Product.objects.get().quantity_in_stock == 99
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_failure_half_way_leaves_nothing_behind(order_in, clerk, product, monkeypatch, damaged):
+    order = order_in("shipped")
+    monkeypatch.setattr(ReturnedItem.objects, "bulk_create", lambda rows: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        order.return_items({product.pk: 2}, by=clerk, damaged=damaged, key="k")
+    assert (read_stock(product), order.items.get().returned) == (97, 0)
+    assert not StockAdjustment.objects.exclude(reason="opening").exists()
+    assert not order.events.filter(action="return").exists()

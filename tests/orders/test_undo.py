@@ -117,6 +117,12 @@ def test_request_that_is_sent_twice_undoes_one_of_them(as_clerk, order_in):
     assert read_outcome(undo(as_clerk, order, action="ship")) == (200, "confirmed")
 
 
+def test_without_an_action_the_last_one_is_undone_each_time(as_clerk, order_in):
+    order = order_in("delivered")
+    statuses = [undo(as_clerk, order).json().get("status") for _ in range(3)]
+    assert statuses == ["shipped", "confirmed", 409]
+
+
 @pytest.mark.parametrize("action", ["cancel", "undo", "", None, 1])
 def test_other_actions_are_rejected(as_clerk, order_in, action):
     response = undo(as_clerk, order_in("shipped"), action=action)

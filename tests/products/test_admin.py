@@ -7,10 +7,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from orders.models import OrderItem
-from products.models import Product
+from products.models import MAX_STOCK, Product
 from tests import factories
+from tests.forms import form_data, submit
 
-ADJUSTMENTS = {"adjustments-TOTAL_FORMS": 1, "adjustments-INITIAL_FORMS": 0}
 FORM = {"name": "Moka", "sku": "M-1", "price": "34.90", "description": "", "is_active": "on"}
 
 
@@ -23,7 +23,7 @@ def test_product_is_added_with_its_opening_stock(in_the_admin):
 def test_stock_of_a_product_cannot_be_edited(in_the_admin, product):
     page = f"/admin/products/product/{product.pk}/change/"
     assert 'name="quantity_in_stock"' not in in_the_admin.get(page).content.decode()
-    response = in_the_admin.post(page, FORM | ADJUSTMENTS | {"quantity_in_stock": 9})
+    response = submit(in_the_admin, page, name="Moka", quantity_in_stock=9)
     assert response.status_code == 302
     product.refresh_from_db()
     assert (product.name, product.quantity_in_stock) == ("Moka", 100)
@@ -31,8 +31,7 @@ def test_stock_of_a_product_cannot_be_edited(in_the_admin, product):
 
 def test_saving_an_unchanged_form_changes_nothing(in_the_admin, product):
     page = f"/admin/products/product/{product.pk}/change/"
-    form = {**FORM, **ADJUSTMENTS, "name": product.name, "sku": product.sku, "price": product.price}
-    assert in_the_admin.post(page, form).status_code == 302
+    assert submit(in_the_admin, page).status_code == 302
     assert Product.objects.get().modified == product.modified
     assert not LogEntry.objects.exists()
 
@@ -62,11 +61,10 @@ def test_list_marks_what_is_sold_out(in_the_admin):
 
 
 def adjust(in_the_admin, product, delta, reason="damaged", **fields):
-    """Submit an adjustment on the product's page; return the page that follows."""
+    """Submit an adjustment on the product's page; return the response."""
     row = {"adjustments-0-delta": delta, "adjustments-0-reason": reason}
-    form = {**FORM, "name": product.name, "sku": product.sku, "price": product.price, **fields}
     page = f"/admin/products/product/{product.pk}/change/"
-    return in_the_admin.post(page, form | ADJUSTMENTS | row, follow=True).content.decode()
+    return submit(in_the_admin, page, **row, **fields)
 
 
 def test_stock_is_adjusted_by_a_signed_row_with_a_reason(in_the_admin, product):
@@ -82,7 +80,10 @@ def test_stock_is_adjusted_by_a_signed_row_with_a_reason(in_the_admin, product):
 @pytest.mark.parametrize(
     ("delta", "reason", "message"),
     [
-        (-101, "damaged", "The stock was not adjusted: there are 100 in stock."),
+        (-101, "damaged", "There are only 100 in stock."),
+        (MAX_STOCK, "delivery", "The stock would be over 1,000,000,000."),
+        ("1.000", "delivery", "Enter a whole number, without separators between thousands."),
+        ("1,5", "delivery", "Enter a whole number, without separators between thousands."),
         (0, "damaged", "Must not be 0."),
         (5, "", "This field is required."),
         (5, "opening", "Select a valid choice. opening is not one of the available choices."),
@@ -92,22 +93,22 @@ def test_stock_is_adjusted_by_a_signed_row_with_a_reason(in_the_admin, product):
 def test_invalid_adjustment_is_refused_with_a_message(
     in_the_admin, product, delta, reason, message
 ):
-    assert message in adjust(in_the_admin, product, delta, reason)
-    product.refresh_from_db()
-    assert product.quantity_in_stock == 100
+    page = adjust(in_the_admin, product, delta, reason, name="Moka")
+    assert message in page.content.decode()
+    assert form_data(page)["adjustments-0-delta"] == [str(delta)]
+    assert form_data(page)["name"] == ["Moka"]
+    row = Product.objects.get()
+    assert (row.name, row.quantity_in_stock) == (product.name, 100)
     assert product.adjustments.get().reason == "opening"
     assert not LogEntry.objects.exists()
 
 
-def test_refused_adjustment_is_reported_as_a_change_only_with_another_change(in_the_admin, product):
-    page = adjust(in_the_admin, product, -101)
-    assert "was changed successfully" not in page
-    assert 'name="adjustments-0-delta"' in page  # to try again
+def test_corrected_adjustment_is_booked_with_the_rest_of_the_form(in_the_admin, product):
     page = adjust(in_the_admin, product, -101, name="Moka")
-    assert "was changed successfully" in page
-    assert "The stock was not adjusted" in page
+    form = form_data(page) | {"adjustments-0-delta": -100}
+    in_the_admin.post(page.wsgi_request.path, form)
     product.refresh_from_db()
-    assert "was changed successfully" in adjust(in_the_admin, product, -2)
+    assert (product.name, product.quantity_in_stock) == ("Moka", 0)
 
 
 def test_adjustment_shows_its_actor_and_time(in_the_admin, product_with_stock):
@@ -208,7 +209,7 @@ def test_product_changed_while_it_is_saved_is_not_overwritten(in_the_admin, act)
     in_the_admin.raise_request_exception = False
     product = factories.products.make()
     page = f"/admin/products/product/{product.pk}/change/"
-    form = {**FORM, **ADJUSTMENTS, "sku": "NEW"}
+    form = form_data(in_the_admin.get(page)) | {"sku": "NEW"}
     with just_before("UPDATE", act):
         response = in_the_admin.post(page, form)
     assert (response.status_code, b"Changed by somebody else" in response.content) == (409, True)
@@ -241,6 +242,35 @@ def test_number_of_products_deleted_at_once_is_limited(in_the_admin, monkeypatch
     page = in_the_admin.post("/admin/products/product/", form, follow=True).content.decode()
     assert "Delete at most 2 at once." in page
     assert Product.objects.count() == 3
+
+
+@pytest.mark.parametrize(
+    ("currency", "entry", "price"),
+    [
+        *(("EUR", "12,50", "12.50"), ("EUR", " 12,5 ", "12.50"), ("EUR", "1250", "1250.00")),
+        *(("EUR", entry, None) for entry in ("1.234,50", "1,234.50", "1,234", "1 234", "12,")),
+        *(("JPY", "12,50", None), ("KWD", "1,234", None), ("KWD", "1.234", "1.234")),
+    ],
+)
+def test_price_with_a_comma_is_exact_or_refused(in_the_admin, settings, currency, entry, price):
+    settings.SHOP_CURRENCY = currency
+    form = FORM | {"price": entry, "quantity_in_stock": 0}
+    page = in_the_admin.post("/admin/products/product/add/", form)
+    assert [str(product.price) for product in Product.objects.all()] == [price] * bool(price)
+    assert price or form_data(page)["price"] == [entry]
+
+
+@pytest.mark.parametrize("entry", ["1.000", "1,5", "1 000", "1_000", "1e3"])
+def test_quantity_with_a_separator_is_refused(in_the_admin, entry):
+    form = FORM | {"quantity_in_stock": entry}
+    page = in_the_admin.post("/admin/products/product/add/", form).content.decode()
+    assert "Enter a whole number, without separators between thousands." in page
+
+
+def test_each_input_of_an_adjustment_has_a_label(in_the_admin, product):
+    page = in_the_admin.get(f"/admin/products/product/{product.pk}/change/").content.decode()
+    for name in ("Quantity change", "Reason", "Note"):
+        assert f'aria-label="{name}"' in page
 
 
 def test_opening_is_no_reason_to_adjust_the_stock(in_the_admin, product):

@@ -22,6 +22,7 @@ from orders.management.sample_data import (
     stamp,
 )
 from orders.models import Order, OrderEvent, OrderItem
+from orders.search import SearchEntry
 from orders.transitions import Status
 from products.models import Product, Reason, StockAdjustment
 
@@ -132,6 +133,7 @@ class Seed:
             self.load(
                 OrderEvent, EVENT_COLUMNS, (event for *_, events in batch for event in events)
             )
+            SearchEntry.objects.write_missing(Order.objects.filter(pk__gte=self.orders[start]))
             self.progress("orders", start + len(batch), len(self.orders))
 
     def order(self, pk):

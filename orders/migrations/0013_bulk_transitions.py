@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("orders", "0009_staff_day_indexes"),
+        ("orders", "0012_search_words"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

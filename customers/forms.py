@@ -1,0 +1,49 @@
+"""The forms of accounts in the admin."""
+
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+from django.core.exceptions import ValidationError
+from django.forms import ModelForm
+
+from customers.models import EMAIL_TAKEN, USERNAME_TAKEN, Customer
+from customers.permission_picker import PermissionFormMixin
+
+
+class UniqueLoginMixin:
+    """Rejects a new user name or e-mail address with which another customer logs in."""
+
+    def clean(self):
+        cleaned = super().clean()
+        for field, message in (("username", USERNAME_TAKEN), ("email", EMAIL_TAKEN)):
+            login = self.cleaned_data.get(field)
+            if login and login != self.initial.get(field):
+                others = Customer.objects.with_login(login).exclude(pk=self.instance.pk)
+                if others.exists():
+                    self.add_error(field, message)
+        return cleaned
+
+
+class CustomerCreateForm(UniqueLoginMixin, AdminUserCreationForm):
+    pass
+
+
+class CustomerForm(PermissionFormMixin, UniqueLoginMixin, UserChangeForm):
+    def clean(self):
+        """Keep the last superuser: without one, nobody could run the shop."""
+        cleaned = super().clean()
+        stays = cleaned.get("is_superuser") and cleaned.get("is_active")
+        can_change = {"is_superuser", "is_active"} & self.fields.keys()
+        if can_change and not stays and self.instance.is_last_superuser():
+            raise ValidationError(
+                "This is the last superuser: make another account a superuser first."
+            )
+        return cleaned
+
+
+class GroupForm(PermissionFormMixin, ModelForm):
+    pass
+
+
+class StaffCreateForm(CustomerCreateForm):
+    def save(self, commit=True):
+        self.instance.is_staff = True
+        return super().save(commit)

@@ -1,0 +1,177 @@
+"""Sheets in CSV and XLSX: written for spreadsheets, and read back from them.
+
+Cells are texts, but for numbers in XLSX. Times are ISO 8601 in UTC, decimals have a point, and yes
+and no are 1 and 0, which no spreadsheet translates.
+"""
+
+import csv
+import io
+import re
+import zipfile
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import islice
+
+import tablib
+from django.core.exceptions import ValidationError
+from openpyxl import Workbook, load_workbook
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+
+MAX_FILE_SIZE = 2_000_000  # bytes of an upload
+MAX_UNZIPPED_SIZE = 20_000_000  # bytes of XML, which take about two seconds to read
+MAX_TEXT_SIZE = 2_000_000  # characters in all cells
+MAX_COLUMNS = 50
+MAX_ROWS = 5_000  # without the header
+MAX_XLSX_ROWS = 10_000  # that are written: they take some seconds, and are sent when all are there
+CSV_BATCH_SIZE = 500  # rows
+
+# Where a spreadsheet would read a formula: at the beginning of a cell, or after what divides cells
+# in another country's CSV.
+FORMULA = re.compile("(?:^|(?<=[;\t\r\n]))(?='*[=+\\-@\t\r＝＋－＠])")
+ESCAPED_FORMULA = re.compile("(?:^|(?<=[;\t\r\n]))'(?='*[=+\\-@\t\r＝＋－＠])")
+
+
+def escape_formula(text):
+    """Return `=1+1` as `'=1+1`, which spreadsheets show as it is; `unescape_formula` undoes it."""
+    return FORMULA.sub("'", text)
+
+
+def unescape_formula(text):
+    return ESCAPED_FORMULA.sub("", text)
+
+
+def to_cell(value):
+    """Return a value as a sheet has it: a text, an int or a Decimal."""
+    match value:
+        case bool():
+            return int(value)
+        case int() | Decimal():
+            return value
+        case datetime():
+            return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        case None:
+            return ""
+    return escape_formula(str(value).replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def write_csv(headers, rows):
+    """Yield the sheet in pieces, UTF-8 with the mark by which Excel knows it."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow(headers)
+    yield "\ufeff".encode()
+    rows = iter(rows)
+    while buffer.tell():
+        yield buffer.getvalue().encode()
+        buffer.seek(0)
+        buffer.truncate()
+        writer.writerows(map(to_cell, row) for row in islice(rows, CSV_BATCH_SIZE))
+
+
+def write_xlsx(headers, rows):
+    """Return the sheet. Raises ValidationError if there are more than MAX_XLSX_ROWS."""
+    workbook = Workbook(write_only=True)
+    sheet = workbook.create_sheet()
+    sheet.append(headers)
+    for number, row in enumerate(rows):
+        if number == MAX_XLSX_ROWS:
+            sheet.close()
+            raise ValidationError(
+                f"XLSX holds up to {MAX_XLSX_ROWS:,} rows: choose CSV, or filter the list."
+            )
+        cells = map(to_cell, row)
+        sheet.append(
+            [
+                ILLEGAL_CHARACTERS_RE.sub("�", cell) if isinstance(cell, str) else cell
+                for cell in cells
+            ]
+        )
+    file = io.BytesIO()
+    workbook.save(file)
+    return file.getvalue()
+
+
+def read_sheet(content):
+    """Return the rows of a CSV or XLSX file as a tablib.Dataset of texts.
+
+    Its headers are in small letters, with `_` for blanks. Raises ValidationError.
+    """
+    if content.startswith(b"\xd0\xcf\x11\xe0"):
+        raise ValidationError("This is an older or encrypted Excel file: save it as XLSX.")
+    rows = read_xlsx(content) if content.startswith(b"PK") else read_csv(content)
+    rows = list(islice(rows, MAX_ROWS + 2))
+    if len(rows) > MAX_ROWS + 1:
+        raise ValidationError(f"The sheet has over {MAX_ROWS:,} rows, even if empty: divide it.")
+    while rows and not any(rows[-1]):
+        rows.pop()
+    if len(rows) < 2:
+        raise ValidationError("The sheet needs a row of column names, and rows below it.")
+    if sum(len(cell) for row in rows for cell in row) > MAX_TEXT_SIZE:
+        raise ValidationError(f"The sheet has over {MAX_TEXT_SIZE:,} characters: divide it.")
+    return to_dataset(*rows)
+
+
+def to_dataset(headers, *rows):
+    while headers and not headers[-1]:
+        headers.pop()
+    if len(headers) > MAX_COLUMNS:
+        raise ValidationError(f"The sheet has over {MAX_COLUMNS} columns.")
+    dataset = tablib.Dataset(headers=[header.lower().replace(" ", "_") for header in headers])
+    for number, row in enumerate(rows, 2):
+        if any(row[len(headers) :]):
+            raise ValidationError(
+                f"Row {number} has a cell without a column name. If it is a comma within a text or"
+                ' a number, put that in quotes: "12,50".'
+            )
+        padding = [""] * (len(headers) - len(row))
+        dataset.append([*row[: len(headers)], *padding])
+    return dataset
+
+
+def read_csv(content):
+    """Yield the rows, of fields divided by commas, semicolons (as in German Excel) or tabs."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        message = "This is neither XLSX nor CSV in UTF-8: save it as XLSX or as “CSV UTF-8”."
+        raise ValidationError(message) from None
+    if "\0" in text:
+        raise ValidationError("This is neither XLSX nor CSV: it has null characters.")
+    head = text.partition("\n")[0]
+    try:
+        for row in csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count)):
+            yield [unescape_formula(cell).strip() for cell in row]
+    except csv.Error as exc:
+        raise ValidationError(f"The CSV cannot be read: {exc}.") from None
+
+
+def read_xlsx(content):
+    """Yield the rows of the first sheet, of formulas the values that were saved with them."""
+    try:
+        entries = zipfile.ZipFile(io.BytesIO(content)).infolist()
+        # No entry is read beyond the size that it states.
+        if sum(entry.file_size for entry in entries) > MAX_UNZIPPED_SIZE:
+            raise ValidationError("The XLSX is too large when it is unpacked: divide it.")
+        workbook = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+        sheet = workbook.worksheets[0]
+        # One column and row more than allowed. Those in between are there even if they are empty.
+        limits = {"max_col": MAX_COLUMNS + 1, "max_row": MAX_ROWS + 2}
+        for row in sheet.iter_rows(**limits, values_only=True):
+            yield [to_text(value) for value in row]
+    except ValidationError:
+        raise
+    except Exception:  # noqa: BLE001  openpyxl raises whatever a broken file leads to
+        message = "The XLSX cannot be read: save it anew, or as “CSV UTF-8”."
+        raise ValidationError(message) from None
+
+
+def to_text(value):
+    """Return the value of an XLSX cell as a text."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(int(value))
+        case float():
+            return f"{value:.15g}"  # as Excel shows it: 11.000000000000002 is 11
+    return unescape_formula(str(value)).strip()

@@ -1,0 +1,4 @@
+"""As the English formats: 26. Nov 2026, 14:05 CET."""
+
+DATE_FORMAT = SHORT_DATE_FORMAT = "j. M Y"
+DATETIME_FORMAT = SHORT_DATETIME_FORMAT = "j. M Y, H:i T"
