@@ -60,6 +60,11 @@ EXPORT_SCHEMA = {
             "items": {"type": "object"},
             "description": "What you did with others' orders.",
         },
+        "bulk_transitions": {
+            "type": "array",
+            "items": {"type": "object"},
+            "description": "The transitions of many orders that you selected in the admin lately.",
+        },
         "stock_adjustments": {
             "type": "array",
             "items": {"type": "object"},
@@ -86,6 +91,7 @@ EXPORT_EXAMPLE = {
     "idempotency_keys": [{"order": 1, "idempotency_key": "2b1f6c0e-6d0f-4c55-a3f1-0a4f6f4f8a37"}],
     "order_staff_notes": [],
     "order_events": [],
+    "bulk_transitions": [],
     "stock_adjustments": [],
 }
 

@@ -4,6 +4,8 @@ from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.auth import get_user_model
 
+from orders.bulk import SelectedOrder
+
 
 class CustomerFilter(admin.SimpleListFilter):
     """The orders of one customer, `?customer=<id>`, to which other pages link.
@@ -25,3 +27,17 @@ class CustomerFilter(admin.SimpleListFilter):
 
     def queryset(self, request, orders):
         return orders.filter(customer=self.value()) if self.value() else orders
+
+
+class RefusedFilter(admin.SimpleListFilter):
+    """The orders that one of the user's bulk transitions could not change; else not shown."""
+
+    title = "selection"
+    parameter_name = "bulk"
+
+    def lookups(self, request, model_admin):
+        return [(self.value(), "could not be changed")] if self.value() else []
+
+    def queryset(self, request, orders):
+        refused = SelectedOrder.objects.filter(bulk__by=request.user, refused=True)
+        return orders.filter(pk__in=refused.filter(bulk=self.value()).values("order"))

@@ -12,6 +12,7 @@ from django.utils.functional import cached_property
 
 from orders import addresses
 from orders.addresses import IncompleteAddress
+from orders.bulk import BulkTransition, SelectedOrder
 from orders.carriers import tracking_url
 from orders.events import Action, OrderEvent, PlacedEvent, get_action
 from orders.items import OrderItem, ReturnedItem
@@ -22,8 +23,15 @@ from orders.verbs import OrderVerbs
 from shopply.api.money import MoneyField, currency_places
 from shopply.api.sql import fetch_with_children
 
-# The models, wherever they are.
-__all__ = ["Order", "OrderEvent", "OrderItem", "ReturnedItem", "SearchEntry"]
+__all__ = [  # the models, wherever they are
+    "BulkTransition",
+    "Order",
+    "OrderEvent",
+    "OrderItem",
+    "ReturnedItem",
+    "SearchEntry",
+    "SelectedOrder",
+]
 
 MAX_ITEMS = 100
 MAX_QUANTITY = 10_000

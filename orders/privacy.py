@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 from django.db.models import F
 
+from orders.bulk import BulkTransition
 from orders.events import Action, OrderEvent
 from orders.models import Order
 from orders.serializers import OrderSerializer
@@ -22,6 +23,7 @@ def export(sender, customer, **kwargs):
     events = OrderEvent.objects.filter(by=customer).exclude(order__in=orders)
     placed = Order.objects.filter(placed_by=customer).values_list("pk", "created")
     adjustments = StockAdjustment.objects.filter(actor=customer)
+    bulk_transitions = BulkTransition.objects.filter(by=customer)
     keys = orders.exclude(idempotency_key=None)
     notes = orders.exclude(staff_note="")
     # The serializer lists the `actions` of this user.
@@ -37,6 +39,7 @@ def export(sender, customer, **kwargs):
             ),
             *events.values("order", "action", "status", "at", "note"),
         ],
+        "bulk_transitions": list(bulk_transitions.values("name", "note", "total", "created")),
         "stock_adjustments": list(
             adjustments.values(
                 *("id", "product", "delta", "reason", "note", "created", "idempotency_key")
@@ -56,8 +59,9 @@ def iterate_orders(customer):
 def erase(sender, customer, **kwargs):
     """Receive `closing`: anonymize orders that are closed; the others are when they are closed.
 
-    Also erase the keys of stock adjustments, which the person chose.
+    Also erase the keys of stock adjustments, which the person chose, and bulk transitions.
     """
     customer.orders.closed().anonymize()
     keys = StockAdjustment.objects.filter(actor=customer, idempotency_key__isnull=False)
     keys.update(idempotency_key=None, fingerprint="")
+    BulkTransition.objects.filter(by=customer).delete()

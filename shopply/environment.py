@@ -12,6 +12,7 @@ from shopply.api.money import PLACES
 BOOLEAN = "(?i:true|false|yes|no|on|off|1|0)", "true or false"
 NUMBER = "[0-9]{1,7}", "a whole number, 0 or more"
 RATE = "[1-9][0-9]*/([1-9][0-9]*)?[smhd]", "a number per period, such as 60/m or 10/15m"
+LINE = r"[^\x00-\x1f\x7f]{0,200}"
 HOST = r"([\w.%-]*|\[[0-9a-f:.]+\])(:[0-9]+)?"
 URL = r"https?://[\w.-]+[!-~]*"
 ORIGIN = r"[a-z][a-z0-9+.-]*://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?"
@@ -41,6 +42,8 @@ FORMATS = {  # of environment variables: a pattern, and its description
     "WEB_CONCURRENCY": ("[1-9][0-9]{0,2}|1000", "a whole number, 1 to 1000"),
     "BLOCKING_THREADS": ("[1-9][0-9]?|100", "a whole number, 1 to 100"),
     "SHOP_CURRENCY": ("|".join(PLACES), "a currency code of ISO 4217, such as EUR"),
+    "SHOP_NAME": (LINE, "one line of up to 200 characters"),
+    "SHOP_ADDRESS": (LINE, "one line of up to 200 characters, in which | separates lines"),
     "SHOP_LANGUAGE": ("|".join(code for code, _ in LANGUAGES), "a language of Django, such as de"),
     "SHOP_URL": (URL, "a URL such as https://shop.example.com"),
     "CONTACT_URL": (URL, "a URL such as https://shop.example.com/help"),

@@ -46,6 +46,12 @@ BLOCKING_THREADS = env.int("BLOCKING_THREADS", default=4)  # of each process
 SHOP_CURRENCY = env.str("SHOP_CURRENCY", default="EUR")  # ISO 4217
 # Otherwise a customer without an address collects the order.
 SHIPPING_ADDRESS_REQUIRED = env.bool("SHIPPING_ADDRESS_REQUIRED", default=False)
+# Printed on packing slips.
+SHOP_NAME = env.str("SHOP_NAME", default="")
+SHOP_ADDRESS = env.str("SHOP_ADDRESS", default="")  # lines, separated by |
+SHOP_TEMPLATES = env.str("SHOP_TEMPLATES", default="")  # a folder
+if SHOP_TEMPLATES and not Path(SHOP_TEMPLATES).is_dir():
+    sys.exit("shopply does not start: SHOP_TEMPLATES must be a folder.")
 
 # Whether staff need the permissions of the admin in the API, too. Otherwise they may do everything.
 STAFF_API_PERMISSIONS = env.bool("STAFF_API_PERMISSIONS", default=False)
@@ -204,6 +210,7 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [SHOP_TEMPLATES] if SHOP_TEMPLATES else [],  # instead of those of the apps
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [

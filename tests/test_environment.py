@@ -27,6 +27,7 @@ from tests.test_settings import python
         *(("CHANGES_DAYS", "-1"), ("CHANGES_DAYS", "999999")),
         *(("TOKEN_TTL", "-1"), ("STATEMENT_TIMEOUT", "99999999"), ("SECURE_HSTS_SECONDS", "-1")),
         *(("SHOP_CURRENCY", currency) for currency in ("", "EURO", "eur", "€", "ZZZ", "XAU")),
+        *(("SHOP_NAME", "hush\nhush"), ("SHOP_ADDRESS", "hush" * 51)),
         *(("SHOP_TIME_ZONE", zone) for zone in ("", "hush", "Europe", "../hush", "UTC+1", "Hûsh")),
         *(("SHOP_LANGUAGE", code) for code in ("", "hush", "german", "DE", "de_DE")),
         *(("SHOP_URL", url) for url in ("", "hush", "shop.example", "https://")),

@@ -255,6 +255,13 @@ def test_origin_pattern_matches_whole_origins():
     assert allowed_origins(*good, *bad, **environment) == [*good]
 
 
+def test_templates_of_the_shop_are_in_a_folder(tmp_path):
+    folders = read_setting("TEMPLATES[0]['DIRS']", SHOP_TEMPLATES=str(tmp_path))
+    assert folders == str([str(tmp_path)])
+    result = python("manage.py", "check", SHOP_TEMPLATES=str(tmp_path / "missing"))
+    assert result.stderr == "shopply does not start: SHOP_TEMPLATES must be a folder.\n"
+
+
 def test_malformed_origin_pattern_is_rejected_in_one_sentence():
     assert allowed_origins(CORS_ALLOWED_ORIGIN_REGEXES="https://(hush") == (
         "shopply does not start: CORS_ALLOWED_ORIGIN_REGEXES must be regular expressions separated"

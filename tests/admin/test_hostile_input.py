@@ -131,6 +131,7 @@ def test_list_tolerates_invalid_parameters(in_the_admin, model, query):
         f"customers/customer/?country={LONG}",
         "customers/customer/?is_active__isnull=x",
         f"orders/order/?status__exact={LONG}",
+        "orders/order/?bulk=0",
         "products/product/?stock=x",
         "products/stockadjustment/?reason__exact=x",
     ],
@@ -165,6 +166,13 @@ def test_invalid_action_changes_nothing(in_the_admin, form):
     assert any(word in response.content.decode() for word in words)
 
 
+@pytest.mark.parametrize("ids", ["x", "1,", ",", "-", "1.5", HUGE, LONG, "1," * 300 + "1"])
+@pytest.mark.parametrize("page", ["pick-list/", "packing-slips/", "packing-slips/pdf/"])
+def test_printing_invalid_ids_is_refused(in_the_admin, page, ids):
+    path = f"/admin/orders/order/print/{page}"
+    assert in_the_admin.get(path, {"ids": ids}).status_code == 400
+
+
 @pytest.mark.parametrize("model", LISTS)
 @pytest.mark.parametrize("page", ["", "change/", "delete/", "history/"])
 @pytest.mark.parametrize("pk", ["x", "0", "-1", "1.5", "_", "%25", "²", HUGE, "9" * 5_000, LONG])
@@ -186,6 +194,9 @@ def test_missing_row_is_redirected_or_refused(in_the_admin, model, page, pk):
         "customers/customer/{}/export/",
         "customers/customer/{}/password/",
         "orders/order/{}/move/confirm/",
+        "orders/order/bulk/{}/",
+        "orders/order/bulk/{}/step/",
+        "orders/order/bulk/{}/stop/",
         "orders/order/{}/move/return/",
         "orders/order/{}/neighbour/next/",
         "r/{}/1/",

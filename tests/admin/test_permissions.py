@@ -10,6 +10,8 @@ from django.contrib.auth.models import Group
 from django.urls import get_resolver, resolve
 
 from customers.tokens import AccessToken
+from orders.models import BulkTransition, Order
+from orders.packing import load_pdf_renderer
 from tests import factories
 from tests.api.test_permissions import routes
 
@@ -21,6 +23,7 @@ PRODUCT = {"name": "Mocha", "sku": "MOC-1", "price": "9.00"}
 NEW_PRODUCT = PRODUCT | {"quantity_in_stock": 3}
 NO_ADJUSTMENT = {"adjustments-TOTAL_FORMS": 0, "adjustments-INITIAL_FORMS": 0}
 YES = {"post": "yes"}
+PDF = 200 if load_pdf_renderer() else 400
 ADDRESS = {"name": "Alice", "street_1": "Nørregade 1", "city": "Aarhus", "country": "Denmark"}
 RETURN = {"quantity_{ordered_product}": 1, "damaged": "no"}
 
@@ -95,6 +98,13 @@ TABLE = [
     ("GET",  "orders/order/{order}/neighbour/next/",       None,                      (403, 302)),
     ("GET",  "orders/order/{order}/move/cancel/",          None,                      (403, 200)),
     ("POST", "orders/order/{order}/move/confirm/",         {},                        (403, 302)),
+    ("GET",  "orders/order/bulk/{bulk}/",                  None,                      (403, 404)),
+    ("POST", "orders/order/bulk/{bulk}/",                  {},                        (403, 404)),
+    ("POST", "orders/order/bulk/{bulk}/step/",             {},                        (403, 404)),
+    ("POST", "orders/order/bulk/{bulk}/stop/",             {},                        (403, 404)),
+    ("GET",  "orders/order/print/pick-list/?ids={order}",  None,                      (403, 200)),
+    ("GET",  "orders/order/print/packing-slips/?ids={order}", None,                   (403, 200)),
+    ("GET",  "orders/order/print/pick-list/pdf/?ids={order}", None,                   (403, PDF)),
     ("POST", "orders/order/{order}/move/cancel/",          {"note": "Broken."},       (403, 302)),
     ("POST", "orders/order/{order}/move/correct_address/", ADDRESS,                   (403, 302)),
     ("POST", "orders/order/{order}/move/staff_note/",      {"staff-note": "Fragile"}, (403, 302)),
@@ -110,6 +120,7 @@ OPEN = {"login/", "logout/"}
 def rows(alice, clerk, product):
     ordered_product = factories.products.make()
     AccessToken.issue(alice)
+    order = factories.place(alice, {ordered_product: 1})
     shipped = factories.place(alice, {ordered_product: 1})
     shipped.confirm(by=clerk)
     shipped.ship(by=clerk)
@@ -121,7 +132,9 @@ def rows(alice, clerk, product):
         "ordered_product": ordered_product.pk,
         "shipped": shipped.pk,
         "adjustment": ordered_product.adjustments.get().pk,
-        "order": factories.place(alice, {ordered_product: 1}).pk,
+        "order": order.pk,
+        # The clerk's, who lacks the permission: root gets a 404 for what is not root's.
+        "bulk": BulkTransition.objects.select(Order.objects.all(), name="ship", by=clerk).pk,
     }
 
 
@@ -178,7 +191,7 @@ def test_anyone_can_log_in_and_out(stranger):
 
 def test_table_has_every_route():
     paths = [path.partition("?")[0] for _, path, _, _ in TABLE]
-    names = ("alice", "clerk", "group", "product", "adjustment", "order", "shipped")
+    names = ("alice", "clerk", "group", "product", "adjustment", "order", "shipped", "bulk")
     numbers = dict.fromkeys(names, 1)
     table_routes = {resolve(f"/admin/{path.format(**numbers)}").route for path in (*paths, *OPEN)}
     all_routes = (route.replace("^", "") for route in routes(get_resolver().url_patterns))

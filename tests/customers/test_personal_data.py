@@ -314,6 +314,7 @@ def test_every_model_that_refers_to_a_customer_is_exported():
         "LogEntry": "admin_log",
         "Order": "orders",
         "OrderEvent": "order_events",
+        "BulkTransition": "bulk_transitions",
         "StockAdjustment": "stock_adjustments",
         "Customer_groups": "account",
         "Customer_user_permissions": "account",

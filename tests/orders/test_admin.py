@@ -2,8 +2,6 @@ import re
 
 import pytest
 
-from orders import admin
-from orders.models import Order
 from tests import factories
 
 
@@ -67,20 +65,6 @@ def test_address_is_escaped(in_the_admin, order):
         assert "&lt;script&gt;alert" in page
 
 
-def test_bulk_action_changes_orders_where_that_is_legal(in_the_admin, alice, product, order):
-    others = [factories.place(alice, {product: 1}) for _ in range(2)]
-    others[0].cancel(by=alice)
-    form = {"action": "confirm", "_selected_action": [o.pk for o in (order, *others)]}
-    page = in_the_admin.post("/admin/orders/order/", form, follow=True).content.decode()
-    assert "2 orders confirmed." in page
-    assert f"{others[0]}: An order that is cancelled cannot be confirmed." in page
-    statuses = Order.objects.order_by("pk").values_list("status", flat=True)
-    assert list(statuses) == ["confirmed", "cancelled", "confirmed"]
-    ship = {"action": "ship", "_selected_action": [order.pk]}
-    page = in_the_admin.post("/admin/orders/order/", ship, follow=True).content.decode()
-    assert "1 order shipped." in page
-
-
 def test_read_only_pages_have_no_link_to_the_admin_history(in_the_admin, order, product):
     product.adjust_stock(5, reason="delivery", by=None)
     for page in (
@@ -88,40 +72,3 @@ def test_read_only_pages_have_no_link_to_the_admin_history(in_the_admin, order, 
         f"products/stockadjustment/{product.adjustments.first().pk}",
     ):
         assert "/history/" not in in_the_admin.get(f"/admin/{page}/change/").content.decode()
-
-
-def test_bulk_action_stops_at_its_size_and_shows_that_there_are_more(
-    in_the_admin, alice, product, monkeypatch
-):
-    monkeypatch.setattr(admin, "BULK_SIZE", 2)
-    for _ in range(5):
-        factories.place(alice, {product: 1})
-    form = {"action": "confirm", "select_across": "1", "_selected_action": Order.objects.first().pk}
-    for confirmed, incomplete in ((2, True), (4, True), (5, False)):
-        page = in_the_admin.post("/admin/orders/order/", form, follow=True).content.decode()
-        assert Order.objects.filter(status="confirmed").count() == confirmed
-        assert ("Not all orders were processed" in page) is incomplete
-
-
-def test_bulk_action_stops_at_its_deadline(in_the_admin, alice, product, monkeypatch):
-    monkeypatch.setattr(admin, "BULK_TIMEOUT", -1)
-    order = factories.place(alice, {product: 1})
-    form = {"action": "confirm", "_selected_action": order.pk}
-    page = in_the_admin.post("/admin/orders/order/", form, follow=True).content.decode()
-    assert "Not all orders were processed" in page
-    order.refresh_from_db()
-    assert order.status == "placed"
-
-
-def test_bulk_action_shows_the_reason_for_a_few_orders_only(in_the_admin, alice, product):
-    orders = [factories.place(alice, {product: 1}) for _ in range(12)]
-    form = {"action": "ship", "_selected_action": [order.pk for order in orders]}
-    page = in_the_admin.post("/admin/orders/order/", form, follow=True)
-    assert len(page.context["messages"]) == admin.MAX_MESSAGES
-
-
-def test_cancelling_in_bulk_restocks(in_the_admin, order, product):
-    form = {"action": "cancel", "_selected_action": [order.pk]}
-    in_the_admin.post("/admin/orders/order/", form)
-    product.refresh_from_db()
-    assert product.quantity_in_stock == 100

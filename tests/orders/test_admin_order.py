@@ -199,8 +199,9 @@ class TestAddress:
             start = lines.index(LABEL[0])
             assert lines[start : start + len(LABEL)] == LABEL
 
-    def test_list_shows_city_and_country(self, in_the_admin, order):
-        assert "Hamburg, Germany" in texts(in_the_admin.get("/admin/orders/order/"))
+    def test_list_shows_name_city_and_country(self, in_the_admin, order):
+        name = order.shipping_address["name"]
+        assert f"{name}, Hamburg, Germany" in texts(in_the_admin.get("/admin/orders/order/"))
 
     def test_correction_keeps_the_old_address_in_the_events(self, in_the_admin, order):
         form = SCRAMBLED_ADDRESS | {"street_1": "Elbchaussee 114", "note": "As you asked."}
