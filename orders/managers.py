@@ -66,7 +66,8 @@ class OrderQuerySet(models.QuerySet):
         an index has for these orders: `-created` for those of a period. Raises TooManyTerms.
         """
         ids, is_all = find_newest(self, read_search(text), newest)
-        return self.filter(pk__in=ids), is_all
+        # By a subquery: for the first date of the ids themselves, PostgreSQL would walk all dates.
+        return self.filter(pk__in=SearchEntry.objects.filter(pk__in=ids)), is_all
 
     def paginate(self, limit, before=None, after=None):
         """Return at most `limit` orders of this queryset, as `OrderManager.fetch_history` does."""
