@@ -30,7 +30,17 @@ def is_erased(address):
 
 
 def label_lines(address):
-    """Return the lines of a label, and then the contact number; none without an address."""
-    parts = in_postal_order(address) or {}
-    phone = parts.pop("contact_number", "")
-    return [line for line in (*parts.values(), phone and f"Phone {phone}") if line]
+    """Return the lines of a label, and then the contact number; none without an address.
+
+    `22763 Hamburg`, as most countries write it, or `Portland, OR 97201`, as those with states do.
+    """
+    if not address:
+        return []
+    city, state, code = (address[part] for part in ("city", "state", "postal_code"))
+    place = f"{city}, {state} {code}" if state else f"{code} {city}"
+    phone = address["contact_number"]
+    lines = (
+        *(address["name"], address["street_1"], address["street_2"], place.strip()),
+        *(address["country"], phone and f"Phone {phone}"),
+    )
+    return [line for line in lines if line]

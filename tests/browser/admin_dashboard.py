@@ -3,7 +3,6 @@ from datetime import timedelta
 import pytest
 from django.core.management import call_command
 from django.db.models import F
-from selenium.webdriver.common.by import By
 
 from customers.models import Customer
 from orders.models import Order
@@ -35,7 +34,7 @@ def test_numbers_lead_to_their_lists(seeded_shop, admin_browser):
     assert bar.size["height"] > 90  # drawn, although the policy forbids inline styles
     number = admin_browser.find("#day .figure")
     count = number.text
-    number.click()
+    admin_browser.press(number)
     assert f"{count} orders" in admin_browser.find(".paginator").text
 
 
@@ -46,9 +45,9 @@ def test_stock_of_a_product(seeded_shop, admin_browser):
     product.adjust_stock(-2, reason="damaged", by=clerk, note="Fell off the shelf")
     admin_browser.open(f"products/product/{product.pk}/change/")
     admin_browser.take_pictures("product-with-movements")
-    admin_browser.driver.find_element(By.LINK_TEXT, "The whole time line").click()
+    admin_browser.follow("The whole time line")
     admin_browser.take_pictures("stock")
     balance = admin_browser.find(".movements tbody td:nth-child(4)").text
     assert f"There are {balance} in stock" in admin_browser.text
-    admin_browser.driver.find_element(By.LINK_TEXT, "Older").click()
+    admin_browser.follow("Older")
     assert "Newest" in admin_browser.text

@@ -3,8 +3,7 @@
 import pytest
 from django.contrib.auth.hashers import make_password
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.expected_conditions import staleness_of
-from selenium.webdriver.support.ui import Select, WebDriverWait
+from selenium.webdriver.support.ui import Select
 
 from customers.models import Customer
 from products.models import Product
@@ -14,7 +13,7 @@ from tests import factories
 UNLABELLED = """
 return [...document.querySelectorAll("input, select, textarea")].filter(input =>
     input.type !== "hidden" && input.type !== "submit" && !input.closest(".empty-form")
-    && input.checkVisibility() && !input.closest(".selector")
+    && input.checkVisibility()
     && !(input.labels.length && [...input.labels].some(label => label.innerText.trim()
         || label.querySelector("img[alt]")))
     && !input.getAttribute("aria-label") && !input.getAttribute("aria-labelledby")
@@ -30,9 +29,7 @@ def enter(browser, **entries):
 
 
 def save(browser):
-    button = browser.find("[name=_save]")
-    button.click()
-    WebDriverWait(browser.driver, 10).until(staleness_of(button))
+    browser.press("[name=_save]")
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ ADDRESS = {
 }
 LABEL = "\n".join(
     (
-        *("Lena Vogt", "Elbchaussee 112", "2. Stock links", "Hamburg", "22763", "Germany"),
+        *("Lena Vogt", "Elbchaussee 112", "2. Stock links", "22763 Hamburg", "Germany"),
         "Phone +49 40 5550142",
     )
 )
@@ -47,7 +47,7 @@ def root(admin_browser):
 def click(browser, text):
     """Click the link or button with this text."""
     xpath = f"//*[self::a or self::button][normalize-space()='{text}']"
-    browser.driver.find_element("xpath", f"//main{xpath}").click()
+    browser.press(browser.driver.find_element("xpath", f"//main{xpath}"))
 
 
 def heading(browser):

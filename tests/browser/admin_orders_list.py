@@ -53,7 +53,7 @@ def choose(browser, action, everything=False):
     if everything:
         browser.find(".actions .question a").click()
     Select(browser.find("select[name=action]")).select_by_value(action)
-    browser.find(".actions button").click()
+    browser.press(".actions button")
 
 
 def wait_until(condition):
@@ -150,7 +150,7 @@ def test_progress_page(admin_browser, orders):
         admin_browser.open("orders/order/?q=alice")
         admin_browser.find("#result_list .action-select").click()
         Select(admin_browser.find("select[name=action]")).select_by_value("confirm")
-        admin_browser.find(".actions button").click()
+        admin_browser.press(".actions button")
         see(admin_browser, "Confirm 1 order?")
         admin_browser.find(".submit-row button").click()
         see(admin_browser, "0 of 1 order")

@@ -3,9 +3,6 @@
 import time
 
 import pytest
-from selenium.webdriver.common.by import By
-from selenium.webdriver.support import expected_conditions
-from selenium.webdriver.support.wait import WebDriverWait
 
 from products.models import Product
 from tests import factories
@@ -25,17 +22,6 @@ POT-1,A pot,,,
 """
 
 
-def wait_for(browser, selector):
-    is_there = expected_conditions.presence_of_element_located((By.CSS_SELECTOR, selector))
-    return WebDriverWait(browser.driver, 10).until(is_there)
-
-
-@pytest.fixture
-def admin_browser(admin_browser):
-    wait_for(admin_browser, "#logout-form")  # before another page is opened
-    return admin_browser
-
-
 @pytest.fixture
 def products(transactional_db):
     factories.products.make(sku="COF-1", name="Yirgacheffe Kochere, 250 g", price="10.00")
@@ -50,9 +36,9 @@ def upload(admin_browser, tmp_path):
         file = tmp_path / "delivery.csv"
         file.write_text(content, encoding="utf-8")
         admin_browser.open("products/product/")
-        admin_browser.find(".object-tools a[href$='import/']").click()
+        admin_browser.press(".object-tools a[href$='import/']")
         admin_browser.find("#id_sheet").send_keys(str(file))
-        admin_browser.find("input[value=Preview]").click()
+        admin_browser.press("input[value=Preview]")
 
     return preview
 
@@ -66,8 +52,8 @@ def test_sheet_is_previewed_and_imported(products, admin_browser, upload):
     for text in ("1 new", "2 changed", "0 wrong", "10.00 → 12.50", "100 → 112 (+12 delivery)"):
         assert text in admin_browser.text
     admin_browser.take_pictures("sheets-preview")
-    admin_browser.find("input[value='Import 3 rows']").click()
-    assert wait_for(admin_browser, ".success").text == "3 rows imported."
+    admin_browser.press("input[value='Import 3 rows']")
+    assert admin_browser.find(".success").text == "3 rows imported."
     assert Product.objects.get(sku="COF-1").quantity_in_stock == 112
 
 
@@ -83,7 +69,7 @@ def test_list_is_exported_with_its_filters(products, admin_browser, tmp_path):
     folder = {"behavior": "allow", "downloadPath": str(tmp_path)}
     admin_browser.driver.execute_cdp_cmd("Browser.setDownloadBehavior", folder)
     admin_browser.open("products/product/?q=darjeeling")
-    admin_browser.find(".object-tools a[href*='export/']").click()
+    admin_browser.press(".object-tools a[href*='export/']")
     admin_browser.take_pictures("sheets-export")
     admin_browser.find(".submit-row [type=submit]").click()
     deadline = time.monotonic() + 10

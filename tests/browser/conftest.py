@@ -7,6 +7,8 @@ import pytest
 from django.contrib.auth.hashers import make_password
 from selenium import webdriver
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.expected_conditions import staleness_of
+from selenium.webdriver.support.wait import WebDriverWait
 
 from tests import factories
 from tests.servers import Server
@@ -44,6 +46,17 @@ class AdminBrowser:
     def find_all(self, selector):
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
+    def press(self, target):
+        """Click an element, or the one with this selector, and wait until its page is gone."""
+        element = self.find(target) if isinstance(target, str) else target
+        page = self.find("html")
+        element.click()
+        WebDriverWait(self.driver, 10).until(staleness_of(page))
+
+    def follow(self, text):
+        """Press the link with this text."""
+        self.press(self.driver.find_element(By.LINK_TEXT, text))
+
     @property
     def text(self):
         return self.find("body").text
@@ -53,7 +66,7 @@ class AdminBrowser:
         self.open("")
         self.find("#id_username").send_keys(username)
         self.find("#id_password").send_keys(password)
-        self.find("[type=submit]").click()
+        self.press("[type=submit]")
 
     def take_pictures(self, name):
         """Save pictures of the page in both widths, light and dark, if PICTURES is a folder.

@@ -27,7 +27,7 @@ SCRAMBLED_ADDRESS = {
     "contact_number": "+49 40 5550142",
 }
 LABEL = [
-    *("Lena Vogt", "Elbchaussee 112", "2. Stock links", "Hamburg", "22763", "Germany"),
+    *("Lena Vogt", "Elbchaussee 112", "2. Stock links", "22763 Hamburg", "Germany"),
     "Phone +49 40 5550142",
 ]
 

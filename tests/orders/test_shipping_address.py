@@ -91,4 +91,4 @@ def test_admin_shows_an_address_in_the_order_of_a_label(as_alice, product, in_th
     address = ADDRESS | {"name": "Rosa", "postal_code": "4050", "state": "Norte"}
     pk = order(as_alice, product, shipping_address=address).json()["id"]
     page = in_the_admin.get(f"/admin/orders/order/{pk}/change/").content.decode()
-    assert "Rosa<br>Rua 1<br>Porto<br>Norte<br>4050<br>Portugal<br>" in page
+    assert "Rosa<br>Rua 1<br>Porto, Norte 4050<br>Portugal<br>" in page
