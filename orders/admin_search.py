@@ -31,7 +31,7 @@ class OrderSearchMixin:
             request.is_cut_short = True  # the counts of filters search again
             message = "More orders match than are listed here: these are the newest. Add a word."
             self.message_user(request, message, messages.WARNING)
-        return orders, False
+        return orders.select_related(*self.list_select_related), False
 
 
 def get_period(params):

@@ -11,7 +11,7 @@ from orders import addresses
 from orders.events import OrderEvent
 from orders.items import ReturnedItem
 from orders.search import SearchEntry
-from orders.search_query import find_newest
+from orders.search_query import find_newest, plan_for_values
 from orders.search_terms import read_search
 from orders.sql import insert_order
 from orders.transitions import FINAL_STATUSES, TRANSITIONS, Status
@@ -65,9 +65,12 @@ class OrderQuerySet(models.QuerySet):
         what staff type, up to 200 characters (`orders.search_terms`). `newest` is the ordering that
         an index has for these orders: `-created` for those of a period. Raises TooManyTerms.
         """
-        ids, is_all = find_newest(self, read_search(text), newest)
-        # By a subquery: for the first date of the ids themselves, PostgreSQL would walk all dates.
-        return self.filter(pk__in=SearchEntry.objects.filter(pk__in=ids)), is_all
+        with plan_for_values():
+            ids, is_all = find_newest(self, read_search(text), newest)
+        # By a subquery and without the filters, which the ids have passed: PostgreSQL would walk
+        # through all dates for the first one of them, and read all orders of a year.
+        orders = self.model.objects.filter(pk__in=SearchEntry.objects.filter(pk__in=ids))
+        return orders.order_by(*self.query.order_by), is_all
 
     def paginate(self, limit, before=None, after=None):
         """Return at most `limit` orders of this queryset, as `OrderManager.fetch_history` does."""

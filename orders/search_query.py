@@ -5,10 +5,11 @@ and to ask the index is quick if few do.
 """
 
 import operator
+from contextlib import contextmanager
 from functools import reduce
 from itertools import islice
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import OuterRef, Q, Subquery
 
 from orders.search import SearchEntry
@@ -20,6 +21,16 @@ INDEX_LIMIT = 5_000  # entries that are read by the index
 WALK_SIZE, PAGE_SIZE = 10_000, 50  # where more match, orders to look at; and results that suffice
 CHUNK_SIZE = 1_000
 RESULT_LIMIT = 1_000
+
+
+@contextmanager
+def plan_for_values():
+    """Have PostgreSQL plan each statement for its values: a plan for all words fits none."""
+    with transaction.atomic():
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+        yield
 
 
 def find_newest(orders, terms, newest):
