@@ -3,6 +3,9 @@
 The test client raises unhandled exceptions, so a 5xx needs no assertion.
 """
 
+import re
+from html import unescape
+
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Group, Permission
@@ -54,6 +57,16 @@ def ids(alice, bob, monkeypatch):
 
 def is_refused(response):
     return response.status_code == 400 or response.get("Location", "").endswith("?e=1")
+
+
+@pytest.mark.parametrize("model", LISTS)
+def test_list_accepts_each_link_that_it_offers(in_the_admin, model):
+    html = in_the_admin.get(f"/admin/{model}/").content.decode()
+    links = set(re.findall(r'href="(\?[^"]+)"', html))
+    assert links
+    for link in links:
+        response = in_the_admin.get(f"/admin/{model}/{unescape(link)}")
+        assert response.status_code == 200, link
 
 
 @pytest.mark.parametrize("model", LISTS)
