@@ -9,6 +9,7 @@ from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
+from customers.models import Customer
 from orders.models import BulkTransition, Order
 from tests import factories
 
@@ -96,6 +97,10 @@ def test_list_is_whole_on_a_narrow_screen(admin_browser, orders):
     for element in (*controls, *cells):
         assert element.is_displayed()
         assert 0 <= element.rect["x"] <= element.rect["x"] + element.rect["width"] <= 390
+    Customer.objects.filter(username="bob").update(username="bob-" + 100 * "b")
+    admin_browser.open("orders/order/")
+    results = admin_browser.find(".results")  # which would be scrolled sideways
+    assert results.get_property("scrollWidth") == results.get_property("clientWidth")
     admin_browser.driver.set_window_size(1366, 900)
 
 
