@@ -172,6 +172,7 @@ def place(shop, order, products, token):
             "unit_price": str(item.unit_price),
             "quantity": item.quantity,
             "line_total": str(item.total),
+            "returned": 0,
         }
         for item, product in pairs
     ]
