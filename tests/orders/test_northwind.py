@@ -216,7 +216,9 @@ def test_replayed_book_ends_with_its_totals_stock_and_histories(shop, clerk):
     catalogue = shop.list_all("/api/products/")
     assert [(row["sku"], row["quantity_in_stock"]) for row in catalogue] == expected_stock
 
-    expected_orders = [data | {"actions": ["confirm", "cancel", "correct_address"]} for data in placed[::-1]]
+    expected_orders = [
+        data | {"actions": ["confirm", "cancel", "correct_address"]} for data in placed[::-1]
+    ]
     assert shop.list_all("/api/orders/", staff, "&customer=all") == expected_orders
     for name, token in tokens.items():
         assert shop.list_all("/api/orders/", token) == histories[name][::-1]
