@@ -4,6 +4,7 @@ from django import forms
 
 from orders.models import Order, OrderEvent
 from orders.serializers import ShippingAddressSerializer
+from products.forms import WholeNumberField
 from shopply.api.fields import validate_line
 
 
@@ -192,7 +193,7 @@ class ReturnForm(NoteForm):
         super().__init__(*args, **kwargs)
         self.quantity_fields = {f"quantity_{item.product_id}": item for item in self.items}
         for name, item in self.quantity_fields.items():
-            self.fields[name] = forms.IntegerField(
+            self.fields[name] = WholeNumberField(
                 label=item.name,
                 label_suffix="",
                 min_value=0,

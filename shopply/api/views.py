@@ -10,7 +10,6 @@ from django.db import IntegrityError
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
-from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
@@ -26,7 +25,7 @@ PAGE_METHODS = "GET, HEAD, OPTIONS"
 
 
 def problem_or_page(code, page):
-    """Return an error handler: the problem `code` under /api/, Django's `page` elsewhere."""
+    """Return an error handler: the problem `code` under /api/, the `page` elsewhere."""
 
     def handler(request, *args, **kwargs):
         if request.path.startswith("/api/"):
@@ -36,23 +35,32 @@ def problem_or_page(code, page):
     return handler
 
 
+def error_page(status):
+    """Return the view of an error's page. Django's own read the body, which may be an upload."""
+
+    def page(request, exception=None):
+        return HttpResponse(render_to_string(f"{status}.html"), status=status)
+
+    return page
+
+
 def server_error_page(request):
     exc = sys.exc_info()[1]
     if log_outage(request, exc):
-        response = HttpResponse(render_to_string("503.html"), status=503)
+        response = error_page(503)(request)
         response["Retry-After"] = RETRY_AFTER
     elif isinstance(exc, IntegrityError | ObjectDoesNotExist):
         log_conflict(request, exc)
-        response = HttpResponse(render_to_string("409.html"), status=409)
+        response = error_page(409)(request)
     else:
-        return defaults.server_error(request)
+        return error_page(500)(request)
     response._has_been_logged = True  # otherwise Django logs it too
     return response
 
 
-handler400 = problem_or_page("bad_request", defaults.bad_request)
-handler403 = problem_or_page("permission_denied", defaults.permission_denied)
-handler404 = problem_or_page("not_found", defaults.page_not_found)
+handler400 = problem_or_page("bad_request", error_page(400))
+handler403 = problem_or_page("permission_denied", error_page(403))
+handler404 = problem_or_page("not_found", error_page(404))
 handler500 = problem_or_page("internal_error", server_error_page)
 
 

@@ -11,6 +11,9 @@ from django.conf import settings
 from django.test import Client
 from rest_framework.authtoken.models import Token
 
+from customers.models import Customer
+from customers.tokens import AccessToken
+from orders.models import BulkTransition, Order
 from products.models import Product
 from tests import factories
 from tests.servers import Server
@@ -123,6 +126,24 @@ def test_admin_speaks_the_language_of_the_shop(browse, german_shop):
     assert "Verf\\u00fcgbare %s" in script
     assert response.headers["Content-Type"].startswith("text/javascript")
     assert "script-src 'self'" in response.headers["Content-Security-Policy"]
+
+
+def test_own_pages_lead_to_the_start_in_the_same_word(browse, alice, clerk, product):
+    order = factories.place(alice, {product: 1})
+    AccessToken.issue(alice)
+    bulk = BulkTransition.objects.select(Order.objects.all(), name="ship", by=clerk)
+    BulkTransition.objects.update(by=Customer.objects.get(is_superuser=True))
+    for path in (
+        f"orders/order/{order.pk}/change/",
+        f"orders/order/{order.pk}/move/cancel/",
+        f"orders/order/bulk/{bulk.pk}/",
+        f"products/product/{product.pk}/stock/",
+        f"customers/customer/{alice.pk}/close/",
+        f"customers/customer/{clerk.pk}/change/",
+        f"customers/accesstoken/{alice.pk}/delete/",
+    ):
+        _, html = browse(path)
+        assert '<a href="/admin/">Start</a>' in html, path
 
 
 def test_money_and_times_are_shown_in_the_language_and_entered_as_ever(browse):

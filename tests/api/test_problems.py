@@ -2,6 +2,7 @@ import json
 
 import pytest
 from django import db
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 
@@ -33,6 +34,16 @@ def test_unknown_path(api, settings):
 def test_unknown_path_outside_of_the_api_is_a_page(api):
     response = api.get("/nothing/here/")
     assert (response.status_code, response["Content-Type"][:9]) == (404, "text/html")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/nothing/here/", 404), ("/admin/products/product/import/", 403)]
+)
+def test_page_of_an_error_does_not_read_an_upload(clerk, path, status):
+    browser = Client(enforce_csrf_checks=True, raise_request_exception=False)
+    browser.force_login(clerk)
+    browser.cookies["csrftoken"] = "a" * 32
+    assert browser.post(path, {"file": SimpleUploadedFile("f", b"x")}).status_code == status
 
 
 @pytest.mark.parametrize("debug", [False, True])

@@ -36,7 +36,9 @@ DRAWN_IN_TAB_ORDER = """
 @pytest.fixture
 def orders(alice, bob, product):
     product.adjust_stock(1_000, reason="delivery", by=None)
-    tea = factories.products.make(name="Darjeeling, first flush, in a tin", quantity_in_stock=1_000)
+    tea = factories.products.make(
+        name="Darjeeling, first flush, in a tin", sku="DARJEELING-2026-TIN", quantity_in_stock=1_000
+    )
     with transaction.atomic():
         orders = [factories.place(alice, {product: 1}) for _ in range(300)]
         orders += [
