@@ -1,6 +1,25 @@
+<<<<<<< HEAD
 import pytest
 from django.contrib.auth.hashers import make_password
+=======
+import os
+import subprocess
+import time
+from datetime import timedelta
+from pathlib import Path
 
+import pytest
+from django.contrib.auth.hashers import make_password
+from django.core.management import call_command
+from django.db.models import F
+from django.utils import timezone
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.expected_conditions import staleness_of
+from selenium.webdriver.support.wait import WebDriverWait
+>>>>>>> pictures
+
+from orders.models import Order
 from tests import factories
 from tests.servers import Server
 
@@ -44,3 +63,12 @@ def admin_browser(chromium, running_admin, transactional_db):
     browser = AdminBrowser(chromium, f"http://127.0.0.1:{running_admin.port}")
     browser.log_in("root")
     return browser
+
+
+@pytest.fixture
+def seeded_shop(transactional_db):
+    """A shop with orders until today, of which those of the last week are still to do."""
+    call_command("seed_shop", "--products", "60", "--customers", "20", "--orders", "4000")
+    Order.objects.update(created=F("created") + timedelta(days=5))
+    old = Order.objects.filter(created__lt=timezone.now() - timedelta(days=7))
+    old.filter(status__in=["placed", "confirmed"]).update(status="delivered")
