@@ -1,23 +1,10 @@
-<<<<<<< HEAD
-import pytest
-from django.contrib.auth.hashers import make_password
-=======
-import os
-import subprocess
-import time
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from django.contrib.auth.hashers import make_password
 from django.core.management import call_command
 from django.db.models import F
 from django.utils import timezone
-from selenium import webdriver
-from selenium.webdriver.common.by import By
-from selenium.webdriver.support.expected_conditions import staleness_of
-from selenium.webdriver.support.wait import WebDriverWait
->>>>>>> pictures
 
 from orders.models import Order
 from tests import factories
