@@ -17,6 +17,15 @@ HOST = r"([\w.%-]*|\[[0-9a-f:.]+\])(:[0-9]+)?"
 URL = r"https?://[\w.-]+[!-~]*"
 ORIGIN = r"[a-z][a-z0-9+.-]*://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?"
 TRACKING_PAGE = r"[^=,]{1,40}=https?://[!-+\--~]*\{number\}[!-+\--~]*"
+# The default of CARRIERS: by carrier, the page that follows a parcel.
+TRACKING_PAGES = {
+    "DHL": "https://www.dhl.com/global-en/home/tracking.html?tracking-id={number}",
+    "DPD": "https://tracking.dpd.de/status/en_US/parcel/{number}",
+    "FedEx": "https://www.fedex.com/fedextrack/?trknbr={number}",
+    "GLS": "https://gls-group.eu/EU/en/parcel-tracking?match={number}",
+    "UPS": "https://www.ups.com/track?tracknum={number}",
+    "USPS": "https://tools.usps.com/go/TrackConfirmAction?tLabels={number}",
+}
 FORMATS = {  # of environment variables: a pattern, and its description
     **dict.fromkeys(("DEBUG", "SECURE_SSL_REDIRECT", "SECURE_HSTS_PRELOAD"), BOOLEAN),
     **dict.fromkeys(("TRUST_X_FORWARDED_PROTO", "SHIPPING_ADDRESS_REQUIRED"), BOOLEAN),
@@ -76,3 +85,18 @@ def check_environment():
         ZoneInfo(os.environ.get("SHOP_TIME_ZONE", "UTC"))
     except (KeyError, OSError, ValueError):
         sys.exit("shopply does not start: SHOP_TIME_ZONE must be a time zone, as Europe/Berlin is.")
+
+
+def compile_origins(name, origins):
+    """Return patterns that match whole origins; django-cors-headers would match a beginning."""
+    try:
+        return [re.compile(rf"(?:{origin})\Z") for origin in origins]
+    except re.error:
+        sys.exit(f"shopply does not start: {name} must be regular expressions separated by commas.")
+
+
+def parse_rate(text):
+    """Return the rate `10/15m` as (10, 900): the maximum, and the seconds."""
+    maximum, period = text.split("/")
+    unit = {"s": 1, "m": 60, "h": 3600, "d": 86_400}[period[-1]]
+    return int(maximum), int(period[:-1] or 1) * unit

@@ -6,14 +6,13 @@ start without what production needs, or with a malformed value (`shopply/environ
 
 import logging
 import os
-import re
 import sys
 from datetime import timedelta
 from pathlib import Path
 
 import environ
 
-from shopply.environment import check_environment
+from shopply.environment import TRACKING_PAGES, check_environment, compile_origins, parse_rate
 from shopply.logging_config import logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -126,20 +125,11 @@ FIXTURE_DIRS = [BASE_DIR / "fixtures"]
 
 # --- CORS, of the API only and without cookies ---------------------------------------------------
 
-
-def compile_origins(name, default):
-    """Return patterns that match whole origins; django-cors-headers would match a beginning."""
-    origins = env(name, cast=[str.strip], default=default)
-    try:
-        return [re.compile(rf"(?:{origin})\Z") for origin in origins]
-    except re.error:
-        sys.exit(f"shopply does not start: {name} must be regular expressions separated by commas.")
-
-
 LOCALHOST = r"http://(localhost|127\.0\.0\.1)(:[0-9]+)?"
 CORS_ALLOWED_ORIGINS = env("CORS_ALLOWED_ORIGINS", cast=[str.strip], default=[])
 CORS_ALLOWED_ORIGIN_REGEXES = compile_origins(
-    "CORS_ALLOWED_ORIGIN_REGEXES", default=[LOCALHOST] if DEBUG else []
+    "CORS_ALLOWED_ORIGIN_REGEXES",
+    env("CORS_ALLOWED_ORIGIN_REGEXES", cast=[str.strip], default=[LOCALHOST] if DEBUG else []),
 )
 CORS_ENABLED = bool(CORS_ALLOWED_ORIGINS or CORS_ALLOWED_ORIGIN_REGEXES)
 CORS_URLS_REGEX = r"^/api(/|$)"
@@ -288,10 +278,7 @@ if env.bool("TRUST_X_FORWARDED_PROTO", default=False):
 
 
 def rate(name, default):
-    """Return the rate `10/15m` as (10, 900): the maximum, and the seconds."""
-    maximum, period = env.str(name, default=default).split("/")
-    unit = {"s": 1, "m": 60, "h": 3600, "d": 86_400}[period[-1]]
-    return int(maximum), int(period[:-1] or 1) * unit
+    return parse_rate(env.str(name, default=default))
 
 
 def request_rate(name, default):
@@ -315,18 +302,7 @@ MAX_OPEN_ORDERS = env.int("MAX_OPEN_ORDERS", default=0)  # placed or confirmed
 # Days after which an order that nobody confirmed is cancelled; 0 is never.
 PLACED_EXPIRES = env.int("PLACED_EXPIRES", default=0)
 
-# By carrier, the page that follows a parcel.
-CARRIERS = env.dict(
-    "CARRIERS",
-    default={
-        "DHL": "https://www.dhl.com/global-en/home/tracking.html?tracking-id={number}",
-        "DPD": "https://tracking.dpd.de/status/en_US/parcel/{number}",
-        "FedEx": "https://www.fedex.com/fedextrack/?trknbr={number}",
-        "GLS": "https://gls-group.eu/EU/en/parcel-tracking?match={number}",
-        "UPS": "https://www.ups.com/track?tracknum={number}",
-        "USPS": "https://tools.usps.com/go/TrackConfirmAction?tLabels={number}",
-    },
-)
+CARRIERS = env.dict("CARRIERS", default=TRACKING_PAGES)
 
 TOKEN_TTL = timedelta(days=env.int("TOKEN_TTL", default=0))
 

@@ -22,7 +22,7 @@ DELIVERY = {"adjustments-0-delta": ["12"], "adjustments-0-reason": ["delivery"]}
 # Of the rows in the table of all routes, those that the members of a group may do.
 STOCK = r"GET products/(?!product/import).*|POST products/product/.*change/"
 CUSTOMERS = r"GET autocomplete/.*|GET customers/(staff|customer)/(|export/|.*(change|history)/)"
-ORDERS = r"GET orders/order/.*|POST orders/order/.*/move/.*"
+ORDERS = r"GET orders/order/.*|POST orders/order/(.*/move|bulk)/.*"
 EDITING = r".* products/product/.*"
 MANAGING = r".* customers/customer/.*|GET (customers/acces|auth/).*|POST .*accesstoken.*/delete/"
 ALLOWED = {

@@ -1,21 +1,14 @@
-import os
-import subprocess
-import time
-from pathlib import Path
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.hashers import make_password
-from selenium import webdriver
-from selenium.webdriver.common.by import By
-from selenium.webdriver.support.expected_conditions import staleness_of
-from selenium.webdriver.support.wait import WebDriverWait
+from django.core.management import call_command
+from django.db.models import F
+from django.utils import timezone
 
+from orders.models import Order
 from tests import factories
 from tests.servers import Server
-
-# Where the pictures go; without it they are not kept.
-PICTURES = os.environ.get("PICTURES")
-WIDTHS = {"wide": (1366, 900), "narrow": (390, 844)}
 
 
 @pytest.fixture(autouse=True)
@@ -23,91 +16,46 @@ def quick_passwords():
     """Overrides the fixture with none: the server knows only the production hash."""
 
 
-@pytest.fixture
-def admin_server(transactional_db):
-    server = Server(workers=1, DEBUG="true").start()  # which serves the static files themselves
+@pytest.fixture(scope="session")
+def running_admin(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock():
+        server = Server(workers=1, DEBUG="true").start()  # which serves the static files itself
     yield server
     server.stop()
 
 
-class AdminBrowser:
-    """Chromium, logged in to the admin of a real server."""
-
-    def __init__(self, driver, url):
-        self.driver, self.url = driver, url
-
-    def open(self, path):
-        """Open a page under /admin/."""
-        self.driver.get(f"{self.url}/admin/{path}")
-
-    def find(self, selector):
-        return self.driver.find_element(By.CSS_SELECTOR, selector)
-
-    def find_all(self, selector):
-        return self.driver.find_elements(By.CSS_SELECTOR, selector)
-
-    def press(self, target):
-        """Click an element, or the one with this selector, and wait until its page is gone."""
-        element = self.find(target) if isinstance(target, str) else target
-        page = self.find("html")
-        element.click()
-        WebDriverWait(self.driver, 10).until(staleness_of(page))
-
-    def follow(self, text):
-        """Press the link with this text."""
-        self.press(self.driver.find_element(By.LINK_TEXT, text))
-
-    @property
-    def text(self):
-        return self.find("body").text
-
-    def log_in(self, username, password=factories.PASSWORD):
-        self.driver.delete_all_cookies()
-        self.open("")
-        self.find("#id_username").send_keys(username)
-        self.find("#id_password").send_keys(password)
-        self.press("[type=submit]")
-
-    def take_pictures(self, name):
-        """Save pictures of the page in both widths, light and dark, if PICTURES is a folder.
-
-        Asserts that none has to be scrolled sideways.
-        """
-        for width, size in WIDTHS.items():
-            self.driver.set_window_size(*size)
-            for scheme in ("light", "dark"):
-                feature = {"name": "prefers-color-scheme", "value": scheme}
-                self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
-                if PICTURES:
-                    time.sleep(0.3)  # colours of links change slowly
-                    file = Path(PICTURES) / f"{name}-{width}-{scheme}.png"
-                    self.driver.save_screenshot(str(file))
-            too_wide = "return document.documentElement.scrollWidth > window.innerWidth"
-            assert not self.driver.execute_script(too_wide), f"{name} is too wide at {size}"
-        self.driver.set_window_size(*WIDTHS["wide"])
+# The suite passes through this folder without Selenium, so it is imported here.
 
 
 @pytest.fixture(scope="session")
-def chromium(tmp_path_factory):
-    options = webdriver.ChromeOptions()
-    for argument in ("headless", "no-sandbox", "disable-gpu", "disable-dev-shm-usage"):
-        options.add_argument(f"--{argument}")
-    service = webdriver.ChromeService("/usr/bin/chromedriver", log_output=subprocess.DEVNULL)
-    driver = webdriver.Chrome(options, service)
-    driver.set_window_size(*WIDTHS["wide"])
+def chromium():
+    from tests.browser.chromium import start_chromium
+
+    driver = start_chromium()
     yield driver
     driver.quit()
 
 
 @pytest.fixture
-def admin_browser(chromium, admin_server):
+def admin_browser(chromium, running_admin, transactional_db):
     """An AdminBrowser of a superuser called `root`."""
+    from tests.browser.chromium import AdminBrowser
+
     factories.customers.make(
         username="root",
         is_staff=True,
         is_superuser=True,
         password=make_password(factories.PASSWORD),
     )
-    browser = AdminBrowser(chromium, f"http://127.0.0.1:{admin_server.port}")
+    browser = AdminBrowser(chromium, f"http://127.0.0.1:{running_admin.port}")
     browser.log_in("root")
     return browser
+
+
+@pytest.fixture
+def seeded_shop(transactional_db):
+    """A shop with orders until today, of which those of the last week are still to do."""
+    call_command("seed_shop", "--products", "60", "--customers", "20", "--orders", "4000")
+    Order.objects.update(created=F("created") + timedelta(days=5))
+    old = Order.objects.filter(created__lt=timezone.now() - timedelta(days=7))
+    old.filter(status__in=["placed", "confirmed"]).update(status="delivered")

@@ -172,6 +172,7 @@ def place(shop, order, products, token):
             "unit_price": str(item.unit_price),
             "quantity": item.quantity,
             "line_total": str(item.total),
+            "returned": 0,
         }
         for item, product in pairs
     ]
@@ -215,7 +216,9 @@ def test_replayed_book_ends_with_its_totals_stock_and_histories(shop, clerk):
     catalogue = shop.list_all("/api/products/")
     assert [(row["sku"], row["quantity_in_stock"]) for row in catalogue] == expected_stock
 
-    expected_orders = [data | {"actions": ["confirm", "cancel"]} for data in placed[::-1]]
+    expected_orders = [
+        data | {"actions": ["confirm", "cancel", "correct_address"]} for data in placed[::-1]
+    ]
     assert shop.list_all("/api/orders/", staff, "&customer=all") == expected_orders
     for name, token in tokens.items():
         assert shop.list_all("/api/orders/", token) == histories[name][::-1]
