@@ -24,6 +24,9 @@ def bulk_action(name):
 
     @admin.action(description=f"{name.capitalize()} selected orders", permissions=["transition"])
     def select(modeladmin, request, orders):
+        if not orders.exists():
+            modeladmin.message_user(request, "These orders are not in the list.", messages.ERROR)
+            return None
         try:
             bulk = BulkTransition.objects.select(orders, name=name, by=request.user)
         except TooManyOrders:

@@ -1,5 +1,6 @@
 """Pick lists and packing slips of the orders selected in the admin, as pages and as PDF."""
 
+import re
 from collections import defaultdict
 from functools import cache
 
@@ -17,6 +18,7 @@ from orders.models import Order
 from orders.transitions import Status
 
 MAX_ORDERS = 200
+ORDER_ID = re.compile("[0-9]{1,18}", re.ASCII)
 # WeasyPrint takes 30 milliseconds for an order and 4 for an item, so this is 4 seconds at most.
 MAX_PDF_ORDERS = 50
 MAX_PDF_ITEMS = 500
@@ -122,6 +124,8 @@ class PackingMixin:
         ids = request.GET["ids"].split(",") if request.GET.get("ids") else []
         if len(ids) > MAX_ORDERS:
             raise BadRequest(f"At most {MAX_ORDERS} orders are printed at once.")
+        if not all(map(ORDER_ID.fullmatch, ids)):
+            raise BadRequest("The address names orders that cannot exist.")
         orders = Order.objects.filter(pk__in=ids).order_by("pk")
         to_pack = orders.exclude(status=Status.CANCELLED)
         to_pack = list(to_pack.select_related("customer").prefetch_related("items__product"))

@@ -1,4 +1,4 @@
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db import models, transaction
 from django.db.models.fields import BLANK_CHOICE_DASH
 from django.utils.formats import localize
@@ -46,7 +46,7 @@ class AdjustmentInline(admin.TabularInline):
     model = StockAdjustment
     form = AdjustmentForm
     formfield_overrides = {models.IntegerField: {"form_class": WholeNumberField}}
-    fields = ("delta", "reason", "note")
+    fields = ("delta", "reason", "note", "key")
     extra = max_num = 1
     verbose_name = "stock adjustment"
     can_delete = False
@@ -156,9 +156,14 @@ class ProductAdmin(SheetImportMixin, SheetExportMixin, admin.ModelAdmin):
 
     def save_formset(self, request, form, formset, change):
         for adjustment in formset.save(commit=False):
-            form.instance.adjust_stock(
+            booked = form.instance.adjust_stock(
                 adjustment.delta,
                 reason=adjustment.reason,
                 note=adjustment.note,
                 by=request.user,
+                key=formset.forms[0].cleaned_data["key"] or None,
             )
+            if booked.replayed:  # by a second click, or by going back to the form
+                formset.new_objects.remove(adjustment)  # otherwise Django would log it
+                message = f"This form was booked before ({booked}). Nothing was booked again."
+                self.message_user(request, message, messages.WARNING)

@@ -1,6 +1,7 @@
 """Form fields and forms of the admin of products."""
 
 import re
+from uuid import uuid4
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -24,7 +25,21 @@ class WholeNumberField(forms.IntegerField):
         return super().to_python(value)
 
 
+class KeyField(forms.CharField):
+    """A random key of the form that the page shows: sent again, it books nothing again."""
+
+    widget = forms.HiddenInput
+
+    def __init__(self):
+        super().__init__(required=False, max_length=64, initial=uuid4)
+
+    def has_changed(self, initial, data):
+        return False  # otherwise a row that nobody filled in would be one to save
+
+
 class AdjustmentForm(forms.ModelForm):
+    key = KeyField()
+
     def clean(self):
         """Refuse what the stock does not allow. The admin has locked the product."""
         cleaned_data = super().clean()

@@ -279,3 +279,15 @@ def test_opening_is_no_reason_to_adjust_the_stock(in_the_admin, product):
     assert re.findall('value="(.*?)"', options) == [
         *("", "delivery", "stocktake", "damaged", "returned", "correction")
     ]
+
+
+def test_form_that_is_sent_twice_books_once(in_the_admin, product):
+    page = f"/admin/products/product/{product.pk}/change/"
+    form = form_data(in_the_admin.get(page))
+    form |= {"adjustments-0-delta": ["12"], "adjustments-0-reason": ["delivery"]}
+    in_the_admin.post(page, form)
+    response = in_the_admin.post(page, form | {"adjustments-0-delta": ["13"]}, follow=True)
+    assert "booked before (+12 Delivery). Nothing was booked again." in response.content.decode()
+    product.refresh_from_db()
+    assert product.quantity_in_stock == 112
+    assert LogEntry.objects.count() == 1
