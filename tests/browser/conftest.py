@@ -16,10 +16,10 @@ def quick_passwords():
     """Overrides the fixture with none: the server knows only the production hash."""
 
 
-@pytest.fixture(scope="session")
-def running_admin(django_db_setup, django_db_blocker):
-    with django_db_blocker.unblock():
-        server = Server(workers=1, DEBUG="true").start()  # which serves the static files itself
+@pytest.fixture
+def running_admin(transactional_db):
+    """A server of its own for each test: it remembers the ids of content types."""
+    server = Server(workers=1, DEBUG="true").start()  # which serves the static files itself
     yield server
     server.stop()
 
@@ -37,7 +37,7 @@ def chromium():
 
 
 @pytest.fixture
-def admin_browser(chromium, running_admin, transactional_db):
+def admin_browser(chromium, running_admin):
     """An AdminBrowser of a superuser called `root`."""
     from tests.browser.chromium import AdminBrowser
 
