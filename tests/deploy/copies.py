@@ -300,6 +300,6 @@ def test_etag_of_a_compressed_response_guards_an_edit(shop, clerk):
 
 def test_problem_of_nginx_itself_can_be_read_by_a_page_of_another_origin(shop):
     with closing(HTTPConnection("127.0.0.1", shop.port, timeout=20)) as peer:
-        peer.request("POST", "/api/orders/", headers={"Content-Length": "2000000"})
+        peer.request("POST", "/api/orders/", headers={"Content-Length": "4000000"})
         response = peer.getresponse()
         assert (response.status, response.headers["Access-Control-Allow-Origin"]) == (413, "*")
