@@ -11,6 +11,7 @@ from django.http import Http404
 from django.template.response import TemplateResponse
 from django.urls import path
 
+from orders.admin_page import may_view
 from orders.models import Order
 from orders.stock_ledger import list_balances
 from products.admin import ProductAdmin
@@ -31,11 +32,8 @@ class ProductStockAdmin(ProductAdmin):
         view = self.admin_site.admin_view(self.stock_view)
         return [path("<int:pk>/stock/", view, name="products_product_stock"), *super().get_urls()]
 
-    def may_view(self, request, model):
-        return self.admin_site.get_model_admin(model).has_view_permission(request)
-
     def may_view_stock(self, request):
-        return self.may_view(request, Product) and self.may_view(request, StockAdjustment)
+        return may_view(self, request, Product) and may_view(self, request, StockAdjustment)
 
     def stock_view(self, request, pk):
         if not self.may_view_stock(request):
@@ -77,6 +75,6 @@ class ProductStockAdmin(ProductAdmin):
         for movement in movements:
             movement["label"] = LABELS[movement["reason"]]
             movement["person"] = usernames[movement["by"]]
-            if movement["order"] and not self.may_view(request, Order):
+            if movement["order"] and not may_view(self, request, Order):
                 movement |= {"order": None, "person": "", "note": ""}
         return movements, next_start

@@ -60,8 +60,7 @@ def packing_slips(orders):
 
 def recipient(order):
     """Return the lines of a label; of an order to collect, the customer's name."""
-    customer = order.customer
-    return label_lines(order.shipping_address) or [customer.get_full_name() or customer.username]
+    return label_lines(order.shipping_address) or [order.customer.postal_address()["name"]]
 
 
 PRINTS = {"pick-list": pick_list, "packing-slips": packing_slips}

@@ -5,6 +5,11 @@ from import_export.fields import Field
 from orders.models import Order
 from shopply.api.sheet_admin import SheetResource
 
+RECIPIENT = (
+    *("recipient", "contact_number", "street_1", "street_2"),
+    *("city", "state", "postal_code", "country"),
+)
+
 
 class OrderResource(SheetResource):
     order = Field("id")
@@ -25,8 +30,7 @@ class OrderResource(SheetResource):
         fields = (
             *("order", "created", "modified", "status", "customer", "email"),
             *("total_price", "currency", "reference", "note", "carrier", "tracking_number"),
-            *("recipient", "contact_number", "street_1", "street_2"),
-            *("city", "state", "postal_code", "country"),
+            *RECIPIENT,
         )
 
     def iter_queryset(self, queryset):
@@ -49,8 +53,7 @@ class OrderItemResource(OrderResource):
         fields = (
             *("order", "created", "status", "customer", "email", "currency"),
             *("product", "sku", "name", "unit_price", "quantity", "line_total", "returned"),
-            *("recipient", "contact_number", "street_1", "street_2"),
-            *("city", "state", "postal_code", "country"),
+            *RECIPIENT,
         )
 
     def iter_queryset(self, queryset):

@@ -7,7 +7,7 @@ from django.utils.text import normalize_newlines
 from import_export.widgets import Widget
 
 from products.models import ADJUSTMENT_REASONS
-from shopply.api.money import currency_places, format_money
+from shopply.api.money import currency_places, format_money, parse_amount
 
 YES_AND_NO = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 REASONS = [value for value, _ in ADJUSTMENT_REASONS]
@@ -20,13 +20,14 @@ class TextWidget(Widget):
 
 class PriceWidget(Widget):
     def clean(self, value, row=None, **kwargs):
-        # A comma can divide one or two decimals only: 1,250 might be 1250.
-        value = re.sub(r",([0-9]{1,2})\Z", r".\1", value)
-        places = currency_places()
-        if not re.fullmatch(rf"-?[0-9]+(\.[0-9]{{1,{places}}})?" if places else "-?[0-9]+", value):
+        try:
+            amount = parse_amount(value)
+        except ValueError:
+            amount = None
+        if amount is None or -amount.as_tuple().exponent > currency_places():
             example = format_money(Decimal("12.5"))
             raise ValueError(f"Must be a price like {example}, without separators of thousands.")
-        return Decimal(value)
+        return amount
 
 
 class IntegerWidget(Widget):

@@ -31,6 +31,13 @@ def format_money(amount):
 AMOUNT = re.compile(r"-?[0-9]+(\.[0-9]+|,[0-9]{1,2})?", re.ASCII)
 
 
+def parse_amount(text):
+    """Return the Decimal of 12.50 or 12,50. Raises ValueError, for separators of thousands too."""
+    if not AMOUNT.fullmatch(text):
+        raise ValueError("Not an amount.")
+    return Decimal(text.replace(",", "."))
+
+
 class MoneyFormField(forms.DecimalField):
     """Takes 12.50 and 12,50, and refuses separators between thousands.
 
@@ -44,9 +51,10 @@ class MoneyFormField(forms.DecimalField):
 
     def to_python(self, value):
         if isinstance(value, str) and value.strip():
-            if not AMOUNT.fullmatch(value.strip()):
-                raise ValidationError(self.error_messages["invalid"], code="invalid")
-            value = value.replace(",", ".")
+            try:
+                value = parse_amount(value.strip())
+            except ValueError:
+                raise ValidationError(self.error_messages["invalid"], code="invalid") from None
         return super().to_python(value)
 
 
