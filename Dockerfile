@@ -15,7 +15,9 @@ RUN pip uninstall --yes pip setuptools wheel
 ENV PATH="/shop/.venv/bin:$PATH" PYTHONUNBUFFERED=1 DEBUG=false
 WORKDIR /shop
 COPY --from=build /shop /shop
-# All files belong to root; what the shop writes goes to /tmp, also with a read-only root file system.
+# All files belong to root. What the shop writes goes to /tmp, also with a read-only root file system,
+# and pictures of products to a volume at /shop/media, unless they go to a bucket.
+RUN install -d -o 10001 -g 10001 media
 USER 10001:10001
 VOLUME /tmp
 EXPOSE 8000

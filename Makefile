@@ -25,9 +25,11 @@ BIN := .venv/bin/
 READY := .venv/.packages
 endif
 DEV := .venv/.dev-packages
-PROOFS := $(patsubst %,tests/orders/test_%.py,races crashes state_machine) tests/changes/test_concurrency.py
-# pytest, with all that it writes in a folder that is gone afterwards.
-PYTEST := scratch=$$(mktemp -d) && trap 'rm -r "$$scratch"' EXIT && \
+PROOFS := $(patsubst %,tests/orders/test_%.py,races crashes state_machine) tests/changes/test_concurrency.py \
+	tests/mail/test_crashes.py tests/webhooks/test_crashes.py
+# pytest, with all that it writes in a folder that is gone afterwards. It starts hundreds of processes:
+# without bytecode, each would compile Django anew.
+PYTEST := unset PYTHONDONTWRITEBYTECODE && scratch=$$(mktemp -d) && trap 'rm -r "$$scratch"' EXIT && \
 	export PYTHONPYCACHEPREFIX=$$scratch/pycache COVERAGE_FILE=$$scratch/coverage \
 	HYPOTHESIS_STORAGE_DIRECTORY=$$scratch/hypothesis && \
 	.venv/bin/pytest -p no:cacheprovider
@@ -39,23 +41,30 @@ RELEASED := customers.0001_initial customers.0002_tokens_limits_and_closing \
 	products.0003_order_and_stock_indexes products.0004_census
 # Those that squawk refuses for the sake of servers of the release before: these have to be stopped.
 STOPPED := orders.0005_item_without_sku orders.0006_note_reference_and_placed_by \
-	orders.0007_money_of_three_places products.0005_search_text products.0010_price_of_three_places
+	orders.0007_money_of_three_places products.0005_search_text products.0010_price_of_three_places \
+	products.0016_stock_band
 MIGRATIONS := $(subst /migrations/,.,$(basename $(wildcard */migrations/[0-9]*.py)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run setupdb rebuild test test-fast test-postgres test-long fuzz bench bench-quick growth check \
+.PHONY: help run storefront setupdb rebuild test test-fast test-postgres test-long fuzz bench bench-quick growth check \
 	deploy-check browser clients toolchain soak attack audit lock
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "%-15s %s\n", $$1, $$2 }'
 
-run: $(READY) ## Serve the shop on PORT (8000), with the demo shop.
+run: $(READY) ## Serve the shop on PORT (8000), with the demo shop and a worker.
 	@$(BIN)python manage.py migrate --verbosity 0
 	@$(BIN)python manage.py load_demo
 	@printf '%s\n' '' 'API     http://127.0.0.1:$(PORT)/api/' \
 		'Docs    http://127.0.0.1:$(PORT)/api/docs/' \
-		'Admin   http://127.0.0.1:$(PORT)/admin/' 'Ctrl-C stops the server.' ''
-	@$(BIN)python manage.py runserver $(PORT)
+		'Admin   http://127.0.0.1:$(PORT)/admin/' 'Ctrl-C stops the server and its worker.' ''
+	@exec 3<&0; $(BIN)python manage.py db_worker & worker=$$!; \
+		$(BIN)python manage.py runserver $(PORT) <&3 & server=$$!; trap 'kill $$server' INT TERM; \
+		wait $$server; status=$$?; kill $$worker $$server 2>/dev/null; wait; exit $$status
+
+storefront: ## Serve the example client on port 8080, beside `make run`.
+	@printf '%s\n' 'Shop    http://127.0.0.1:8080/' 'Ctrl-C stops the server.'
+	@$(PYTHON) -m http.server 8080 --bind 127.0.0.1 --directory examples/storefront
 
 setupdb: $(READY) ## Migrate, and load what is missing of the demo shop.
 	$(BIN)python manage.py migrate
@@ -66,17 +75,17 @@ rebuild: $(READY) ## Drop the SQLite database, migrate and load the demo shop.
 	DATABASE_URL=sqlite:///db.sqlite3 $(MAKE) setupdb
 
 test: $(DEV) ## Run the test suite on SQLite.
-	export DATABASE_URL=sqlite:///db.sqlite3; $(PYTEST) --numprocesses 2 --cov
+	export DATABASE_URL=sqlite:///db.sqlite3; $(PYTEST) --numprocesses 2
 
 test-fast: $(DEV) ## Run it in under a minute, without the long proofs.
 	export DATABASE_URL=sqlite:///db.sqlite3; $(PYTEST) --numprocesses 2 -m 'not slow'
 
-test-postgres: $(DEV) ## Run it on PostgreSQL, at POSTGRES_URL.
+test-postgres: $(DEV) ## Run it on PostgreSQL, at POSTGRES_URL, and measure its coverage.
 	@.venv/bin/python -c 'import psycopg, sys; psycopg.connect(sys.argv[1], connect_timeout=5)' \
 		$(POSTGRES_URL) 2>/dev/null || { echo 'No PostgreSQL lets us in at $(POSTGRES_URL).'; exit 1; }
 	export DATABASE_URL=$(POSTGRES_URL); $(PYTEST) --numprocesses 2 --cov
 
-test-long: $(DEV) ## Run the long proofs of the order book, on SQLite and on PostgreSQL.
+test-long: $(DEV) ## Run the long proofs of orders, feed, mails and webhooks, on SQLite and on PostgreSQL.
 	LONG=1 DATABASE_URL=sqlite:///db.sqlite3 .venv/bin/pytest $(PROOFS)
 	LONG=1 DATABASE_URL=$(POSTGRES_URL) .venv/bin/pytest $(PROOFS)
 
@@ -110,15 +119,16 @@ check: $(DEV) ## Lint, format, lock, migrations (there, and harmless at POSTGRES
 deploy-check: $(DEV) deploy/.venv/.packages ## Lint what deploys the shop, walk the Dockerfile, run two copies.
 	deploy/check
 	DATABASE_URL=sqlite:///db.sqlite3 .venv/bin/pytest tests/deploy/dockerfile.py tests/deploy/backup.py \
-		tests/deploy/commands.py
+		tests/deploy/commands.py tests/deploy/media.py
 	DATABASE_URL=$(POSTGRES_URL) .venv/bin/pytest -s \
 		tests/deploy/copies.py tests/deploy/failover.py tests/deploy/backup.py
 
-browser: $(DEV) ## Have Chromium order from another origin, and do the work of staff in the admin.
+browser: $(DEV) .tools/clients/node_modules/.package-lock.json ## Have Chromium buy in the storefront, and do the work of staff in the admin.
 	@command -v chromedriver >/dev/null || { echo "Chromium is missing: apt-get install chromium-driver"; exit 1; }
-	DATABASE_URL=sqlite:///db.sqlite3 .venv/bin/pytest tests/browser/cross_origin.py tests/browser/admin_*.py
+	DATABASE_URL=sqlite:///db.sqlite3 .venv/bin/pytest tests/browser/cross_origin.py tests/browser/storefront.py \
+		tests/browser/admin_*.py
 
-clients: toolchain $(DEV) .tools/clients/.packages ## Lint the OpenAPI document, and have generated clients buy (2 minutes).
+clients: toolchain $(DEV) .tools/clients/.packages ## Lint the OpenAPI document, check the storefront, have generated clients buy (2 minutes).
 	DATABASE_URL=$(POSTGRES_URL) .venv/bin/pytest -s tests/clients/run.py
 
 # Not installed by make: node and a JDK.
@@ -155,10 +165,13 @@ benchmarks/.venv/.packages deploy/.venv/.packages: %/.venv/.packages: %/requirem
 	$*/.venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
-.tools/clients/.packages: $(addprefix tests/clients/,.npmrc package.json package-lock.json requirements.txt)
+.tools/clients/node_modules/.package-lock.json: $(addprefix tests/clients/,.npmrc package.json package-lock.json)
+	@command -v npm >/dev/null || { echo "Node.js is missing: apt-get install --no-install-recommends nodejs npm"; exit 1; }
 	mkdir -p .tools/clients
 	cp $^ .tools/clients
 	npm ci --prefix .tools/clients --ignore-scripts --no-audit --no-fund
+
+.tools/clients/.packages: tests/clients/requirements.txt .tools/clients/node_modules/.package-lock.json
 	$(PYTHON) -m venv .tools/clients/.venv
 	.tools/clients/.venv/bin/pip install --quiet --disable-pip-version-check --requirement tests/clients/requirements.txt
 	@touch $@

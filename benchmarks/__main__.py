@@ -25,6 +25,7 @@ from benchmarks.rows import PLACE, ROWS, Request
 from benchmarks.same import capture_responses, check_error_responses, check_same
 from benchmarks.servers import (
     BARE,
+    EVERYTHING,
     FASTAPI,
     FASTAPI_COUNT,
     NO_FEED,
@@ -74,10 +75,11 @@ class Bench:
             self.shop, self.database_version = self.template.shop(), self.template.version()
             if not self.plan.threads:
                 self.prepare_bare_view()
-            writing = [row for row in self.rows if row.writes or row.order_client]
-            reading = [row for row in self.rows if row not in writing]
-            # Each row that places orders starts from the same data.
-            for rows in (reading, *([row] for row in writing)):
+            # Each row that places orders starts from the same data. Rows with one more server are
+            # by themselves too: all servers at once would use up PostgreSQL's connections.
+            alone = [row for row in self.rows if row.writes or row.order_client or row.everything]
+            reading = [row for row in self.rows if row not in alone]
+            for rows in (reading, *([row] for row in alone)):
                 if rows:
                     self.measure_on_fresh_copies(rows)
         finally:
@@ -93,6 +95,8 @@ class Bench:
             yield REDIS
         if row is PLACE:
             yield NO_FEED
+        if row.everything and self.engine == "PostgreSQL":
+            yield EVERYTHING
         if not row.order_client:  # the bare view places no orders
             yield BARE
         yield from (PLAIN, FASTAPI)
@@ -127,12 +131,17 @@ class Bench:
         return result["requests"] - result["errors"] if only_orders else result["orders"]
 
     def measure(self, row, servers):
+        for server in servers:
+            server.resume()
         check_same(row, servers, self.requests(row, servers[0]))
         if row.writes:
             check_error_responses(servers, self.shop, self.retired_id())
+        for server in servers:
+            server.pause()
         rounds = {server.name: [] for server in servers}
         for number in range(self.plan.rounds):
             for server in servers[number % len(servers) :] + servers[: number % len(servers)]:
+                server.resume()
                 result = self.measure_once(row, server, self.requests(row, servers[0]))
                 rounds[server.name].append(result)
                 self.log(
@@ -140,6 +149,7 @@ class Bench:
                     f"p99 {result['p99']:,.1f} ms"
                 )
                 self.collect_faults(row, server, result)
+                server.pause()
         self.results[row.name] = {name: report.summary(results) for name, results in rounds.items()}
 
     def measure_once(self, row, server, requests):

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 from contextlib import closing
 from pathlib import Path
+from textwrap import dedent
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -34,6 +35,32 @@ DELIVERY = (
     "INSERT INTO products_stockadjustment (product_id, delta, reason, note, created)"
     f" SELECT id, {EXTRA_STOCK}, 'delivery', '', created FROM products_product",
 )
+# 4 categories, 16 below them; each product is in two of these, and has two pictures without files.
+NUMBERS = (
+    "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 16)"
+)
+FILE = f"{'ab/' + 'ab' * 28}' || (10000000 + 2 * product.id + n) || '{{}}.webp"
+CATEGORIES_AND_PICTURES = (
+    f"""
+    INSERT INTO products_category (name, slug, position, is_active)
+    {NUMBERS} SELECT 'Shelf ' || n, 'shelf-' || n, n, true FROM numbers WHERE n <= 4""",
+    f"""
+    INSERT INTO products_category (name, slug, position, is_active, parent_id)
+    {NUMBERS} SELECT 'Kind ' || n, 'kind-' || n, n, true, category.id
+    FROM numbers JOIN products_category AS category ON slug = 'shelf-' || (n % 4 + 1)""",
+    """
+    INSERT INTO products_product_categories (product_id, category_id)
+    SELECT product.id, category.id FROM products_product AS product
+    JOIN products_category AS category ON slug IN (
+        'kind-' || (product.id % 16 + 1), 'kind-' || ((product.id + 5) % 16 + 1))""",
+    f"""
+    INSERT INTO products_productimage
+        (product_id, file, thumbnail, alt, position, width, height)
+    {NUMBERS} SELECT product.id, '{FILE.format("")}', '{FILE.format("t")}',
+        'A bag from side ' || n, n, 1200, 1200
+    FROM products_product AS product JOIN numbers ON n <= 2""",
+    "UPDATE products_product SET image_changes = 2",
+)
 DISCREPANCIES = """
     SELECT
         (SELECT count(*) FROM orders_order),
@@ -47,11 +74,17 @@ DISCREPANCIES = """
                 JOIN orders_order o ON o.id = i.order_id WHERE o.status <> 'cancelled'
             ) moved GROUP BY product_id
         ) books ON books.product_id = p.id WHERE quantity_in_stock <> coalesce(n, 0))"""
+# Sample orders have none, as those of earlier releases; the shop then derives it from the status.
+ACTIONS = """
+    UPDATE orders_orderevent SET action = CASE status
+        WHEN 'placed' THEN 'place' WHEN 'confirmed' THEN 'confirm' WHEN 'shipped' THEN 'ship'
+        WHEN 'delivered' THEN 'deliver' ELSE 'cancel' END"""
 # The shop derives the "placed" event from the order itself; its peers read it from a row, the first
 # of an order's events.
 PLACED_EVENTS = """
-    INSERT INTO orders_orderevent (id, order_id, status, at, by_id, note)
-    SELECT -id, id, 'placed', created, customer_id, '' FROM orders_order o WHERE NOT EXISTS (
+    INSERT INTO orders_orderevent (id, order_id, action, status, at, by_id, note)
+    SELECT -id, id, 'place', 'placed', created, customer_id, '' FROM orders_order o
+    WHERE NOT EXISTS (
         SELECT 1 FROM orders_orderevent e WHERE e.order_id = o.id AND e.status = 'placed')"""
 
 
@@ -87,10 +120,24 @@ class Database:
 
     def seed(self, products, customers, orders):
         options = {"--products": products, "--customers": customers, "--orders": orders}
+        manage(self, "collectstatic", "--noinput")
         manage(self, "migrate", "--verbosity", "0")
         manage(self, "seed_shop", *(str(part) for option in options.items() for part in option))
-        self.write(*DELIVERY)
+        self.write(*DELIVERY, *CATEGORIES_AND_PICTURES, ACTIONS)
         self.tidy()
+
+    def start_deliveries(self, url):
+        """Have mails and webhooks, sent to this URL, begin with what changes from now on.
+
+        Not with the seeded orders, of which there are more than a run places.
+        """
+        script = f"""
+            from changes.models import Change, Reader
+            from webhooks.models import Endpoint
+            for reader in Reader.objects.get(), Endpoint(url="{url}"):
+                reader.move_to(Change.objects.latest_cursor())
+                reader.save()"""
+        manage(self, "shell", "--command", dedent(script))
 
     def shop(self):
         tokens = self.read(

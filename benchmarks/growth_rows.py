@@ -26,7 +26,7 @@ from products.models import Product  # noqa: E402
 # have read the whole shop, has filled the caches of the processor and of the database.
 IN_A_ROW = 5
 COLD = {"own orders": "own orders, right after the search"}
-REPEATS = 10
+REPEATS = 2
 ADMIN_PAGES = {
     "admin, the first page": "/admin/",
     "admin, the stock of a product": "/admin/products/product/1/stock/",

@@ -112,6 +112,7 @@ class Row:
     counts: bool = False  # returns a count, so the peer that caches counts takes part
     redis: bool = False  # also measured with a cache in Redis
     sqlite: bool = False  # also measured on SQLite
+    everything: bool = False  # also measured while the worker sends mails and webhooks
 
     def requests(self, shop, number, etag=None):
         """Return the requests, the same for all servers and in every run."""
@@ -124,9 +125,11 @@ class Row:
         return requests
 
 
-PLACE = Row("place an order, 3 lines", order, 2.0, writes=True, redis=True, sqlite=True)
+PLACE = Row(
+    "place an order, 3 lines", order, 2.0, writes=True, redis=True, sqlite=True, everything=True
+)
 ROWS = (
-    Row("product list, 5", product_list, 4, counts=True, redis=True, sqlite=True),
+    Row("product list, 5", product_list, 4, counts=True, redis=True, sqlite=True, everything=True),
     Row("product list, 100", product_list_of_100, 6, counts=True),
     Row("product list, search", search, counts=True),
     Row("product list, revalidated", product_list, conditional=True),
@@ -134,7 +137,14 @@ ROWS = (
     Row("own orders, 5", own_orders, 2.5, redis=True),
     Row("own orders, 25", own_orders_25, 2.5, redis=True, sqlite=True),
     Row("customers, own row", own_row),
-    Row("product list, 5, while orders come in", product_list, 2.8, order_client=True, counts=True),
+    Row(
+        "product list, 5, while orders come in",
+        product_list,
+        2.8,
+        order_client=True,
+        counts=True,
+        everything=True,
+    ),
     Row(
         "product list, 100, while orders come in",
         product_list_of_100,

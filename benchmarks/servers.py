@@ -15,8 +15,9 @@ from benchmarks.load import Failure
 
 WORKERS = "2"
 SHOP, REDIS, NO_FEED = "the shop", "the shop, with Redis", "the shop, without the feed"
+EVERYTHING = "the shop, with mails and webhooks"
 THREADS = {"the shop, 1 thread": 1, "the shop, 2 threads": 2, "the shop, 4 threads": 4}
-SHOPS = (SHOP, REDIS, NO_FEED, *THREADS)
+SHOPS = (SHOP, REDIS, NO_FEED, EVERYTHING, *THREADS)
 BARE, PLAIN = "bare Django", "plain DRF"
 FASTAPI, FASTAPI_COUNT = "FastAPI", "FastAPI, count kept"
 
@@ -24,10 +25,15 @@ FASTAPI, FASTAPI_COUNT = "FastAPI", "FastAPI, count kept"
 def build_command(name, port):
     bin_folder = Path(sys.executable).parent
     if name in SHOPS:
-        web = (ROOT / "Procfile").read_text().partition("web: ")[2].splitlines()[0]
-        # In the shop's process group: it stops with the shop, and its processor time counts.
-        redis = f"redis-server --port {port + 1} --bind 127.0.0.1 --save '' & "
-        return ["sh", "-c", redis + web if name == REDIS else web]
+        lines = (line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
+        commands = dict(lines)
+        # In the shop's process group: they stop with the shop, and their processor time counts.
+        beside = {
+            REDIS: f"redis-server --port {port + 1} --bind 127.0.0.1 --save '' & ",
+            EVERYTHING: f"python -m benchmarks.sink {port + 1} & ({commands['worker']}) & ",
+        }
+        # Of what comes before the server, `Database.seed` collected the static files.
+        return ["sh", "-c", beside.get(name, "") + commands["web"].rpartition(" && ")[2]]
     if name == BARE:
         return [
             *(bin_folder / "granian", "--interface", "wsgi", "--workers", WORKERS),
@@ -57,17 +63,21 @@ def build_environment(name, port):
         "PORT": str(port),
         "WEB_CONCURRENCY": WORKERS,
         **({"CACHE_URL": f"redis://127.0.0.1:{port + 1}/0"} if name == REDIS else {}),
+        **({"EMAIL_URL": f"smtp://127.0.0.1:{port + 1}"} if name == EVERYTHING else {}),
+        **({"WEBHOOK_ALLOWED_HOSTS": "127.0.0.1"} if name == EVERYTHING else {}),
         **({"BLOCKING_THREADS": str(THREADS[name])} if name in THREADS else {}),
     }
 
 
 def free_port():
-    """Return a port that is free, as is the next one."""
+    """Return a port that is free, as are the next two."""
     while True:
-        with socket.socket() as probe, socket.socket() as following, suppress(OSError):
+        with ExitStack() as stack, suppress(OSError):
+            probe, *following = [stack.enter_context(socket.socket()) for _ in range(3)]
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-            following.bind(("127.0.0.1", port + 1))
+            for number, other in enumerate(following, start=1):
+                other.bind(("127.0.0.1", port + number))
             return port
 
 
@@ -80,9 +90,13 @@ class Server:
 
     def start(self):
         self.port = free_port()
+        if self.name == EVERYTHING:
+            self.database.start_deliveries(f"http://127.0.0.1:{self.port + 2}/")
         environment = {
             "DATABASE_URL": self.database.url,
             "ANSWERS": str(self.folder / "answers.json"),
+            # The worker removes files that no row of its database names.
+            "MEDIA_ROOT": str(self.folder / "media"),
         }
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
@@ -112,13 +126,22 @@ class Server:
                 connection.close()
 
     def stop(self):
+        self.resume()
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGTERM)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=15)
-        except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError):  # also what runs beside it, and needs the database
             os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+        self.process.wait()
+
+    def pause(self):
+        """Stop what goes on by itself, so that it slows no other server."""
+        if self.name == EVERYTHING:
+            os.killpg(self.process.pid, signal.SIGSTOP)
+
+    def resume(self):
+        os.killpg(self.process.pid, signal.SIGCONT)
 
     def send(self, request):
         """Return status, headers and body of the response."""
@@ -149,8 +172,6 @@ def run_servers(names, template, copy, folder):
         for server in servers:
             server.start()
             stack.callback(server.stop)
-            if server.name in SHOPS:  # one after the other, as each collects static files first
-                server.wait()
         for server in servers:
             server.wait()
         yield servers

@@ -5,9 +5,9 @@ from django.db import DatabaseError, connection
 
 from changes.triggers import list_triggers
 
-# The enabled triggers; PostgreSQL has one for each of three statements and of three tables.
+# The enabled triggers; PostgreSQL has one for each of three statements and of four tables.
 TRIGGERS = {
-    "postgresql": r"SELECT count(*) = 9 FROM pg_trigger"
+    "postgresql": r"SELECT count(*) = 12 FROM pg_trigger"
     r" WHERE tgname LIKE 'changes\_%' AND tgenabled <> 'D'",
     "sqlite": "SELECT count(*) = {} FROM sqlite_master"
     " WHERE type = 'trigger' AND name LIKE 'changes_%'",

@@ -159,6 +159,7 @@ class Change(models.Model):
         CHANGED = "changed"
         DELETED = "deleted"
         STOCK = "stock"
+        SOLD_OUT = "sold_out"
         PRICE = "price"
         RETIRED = "retired"
         PLACED = "placed"
@@ -227,3 +228,79 @@ class Feed(models.Model):
     def removed(self):
         """The Position of the last change that was removed; changes are removed in order."""
         return Position(self.removed_transaction_id, self.removed_id)
+
+
+class FeedReader(models.Model):
+    """A part of the shop that follows the feed: where it stands."""
+
+    epoch = models.UUIDField(editable=False)
+    transaction_id = models.BigIntegerField(editable=False)
+    change_id = models.BigIntegerField(editable=False)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def cursor(self):
+        return Cursor(self.epoch, Position(self.transaction_id, self.change_id))
+
+    def next_changes(self, limit=100):
+        """Return the changes that follow. In a feed that began anew, they are its first."""
+        try:
+            changes, _ = Change.objects.read(self.cursor, limit)
+        except UnknownCursor:
+            changes, start = Change.objects.read(limit=limit)
+            if not changes:
+                self.move_to(start)
+        return changes
+
+    def get_lag(self):
+        """Return the seconds for which the next change has waited, or 0."""
+        changes = self.next_changes(limit=1)
+        return (timezone.now() - changes[0].at).total_seconds() if changes else 0
+
+    def move_to(self, cursor):
+        """Stand at this Cursor; `save` keeps it."""
+        self.epoch = cursor.epoch
+        self.transaction_id, self.change_id = cursor.position
+
+
+class ReaderManager(models.Manager):
+    def start(self, name):
+        """Create this reader, unless there is one: it reads what follows from now on."""
+        if not self.filter(pk=name).exists():
+            reader = Reader(name=name)
+            reader.move_to(Change.objects.latest_cursor())
+            reader.save(force_insert=True)
+
+    def handle_next(self, name, handle):
+        """Return what `handle(changes)` returns for the next changes of this reader, or None.
+
+        In one transaction with its new position: what `handle` writes is written once. Does nothing
+        while another process does it.
+        """
+        if not self.get(pk=name).next_changes(limit=1):  # nearly always: then nothing is locked
+            return None
+        with transaction.atomic():
+            reader = self.select_for_update(skip_locked=True).filter(pk=name).first()
+            changes = reader.next_changes() if reader else []
+            if not changes:
+                return None
+            result = handle(changes)
+            reader.move_to(changes[-1].cursor)
+            reader.save()
+        return result
+
+
+class Reader(FeedReader):
+    """A reader by its name."""
+
+    name = models.CharField(max_length=20, primary_key=True)
+
+    objects = ReaderManager()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self):
+        return self.name

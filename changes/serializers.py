@@ -18,7 +18,10 @@ from products.serializers import ProductSerializer
 
 # Of each type: what an expanded change shows.
 RESOURCES = {
-    Change.Type.PRODUCT: (Product.objects.all(), ProductSerializer),
+    Change.Type.PRODUCT: (
+        Product.objects.prefetch_related("categories", "images"),
+        ProductSerializer,
+    ),
     Change.Type.ORDER: (Order.objects.prefetch_related("items", "events"), OrderSerializer),
     Change.Type.CUSTOMER: (get_user_model().objects.all(), CustomerSerializer),
 }

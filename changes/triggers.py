@@ -15,7 +15,7 @@ from products.models import Product
 TRIGGER = """\
 CREATE TRIGGER {name} AFTER {operation} ON {table} WHEN {condition} BEGIN
     INSERT INTO changes_change (transaction_id, type, object_id, event, at)
-    VALUES (0, '{type}', {row}.id, {event}, strftime('%Y-%m-%d %H:%M:%f', 'now'));
+    VALUES (0, '{type}', {object_id}, {event}, strftime('%Y-%m-%d %H:%M:%f', 'now'));
 END"""
 
 
@@ -26,11 +26,15 @@ def list_triggers():
     is_back = "NEW.is_active AND NOT OLD.is_active"
     product_differs = differs(
         *(Product, "quantity_in_stock", "price", "is_active", "modified", "revision"),
-        *("search_text", "sold_out"),
+        *("search_text", "sold_out", "stock_band"),
     )
     rules = [
         (Product, "product", "INSERT", "created", "true"),
         (Product, "product", "UPDATE", "stock", "OLD.quantity_in_stock <> NEW.quantity_in_stock"),
+        (
+            *(Product, "product", "UPDATE", "sold_out"),
+            "OLD.quantity_in_stock > 0 AND NEW.quantity_in_stock = 0",
+        ),
         (Product, "product", "UPDATE", "price", "OLD.price <> NEW.price"),
         (Product, "product", "UPDATE", "retired", "OLD.is_active AND NOT NEW.is_active"),
         (Product, "product", "UPDATE", "changed", f"{is_back} OR {product_differs}"),
@@ -56,10 +60,31 @@ def list_triggers():
             table=model._meta.db_table,
             condition=condition,
             type=object_type,
-            row="OLD" if operation == "DELETE" else "NEW",
+            object_id="OLD.id" if operation == "DELETE" else "NEW.id",
             event="NEW.status" if event == "moved" else f"'{event}'",
         )
-    return triggers
+    return triggers | list_category_triggers()
+
+
+def list_category_triggers():
+    """Return those of the table that puts products into categories, by their names."""
+    return {
+        name: TRIGGER.format(
+            name=name,
+            operation=operation,
+            table=Product.categories.through._meta.db_table,
+            condition="true",
+            type="product",
+            object_id=object_id,
+            event="'changed'",
+        )
+        for name, operation, object_id in (
+            ("changes_product_joined", "INSERT", "NEW.product_id"),
+            ("changes_product_moved", "UPDATE", "NEW.product_id"),
+            ("changes_product_replaced", "UPDATE", "OLD.product_id"),
+            ("changes_product_left", "DELETE", "OLD.product_id"),
+        )
+    }
 
 
 def differs(model, *excluded):
@@ -81,7 +106,8 @@ def start_feed(sender, using, **kwargs):
     """Receive `post_migrate`, which `flush` sends too."""
     database = connections[using]
     with database.cursor() as cursor:
-        if Change._meta.db_table not in database.introspection.table_names(cursor):
+        tables = {Change._meta.db_table, Product.categories.through._meta.db_table}
+        if not tables.issubset(database.introspection.table_names(cursor)):
             return  # `migrate` went back
         if database.vendor == "sqlite":
             cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")

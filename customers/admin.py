@@ -12,12 +12,14 @@ from django.utils import timezone
 from django.utils.formats import date_format
 
 from customers import admin_staff, admin_tokens  # noqa: F401  they register themselves
+from customers.admin_email import EmailAdminMixin
 from customers.admin_search import CustomerSearchMixin
 from customers.forms import CustomerCreateForm, CustomerForm, GroupForm
 from customers.models import Customer
 from customers.permission_picker import PermissionAdminMixin
 from customers.privacy import export_response
 from customers.resources import CustomerResource
+from customers.tasks import mail_password_links
 from shopply.api.sheet_admin import SheetExportMixin
 from shopply.api.slots import Busy
 
@@ -30,7 +32,9 @@ class CustomerList(ChangeList):
 
 
 @admin.register(Customer)
-class CustomerAdmin(SheetExportMixin, CustomerSearchMixin, PermissionAdminMixin, UserAdmin):
+class CustomerAdmin(
+    SheetExportMixin, CustomerSearchMixin, PermissionAdminMixin, EmailAdminMixin, UserAdmin
+):
     resource_classes = [CustomerResource]
     form = CustomerForm
     add_form = CustomerCreateForm
@@ -41,7 +45,8 @@ class CustomerAdmin(SheetExportMixin, CustomerSearchMixin, PermissionAdminMixin,
     list_per_page = 50
     fieldsets = (
         (None, {"fields": ("username", "password")}),
-        ("Person", {"fields": ("first_name", "last_name", "email", "contact_number")}),
+        ("Person", {"fields": ("first_name", "last_name", "contact_number")}),
+        ("E-mail", {"fields": ("email", "email_confirmed", "new_email", "order_mails")}),
         (
             "Address",
             {"fields": ("street_1", "street_2", "city", "state", "postal_code", "country")},
@@ -56,7 +61,7 @@ class CustomerAdmin(SheetExportMixin, CustomerSearchMixin, PermissionAdminMixin,
     add_fieldsets = (
         (None, {"fields": ("username", "email", "usable_password", "password1", "password2")}),
     )
-    readonly_fields = ("last_login", "date_joined")
+    readonly_fields = ("new_email", "last_login", "date_joined")
     permission_labels = {
         "view": "see them, with address",
         "add": "add them, if they may be changed too",
@@ -115,7 +120,11 @@ class CustomerAdmin(SheetExportMixin, CustomerSearchMixin, PermissionAdminMixin,
                 self.admin_site.admin_view(view),
                 name=f"customers_customer_{name}",
             )
-            for name, view in (("export", self.export), ("close", self.close))
+            for name, view in (
+                ("export", self.export),
+                ("password_link", self.password_link),
+                ("close", self.close),
+            )
         ] + super().get_urls()
 
     def get_changeable(self, request, pk):
@@ -134,6 +143,25 @@ class CustomerAdmin(SheetExportMixin, CustomerSearchMixin, PermissionAdminMixin,
         except Busy as exc:
             self.message_user(request, str(exc), messages.ERROR)
             return redirect("admin:customers_customer_change", pk)
+
+    @transaction.atomic
+    def password_link(self, request, pk):
+        """Ask whether to mail a link to set a new password (GET), or have it mailed (POST)."""
+        customer = self.get_changeable(request, pk)
+        can_send = bool(customer.is_active and customer.email)
+        if request.method == "POST" and can_send:
+            mail_password_links.enqueue([customer.pk])
+            self.log_change(request, customer, "Sent a link to set a new password.")
+            self.message_user(request, "The link is on its way.")
+            return redirect("admin:customers_customer_change", pk)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Send a link to set a new password",
+            "customer": customer,
+            "can_send": can_send,
+            "opts": self.opts,
+        }
+        return TemplateResponse(request, "admin/customers/customer/password_link.html", context)
 
     @transaction.atomic
     def close(self, request, pk):

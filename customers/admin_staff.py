@@ -8,6 +8,7 @@ from django.db.models import ManyToManyField
 from django.shortcuts import redirect
 from django.urls import reverse
 
+from customers.admin_email import EmailAdminMixin
 from customers.forms import StaffCreateForm
 from customers.models import Customer, Staff
 
@@ -23,7 +24,7 @@ class StaffList(ChangeList):
 
 
 @admin.register(Staff)
-class StaffAdmin(UserAdmin):
+class StaffAdmin(EmailAdminMixin, UserAdmin):
     """The list of staff, where superusers add one. The page of an account is the customer's."""
 
     add_form = StaffCreateForm

@@ -13,6 +13,7 @@ from rest_framework.authtoken.models import TokenProxy
 
 from customers.models import Customer
 from customers.tokens import AccessToken
+from shopply.api.permissions import may_view
 
 admin.site.unregister(TokenProxy)
 
@@ -57,6 +58,10 @@ class CustomerTokenAdmin(TokenAdmin):
     ordering = ("-created",)
     autocomplete_fields = ("user",)
     permission_labels = {"view": "see who has one", "delete": "revoke them"}
+
+    def get_list_display(self, request):
+        is_shown = may_view(self, request, Customer)
+        return [column for column in self.list_display if column != "email" or is_shown]
 
     def get_fields(self, request, obj=None):
         return ("user", "created", "expires") if obj else ("user",)

@@ -1,4 +1,4 @@
-"""`manage.py check --deploy` finds demo accounts, staff without limits, and a missing cache."""
+"""`manage.py check --deploy`: demo accounts, staff without limits, links in mails, the cache."""
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -6,6 +6,8 @@ from django.core.cache import cache
 from django.core.checks import Error, Tags, Warning, register
 from django.db import DatabaseError
 from redis import RedisError
+
+from shopply.api.mail import has_mail_server
 
 # The accounts of fixtures/customers.json.
 PUBLISHED_LOGINS = {
@@ -41,6 +43,17 @@ def check_demo_passwords(app_configs, **kwargs):
     ]
 
 
+@register(Tags.security, deploy=True)
+def check_links_in_mails(app_configs, **kwargs):
+    own_pages = settings.PASSWORD_RESET_URL and settings.EMAIL_CONFIRMATION_URL
+    if not (settings.SERVER_URL or own_pages):
+        yield Error(
+            "Links in mails have no address: ALLOWED_HOSTS does not say where the server is.",
+            hint="Set SERVER_URL, or both PASSWORD_RESET_URL and EMAIL_CONFIRMATION_URL.",
+            id="customers.E003",
+        )
+
+
 @register(Tags.database, deploy=True)
 def check_staff_api_permissions(app_configs, databases, **kwargs):
     if not databases or settings.STAFF_API_PERMISSIONS:
@@ -56,6 +69,16 @@ def check_staff_api_permissions(app_configs, databases, **kwargs):
             f" permissions in the admin; staff who are no superusers: {count}.",
             hint="Set it to true, once their groups in the admin allow what they need.",
             id="customers.W001",
+        )
+
+
+@register(Tags.security, deploy=True)
+def check_confirmation_mails(app_configs, **kwargs):
+    if settings.REQUIRE_CONFIRMED_EMAIL and not has_mail_server():
+        yield Error(
+            "REQUIRE_CONFIRMED_EMAIL is true and no mail is sent: nobody can order.",
+            hint="Set EMAIL_URL, or unset REQUIRE_CONFIRMED_EMAIL.",
+            id="customers.E004",
         )
 
 

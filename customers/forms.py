@@ -9,16 +9,22 @@ from customers.permission_picker import PermissionFormMixin
 
 
 class UniqueLoginMixin:
-    """Rejects a new user name or e-mail address with which another customer logs in."""
+    """Rejects a user name of which another customer has the name or the address.
+
+    And an e-mail address that another customer confirmed.
+    """
 
     def clean(self):
         cleaned = super().clean()
-        for field, message in (("username", USERNAME_TAKEN), ("email", EMAIL_TAKEN)):
+        customers = Customer.objects
+        for field, owners, message in (
+            ("username", customers.with_login, USERNAME_TAKEN),
+            ("email", customers.with_confirmed_email, EMAIL_TAKEN),
+        ):
             login = self.cleaned_data.get(field)
-            if login and login != self.initial.get(field):
-                others = Customer.objects.with_login(login).exclude(pk=self.instance.pk)
-                if others.exists():
-                    self.add_error(field, message)
+            is_new = login and login != self.initial.get(field)
+            if is_new and owners(login).exclude(pk=self.instance.pk).exists():
+                self.add_error(field, message)
         return cleaned
 
 
@@ -30,6 +36,8 @@ class CustomerForm(PermissionFormMixin, UniqueLoginMixin, UserChangeForm):
     def clean(self):
         """Keep the last superuser: without one, nobody could run the shop."""
         cleaned = super().clean()
+        if cleaned.get("email_confirmed") and not cleaned.get("email", self.instance.email):
+            self.add_error("email_confirmed", "There is no address.")
         stays = cleaned.get("is_superuser") and cleaned.get("is_active")
         can_change = {"is_superuser", "is_active"} & self.fields.keys()
         if can_change and not stays and self.instance.is_last_superuser():

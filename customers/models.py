@@ -13,6 +13,7 @@ from django.db.models.lookups import Exact
 from django.dispatch import Signal
 from django.utils import timezone
 
+from customers.confirmed_email import ConfirmedEmail
 from customers.tokens import AccessToken
 from shopply.api.permissions import is_allowed
 from shopply.api.slots import Slots
@@ -41,11 +42,23 @@ class CustomerQuerySet(models.QuerySet):
         return self.filter(equal("username", username))
 
     def with_email(self, email):
-        """Return who has this e-mail address, as a queryset of one or none."""
+        """Return who has this e-mail address: of several, one at most has confirmed it."""
         return self.filter(~models.Q(email=""), equal("email", email))
 
+    def with_confirmed_email(self, email):
+        """Return whose e-mail address this is, as a queryset of one or none."""
+        return self.with_email(email).filter(email_confirmed=True)
+
+    def with_new_email(self, email):
+        """Return who will have this e-mail address if they confirm it."""
+        return self.filter(~models.Q(new_email=""), equal("new_email", email))
+
+    def claiming(self, email):
+        """Return who has this e-mail address, or will have it."""
+        return self.with_email(email) | self.with_new_email(email)
+
     def with_login(self, login):
-        """Return who has this user name, and who has this e-mail address: at most two."""
+        """Return who has this user name, and who has this e-mail address."""
         return self.with_username(login) | self.with_email(login)
 
     def search(self, words):
@@ -78,9 +91,17 @@ class CustomerManager(UserManager.from_queryset(CustomerQuerySet)):
     def get_by_login(self, login):
         """Return who logs in with this user name or e-mail address, or None.
 
-        By user name first: nobody takes over an account whose name is their address.
+        An address opens the account that confirmed it. Otherwise the user name comes first, and
+        then the account that had the address first: nobody keeps others out by registering with
+        their address.
         """
-        return self.with_login(login).order_by(equal("username", login).desc()).first()
+        is_confirmed = models.Q(equal("email", login), email_confirmed=True)
+        order = (
+            models.ExpressionWrapper(is_confirmed, models.BooleanField()).desc(),
+            equal("username", login).desc(),
+            "pk",
+        )
+        return self.with_login(login).order_by(*order).first()
 
 
 class AccountClosed(Exception):
@@ -91,7 +112,7 @@ class LastSuperuser(Exception):
     """The account is the last active superuser."""
 
 
-class Customer(AbstractUser):
+class Customer(ConfirmedEmail, AbstractUser):
     username = models.CharField(
         "user name",
         max_length=150,
@@ -115,6 +136,9 @@ class Customer(AbstractUser):
         db_default="",
         help_text="For the shop's staff. Customers see it only in an export of their data.",
     )
+    order_mails = models.BooleanField(
+        default=True, db_default=True, help_text="Whether the shop mails them about their orders."
+    )
     closed = models.DateTimeField(
         null=True, editable=False, help_text="When the account was closed and erased."
     )
@@ -126,7 +150,10 @@ class Customer(AbstractUser):
     closing = Signal()  # sent in the transaction that closes the account of `customer`
 
     ADDRESS = ("street_1", "street_2", "city", "state", "postal_code", "country")
-    PERSONAL = ("email", "first_name", "last_name", "contact_number", *ADDRESS, "staff_note")
+    PERSONAL = (
+        *("email", "new_email", "first_name", "last_name", "contact_number", *ADDRESS),
+        "staff_note",
+    )
 
     class Meta:
         constraints = [
@@ -137,9 +164,15 @@ class Customer(AbstractUser):
             ),
             models.UniqueConstraint(
                 Upper("email"),
-                name="customer_email_any_case",
-                condition=~models.Q(email=""),
+                name="customer_confirmed_email_any_case",
+                condition=models.Q(email_confirmed=True) & ~models.Q(email=""),
                 violation_error_message=EMAIL_TAKEN,
+            ),
+        ]
+        indexes = [
+            models.Index(Upper("email"), name="customer_email"),
+            models.Index(
+                Upper("new_email"), name="customer_new_email", condition=~models.Q(new_email="")
             ),
         ]
 
@@ -172,8 +205,10 @@ class Customer(AbstractUser):
                 "id": self.pk,
                 "username": self.username,
                 **{field: getattr(self, field) for field in self.PERSONAL},
+                "email_confirmed": self.email_confirmed,
                 "date_joined": self.date_joined,
                 "last_login": self.last_login,
+                "order_mails": self.order_mails,
                 "is_active": self.is_active,
                 "is_staff": self.is_staff,
                 "is_superuser": self.is_superuser,
@@ -203,14 +238,15 @@ class Customer(AbstractUser):
             raise AccountClosed
 
     def change_password(self, password):
-        """Set the password and revoke the token.
+        """Set the password and revoke the token; forget a new e-mail address that is not confirmed.
 
-        Raises Busy, and AccountClosed if that happened while the password was hashed.
+        Whoever used the account before may have entered that address. Raises Busy, and
+        AccountClosed if that happened while the password was hashed.
         """
         with hashing.acquire():
             self.set_password(password)
         with transaction.atomic():
-            self.update_fields(password=self.password)
+            self.update_fields(password=self.password, new_email="")
             AccessToken.revoke(self)
         self._password = None  # as `save` does: there is no change left to save
 
@@ -244,7 +280,7 @@ class Customer(AbstractUser):
             setattr(self, field, "")
         self.last_login = None
         self.closed = timezone.now()
-        self.is_active = self.is_staff = self.is_superuser = False
+        self.is_active = self.is_staff = self.is_superuser = self.email_confirmed = False
         self.set_unusable_password()
         self.save()
         self.groups.clear()
@@ -292,7 +328,7 @@ class CounterManager(models.Manager):
 
 
 class Counter(models.Model):
-    """The number of failed log-ins in a window (`customers.login_limits`)."""
+    """The number of failed log-ins, or of mails to an address, in a window (`LoginLimit`)."""
 
     key = models.CharField(max_length=64, primary_key=True)
     count = models.IntegerField()

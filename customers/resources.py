@@ -9,7 +9,8 @@ class CustomerResource(SheetResource):
         model = Customer
         name = "customers"
         fields = (
-            *("id", "username", "first_name", "last_name", "email", "contact_number"),
+            *("id", "username", "first_name", "last_name", "email", "email_confirmed"),
+            "contact_number",
             *Customer.ADDRESS,
             *("is_active", "is_staff", "date_joined", "last_login", "closed"),
         )

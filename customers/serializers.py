@@ -1,12 +1,14 @@
 from django.contrib.auth import authenticate
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.fields import get_error_detail
 from rest_framework.settings import api_settings
 from rest_framework.validators import UniqueValidator
 
+from customers.email_links import request_link
 from customers.models import EMAIL_TAKEN, USERNAME_TAKEN, Customer, hashing
 from shopply.api.fields import CharField, TextField
 from shopply.api.serializers import ModelSerializer, Serializer
@@ -15,6 +17,8 @@ CUSTOMER_EXAMPLE = {
     "id": 2,
     "username": "lena",
     "email": "lena.vogt@example.com",
+    "email_confirmed": True,
+    "new_email": None,
     "first_name": "Lena",
     "last_name": "Vogt",
     "contact_number": "+49 40 5550142",
@@ -24,75 +28,7 @@ CUSTOMER_EXAMPLE = {
     "state": "",
     "postal_code": "22763",
     "country": "Germany",
-}
-# The export: what other apps add to it is known here by its name in the OpenAPI document only.
-EXPORT_SCHEMA = {
-    "title": "Export",
-    "type": "object",
-    "properties": {
-        "account": {"type": "object", "description": "The profile, and what the account may do."},
-        "token": {
-            "type": ["object", "null"],
-            "description": "When your token was `created`, and `expires` if it does.",
-        },
-        "admin_log": {
-            "type": "array",
-            "items": {"type": "object"},
-            "description": "What you did in the admin, and what was done there to your account.",
-        },
-        "orders": {
-            "type": "array",
-            "items": {"$ref": "#/components/schemas/Order"},
-            "description": "Your orders.",
-        },
-        "idempotency_keys": {
-            "type": "array",
-            "items": {"type": "object"},
-            "description": "The keys that you sent with orders.",
-        },
-        "order_staff_notes": {
-            "type": "array",
-            "items": {"type": "object"},
-            "description": "What the shop's staff noted about your orders, for themselves.",
-        },
-        "order_events": {
-            "type": "array",
-            "items": {"type": "object"},
-            "description": "What you did with others' orders.",
-        },
-        "bulk_transitions": {
-            "type": "array",
-            "items": {"type": "object"},
-            "description": "The transitions of many orders that you selected in the admin lately.",
-        },
-        "stock_adjustments": {
-            "type": "array",
-            "items": {"type": "object"},
-            "description": "The adjustments of the stock that you made.",
-        },
-    },
-}
-
-EXPORT_EXAMPLE = {
-    "account": CUSTOMER_EXAMPLE
-    | {
-        "staff_note": "",
-        "date_joined": "2026-03-02T09:15:00Z",
-        "last_login": None,
-        "is_active": True,
-        "is_staff": False,
-        "is_superuser": False,
-        "groups": [],
-        "permissions": [],
-    },
-    "token": {"created": "2026-03-09T10:20:51.138442Z", "expires": None},
-    "admin_log": [],
-    "orders": [],
-    "idempotency_keys": [{"order": 1, "idempotency_key": "2b1f6c0e-6d0f-4c55-a3f1-0a4f6f4f8a37"}],
-    "order_staff_notes": [],
-    "order_events": [],
-    "bulk_transitions": [],
-    "stock_adjustments": [],
+    "order_mails": True,
 }
 
 
@@ -102,7 +38,7 @@ def validate_ascii(address):
 
 
 class UniqueLoginValidator(UniqueValidator):
-    """Rejects a user name or e-mail address with which another customer logs in.
+    """Rejects a user name that is the user name or the e-mail address of another customer.
 
     Accepts what the row has already: earlier releases let a user name be another's address.
     """
@@ -114,6 +50,13 @@ class UniqueLoginValidator(UniqueValidator):
 
     def filter_queryset(self, value, queryset, field_name):
         return queryset.with_login(value)
+
+
+class UniqueEmailValidator(UniqueLoginValidator):
+    """Rejects an e-mail address that another customer confirmed."""
+
+    def filter_queryset(self, value, queryset, field_name):
+        return queryset.with_confirmed_email(value)
 
 
 def check_strength(field, password, customer):
@@ -181,6 +124,8 @@ class CustomerSerializer(ModelSerializer):
             "id",
             "username",
             "email",
+            "email_confirmed",
+            "new_email",
             "first_name",
             "last_name",
             "contact_number",
@@ -190,20 +135,31 @@ class CustomerSerializer(ModelSerializer):
             "state",
             "postal_code",
             "country",
+            "order_mails",
             "is_staff",
             "date_joined",
         )
-        read_only_fields = ("id", "username", "is_staff", "date_joined")
+        read_only_fields = (
+            *("id", "username", "email_confirmed", "new_email", "is_staff", "date_joined"),
+        )
         extra_kwargs = {
             "id": {"help_text": "The id of the customer."},
             "email": {
                 "required": True,
                 "allow_blank": False,
-                "help_text": "ASCII, and unique regardless of case.",
+                "help_text": "ASCII. None that another account confirmed, in any case.",
                 "validators": [
                     validate_ascii,
-                    UniqueLoginValidator(Customer.objects.all(), EMAIL_TAKEN),
+                    UniqueEmailValidator(Customer.objects.all(), EMAIL_TAKEN),
                 ],
+            },
+            "email_confirmed": {
+                "help_text": "Whether the customer opened the link that was mailed to `email`."
+            },
+            "new_email": {
+                "allow_null": True,
+                "help_text": "Becomes `email` when the customer opens the link that was mailed to "
+                "it. Null if no change is under way.",
             },
             "first_name": {"help_text": "Given name."},
             "last_name": {"help_text": "Family name."},
@@ -214,6 +170,7 @@ class CustomerSerializer(ModelSerializer):
             "state": {"help_text": "State or region, where an address has one."},
             "postal_code": {"help_text": "Postal code or ZIP code."},
             "country": {"help_text": "The name of the country."},
+            "order_mails": {"help_text": "Whether the shop sends mails about your orders."},
             "is_staff": {"help_text": "Whether this is one of the shop's staff."},
             "date_joined": {"help_text": "When the account was created."},
         }
@@ -224,10 +181,13 @@ class CustomerSerializer(ModelSerializer):
             "id": customer.pk,
             "username": customer.username,
             "email": customer.email,
+            "email_confirmed": customer.email_confirmed,
+            "new_email": customer.new_email or None,
             "first_name": customer.first_name,
             "last_name": customer.last_name,
             "contact_number": customer.contact_number,
             **{field: getattr(customer, field) for field in Customer.ADDRESS},
+            "order_mails": customer.order_mails,
             "is_staff": customer.is_staff,
             "date_joined": customer.date_joined,
         }
@@ -267,10 +227,22 @@ class ProfileSerializer(CurrentPasswordSerializer, CustomerSerializer):
 
     def validate(self, attrs):
         is_confirmed = attrs.pop("current_password", None) is not None
-        if attrs.get("email", self.instance.email) != self.instance.email and not is_confirmed:
+        if attrs.get("email") == self.instance.email:
+            del attrs["email"]
+        if "email" in attrs and not is_confirmed:
             message = "Needed to change the e-mail address."
             raise serializers.ValidationError({"current_password": message}, code="required")
         return attrs
+
+    def update(self, customer, validated_data):
+        if "email" not in validated_data:
+            return super().update(customer, validated_data)
+        email = validated_data.pop("email")
+        with transaction.atomic():
+            super().update(customer, validated_data)
+            customer.change_email(email)
+            request_link(customer, self.context["request"])
+        return customer
 
 
 @extend_schema_serializer(
@@ -297,7 +269,7 @@ class CustomerCreateSerializer(CustomerSerializer):
 
     class Meta(CustomerSerializer.Meta):
         fields = (*CustomerSerializer.Meta.fields, "password")
-        read_only_fields = ("id", "is_staff", "date_joined")
+        read_only_fields = ("id", "email_confirmed", "new_email", "is_staff", "date_joined")
         extra_kwargs = {
             **CustomerSerializer.Meta.extra_kwargs,
             "username": {
@@ -329,8 +301,15 @@ class CustomerCreateSerializer(CustomerSerializer):
         return attrs
 
     def create(self, validated_data):
+        password = validated_data.pop("password")
+        customer = Customer(**validated_data)
+        customer.clean()
         with hashing.acquire():
-            return Customer.objects.create_user(**validated_data)
+            customer.set_password(password)
+        with transaction.atomic():
+            customer.save()
+            request_link(customer, self.context["request"])
+        return customer
 
 
 @extend_schema_serializer(

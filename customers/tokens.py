@@ -9,6 +9,7 @@ from django.utils import timezone
 from rest_framework.authtoken.models import Token, TokenProxy
 
 CLOCK_TOLERANCE = timedelta(minutes=1)
+KEPT_EXPIRED = timedelta(days=30)  # so that its user learns that it expired
 
 
 class StaleLogin(Exception):
@@ -52,6 +53,13 @@ class AccessToken(TokenProxy):
                 token.delete()
                 token = None
             return token or cls.objects.create(user=current)
+
+    @classmethod
+    def remove_expired(cls):
+        """Delete the tokens that expired KEPT_EXPIRED ago; none without a TOKEN_TTL."""
+        if settings.TOKEN_TTL:
+            created_before = timezone.now() - settings.TOKEN_TTL - KEPT_EXPIRED
+            Token.objects.filter(created__lt=created_before).delete()
 
     @classmethod
     def revoke(cls, customer):

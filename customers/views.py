@@ -13,14 +13,14 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from customers.authentication import BasicAuthentication
+from customers.email_confirmation import EmailConfirmationActions
+from customers.export_schema import EXPORT_EXAMPLE, EXPORT_SCHEMA
 from customers.filters import CustomerFilter, CustomerSearchFilter
 from customers.models import AccountClosed, Customer, LastSuperuser
 from customers.pagination import LinkHeaderPagination
 from customers.privacy import export_response
 from customers.problems import map_busy, map_login_errors
 from customers.serializers import (
-    EXPORT_EXAMPLE,
-    EXPORT_SCHEMA,
     CurrentPasswordSerializer,
     CustomerCreateSerializer,
     CustomerSerializer,
@@ -106,13 +106,15 @@ class RevokeToken(CheckQueryParamsMixin, views.APIView):
     ),
     create=extend_schema(
         summary="Register",
-        description="Creates an account; no log-in is needed. User name and e-mail address must be "
-        "unique, regardless of case. The address fields are optional; orders go to this address "
+        description="Creates an account; no log-in is needed. The user name must be unique, and "
+        "the e-mail address must not be one that another account confirmed, regardless of case. A "
+        "mail with a link confirms it. The address fields are optional; orders go to this address "
         "unless they have another. Next: obtain a token.",
         responses={201: CustomerSerializer},
     ),
 )
 class CustomerViewSet(
+    EmailConfirmationActions,
     CheckQueryParamsMixin,
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
@@ -129,7 +131,7 @@ class CustomerViewSet(
 
     @property
     def throttle_scope(self):
-        if self.action in ("create", "password", "close", "delete_me", "export"):
+        if self.action in ("create", "password", "close", "delete_me", "export", "send_link"):
             return "account"
         # Limited like registering, since both show whether an address is taken.
         if self.action == "update_me" and isinstance(self.request.data, dict):
@@ -173,8 +175,9 @@ class CustomerViewSet(
     @extend_schema(
         summary="Change your profile",
         description="Send the fields to change. The user name cannot change; the password has an "
-        "endpoint of its own, and a new e-mail address needs `current_password`. Existing orders "
-        "keep their address.",
+        "endpoint of its own, and a new e-mail address needs `current_password`. If the present "
+        "one is confirmed, the new one is `new_email` until the link mailed to it is opened. "
+        "Existing orders keep their address.",
         request=ProfileSerializer,
         responses={200: CustomerSerializer},
     )

@@ -1,4 +1,5 @@
 from django.contrib import admin
+from django.contrib.auth import get_user_model
 from django.utils.formats import localize
 
 from orders import admin_stock  # noqa: F401  registers the product with its time line
@@ -9,6 +10,7 @@ from orders.admin_search import OrderSearchMixin
 from orders.models import Order
 from orders.packing import PRINT_ACTIONS, PackingMixin
 from orders.resources import OrderItemResource, OrderResource
+from shopply.api.permissions import may_view
 from shopply.api.sheet_admin import SheetExportMixin
 
 
@@ -33,6 +35,9 @@ class OrderAdmin(
         "change": "move, cancel and correct them, take items back",
     }
     actions = (*BULK_ACTIONS, *PRINT_ACTIONS)
+
+    def get_export_resource_kwargs(self, request, **kwargs):
+        return {"may_view_customers": may_view(self, request, get_user_model())}
 
     @admin.display(ordering="total_price")
     def total(self, order):

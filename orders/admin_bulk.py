@@ -1,6 +1,9 @@
 """Bulk transitions in the admin: selected in the list, asked about, made in steps."""
 
+from copy import deepcopy
+
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import JsonResponse
@@ -10,8 +13,9 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
-from orders.admin_forms import NoteField
-from orders.bulk import MAX_ORDERS, BulkTransition, TooManyOrders
+from orders.admin_forms import NoteField, ShipForm
+from orders.admin_search import CUT_SHORT, is_selection_cut_short
+from orders.bulk import MAX_ORDERS, MAX_PARCELS, PARCEL, BulkTransition, TooManyOrders
 from orders.transitions import TRANSITIONS
 
 
@@ -28,7 +32,12 @@ def bulk_action(name):
             modeladmin.message_user(request, "These orders are not in the list.", messages.ERROR)
             return None
         try:
-            bulk = BulkTransition.objects.select(orders, name=name, by=request.user)
+            bulk = BulkTransition.objects.select(
+                orders,
+                name=name,
+                by=request.user,
+                is_cut_short=is_selection_cut_short(request),
+            )
         except TooManyOrders:
             message = f"Select at most {count_orders(MAX_ORDERS)}: narrow the list by a filter."
             modeladmin.message_user(request, message, messages.ERROR)
@@ -45,6 +54,34 @@ BULK_ACTIONS = tuple(bulk_action(name) for name in TRANSITIONS)
 class NoteForm(forms.Form):
     required_css_class = "required"
     note = NoteField(label="Note to the customers", required=False)
+
+
+class ParcelsForm(NoteForm):
+    """With carrier and tracking number of each order."""
+
+    def __init__(self, *args, orders, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.orders = orders
+        for order in orders:
+            for name in PARCEL:
+                field = deepcopy(ShipForm.base_fields[name])
+                label = f"{name.replace('_', ' ')} of {order}"
+                field.help_text, field.widget.attrs["aria-label"] = "", label.capitalize()
+                self.fields[f"{name}_{order.pk}"] = field
+
+    @property
+    def rows(self):
+        """The orders, each with its two fields."""
+        return [(order, [self[f"{name}_{order.pk}"] for name in PARCEL]) for order in self.orders]
+
+    @property
+    def parcels(self):
+        """`(id, parcel)` of each order, as `BulkTransition.start` takes them."""
+        data = self.cleaned_data
+        return [
+            (order.pk, {name: data[f"{name}_{order.pk}"] for name in PARCEL})
+            for order in self.orders
+        ]
 
 
 class ReasonForm(NoteForm):
@@ -99,14 +136,19 @@ class BulkTransitionMixin:
         if counts["pending"]:
             progress = self.get_bulk_progress(bulk, counts)
             return self.render_bulk(request, "progress", bulk, str(bulk), **progress)
-        self.report_bulk(request, bulk, **counts)
+        if bulk.report():  # not again when the page is reloaded
+            self.report_bulk(request, bulk, **counts)
         return self.redirect_to_list(request)
 
     def ask_about_bulk(self, request, bulk):
-        form_class = ReasonForm if bulk.name == "cancel" else NoteForm
-        form = form_class(request.POST if request.method == "POST" else None)
+        data = request.POST if request.method == "POST" else None
+        form = (
+            ReasonForm(data)
+            if bulk.name == "cancel"
+            else ParcelsForm(data, orders=bulk.list_orders_to_ship())
+        )
         if form.is_valid():
-            bulk.start(form.cleaned_data["note"])
+            bulk.start(form.cleaned_data["note"], getattr(form, "parcels", ()))
             return self.redirect_to_bulk(request, bulk)
         statuses = bulk.count_statuses()
         ready = sum(statuses.pop(status, 0) for status in bulk.transition.sources)
@@ -116,6 +158,8 @@ class BulkTransitionMixin:
             bulk,
             f"{bulk.name.capitalize()} {count_orders(ready)}?",
             form=form,
+            carriers=settings.CARRIERS,
+            max_parcels=MAX_PARCELS,
             ready=ready and count_orders(ready),
             others=[f"{count_orders(count)} {status}" for status, count in statuses.items()],
             stock=bulk.count_stock() if bulk.name == "cancel" else None,
@@ -158,7 +202,7 @@ class BulkTransitionMixin:
 
     def render_bulk(self, request, template, bulk, title, **context):
         context |= {
-            **{"opts": self.opts, "title": title, "bulk": bulk},
+            **{"opts": self.opts, "title": title, "bulk": bulk, "cut_short": CUT_SHORT},
             "preserved_filters": self.get_preserved_filters(request),
         }
         return TemplateResponse(

@@ -62,9 +62,10 @@ class OrderForm(forms.Form):
 
     @property
     def is_outdated(self):
-        """Whether the order changed since the page was shown."""
+        """Whether the order changed since the page was shown, or nobody knows."""
         seen = self.cleaned_data["seen"].splitlines()  # a browser sends other line ends
-        return self.add_prefix("seen") in self.data and seen != self.get_version().splitlines()
+        is_sent = self.add_prefix("seen") in self.data
+        return not is_sent or seen != self.get_version().splitlines()
 
     def update_version(self):
         """Carry the current version from now on, together with what was entered."""
@@ -166,7 +167,7 @@ class AddressForm(NoteForm):
                 widget=forms.TextInput(attrs={"autocomplete": "off"}),
             )
         self.order_fields(["seen", *parts])
-        self.initial |= self.order.shipping_address or self.order.customer.postal_address()
+        self.initial |= self.order.shipping_address or {}
 
     def save(self, by):
         address = self.get_details()

@@ -16,13 +16,10 @@ from orders.models import Order, OrderEvent, OrderItem
 from orders.transitions import Status, allowed_actions
 from products.admin import ReadOnlyAdminMixin
 from products.models import Product
+from shopply.api.permissions import may_view
 
 OTHER_ORDERS_LIMIT = 5
 LINK = '<a href="{}">{}</a>'
-
-
-def may_view(model_admin, request, model):
-    return model_admin.admin_site.get_model_admin(model).has_view_permission(request)
 
 
 def join_lines(*lines):

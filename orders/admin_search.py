@@ -8,6 +8,17 @@ from django.utils.timezone import make_aware
 
 from orders.search_terms import MAX_TERMS, TooManyTerms
 
+CUT_SHORT = (
+    "More orders match the search. Only the newest of them are listed, selected and exported: add a"
+    " word, or narrow the list by a filter."
+)
+
+
+def is_selection_cut_short(request):
+    """Return whether the user selected all orders of a list that does not have all."""
+    is_all_selected = request.POST.get("select_across") == "1"
+    return is_all_selected and hasattr(request, "is_cut_short")
+
 
 class OrderSearchMixin:
     search_fields = ("id",)  # shows the search box; `OrderQuerySet.search` says what it finds
@@ -27,10 +38,10 @@ class OrderSearchMixin:
             orders, is_all = orders.search(text, newest="-created" if is_by_date else "-pk")
         except TooManyTerms as exc:
             raise BadRequest(f"Search for at most {MAX_TERMS} words.") from exc
-        if not is_all and request.method == "GET" and not hasattr(request, "is_cut_short"):
+        if not is_all and not hasattr(request, "is_cut_short"):
             request.is_cut_short = True  # the counts of filters search again
-            message = "More orders match than are listed here: these are the newest. Add a word."
-            self.message_user(request, message, messages.WARNING)
+            if request.method == "GET":
+                self.message_user(request, CUT_SHORT, messages.WARNING)
         return orders.select_related(*self.list_select_related), False
 
 

@@ -11,11 +11,11 @@ from django.http import Http404
 from django.template.response import TemplateResponse
 from django.urls import path
 
-from orders.admin_page import may_view
 from orders.models import Order
 from orders.stock_ledger import list_balances
 from products.admin import ProductAdmin
 from products.models import Product, Reason, StockAdjustment
+from shopply.api.permissions import may_view
 
 PAGE_SIZE = 50
 LAST_MOVEMENTS = 5  # shown on the product's page

@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404
@@ -13,6 +14,7 @@ from django.utils.html import format_html
 from orders.admin_forms import FORMS
 from orders.models import Order
 from orders.transitions import IllegalTransition, allowed_actions
+from shopply.api.permissions import may_view
 
 
 class ActionsMixin:
@@ -81,8 +83,13 @@ class ActionsMixin:
             message = format_html("{} " + link, message, url, "Undo")
         self.message_user(request, message, messages.SUCCESS)
 
+    def get_initial(self, request, order):
+        """Return the account's address where the order, which is to be collected, has none."""
+        is_shown = may_view(self, request, get_user_model())
+        return {} if order.shipping_address or not is_shown else order.customer.postal_address()
+
     def ask(self, request, order, name, form=None, status=200):
-        form = form or FORMS[name](order=order)
+        form = form or FORMS[name](order=order, initial=self.get_initial(request, order))
         context = {
             **self.admin_site.each_context(request),
             "title": form.title.format(order.pk),

@@ -17,6 +17,8 @@ MAX_ORDERS = 50_000
 STEP_TIMEOUT = 0.4  # seconds
 LOCK_TIMEOUT = 0.3  # seconds, for an order that somebody else is changing
 EXPIRES = timedelta(days=7)
+MAX_PARCELS = 50  # orders that are shipped with carrier and tracking number
+PARCEL = ("carrier", "tracking_number")
 JSON_ELEMENTS = {"postgresql": "json_array_elements_text", "sqlite": "json_each"}
 
 
@@ -26,17 +28,18 @@ class TooManyOrders(Exception):
 
 class BulkTransitionManager(models.Manager):
     @transaction.atomic
-    def select(self, orders, *, name, by):
+    def select(self, orders, *, name, by, is_cut_short=False):
         """Return a new bulk transition of these orders, which waits to be started.
 
-        Later changes do not add an order to it or remove one. Raises TooManyOrders.
+        `is_cut_short` if more orders matched the search by which they were found. Later changes do
+        not add an order to it or remove one. Raises TooManyOrders.
         """
         expired = self.filter(created__lt=timezone.now() - EXPIRES).order_by("pk")
         self.filter(pk__in=list(expired.values_list("pk", flat=True)[:2])).delete()
         ids = list(orders.order_by("pk").values_list("pk", flat=True)[: MAX_ORDERS + 1])
         if len(ids) > MAX_ORDERS:
             raise TooManyOrders
-        bulk = self.create(name=name, by=by, total=len(ids))
+        bulk = self.create(name=name, by=by, total=len(ids), is_cut_short=is_cut_short)
         with connection.cursor() as cursor:  # bulk_create takes four times as long
             cursor.execute(
                 "INSERT INTO orders_selectedorder (bulk_id, order_id, refused)"  # noqa: S608
@@ -66,6 +69,8 @@ class BulkTransition(models.Model):
     total = models.PositiveIntegerField(help_text="How many orders were selected.")
     created = models.DateTimeField(default=timezone.now, db_index=True)
     started = models.DateTimeField(null=True)
+    reported = models.DateTimeField(null=True)
+    is_cut_short = models.BooleanField(default=False, db_default=False)
 
     objects = BulkTransitionManager()
 
@@ -91,6 +96,15 @@ class BulkTransition(models.Model):
         statuses = self.selected_orders.order_by().values_list("order__status")
         return dict(statuses.annotate(Count("pk")))
 
+    def list_orders_to_ship(self):
+        """Return the orders for whose parcels to ask: none if it does not ship, or too many."""
+        if self.name != "ship":
+            return []
+        ready = self.selected_orders.filter(order__status__in=self.transition.sources)
+        rows = ready.order_by("order_id").select_related("order__customer")[: MAX_PARCELS + 1]
+        orders = [row.order for row in rows]
+        return orders if len(orders) <= MAX_PARCELS else []
+
     def count_stock(self):
         """Return the `pieces` and `products` that cancelling would put back."""
         return self.selected_orders.filter(order__status__in=self.transition.sources).aggregate(
@@ -106,11 +120,22 @@ class BulkTransition(models.Model):
         )
         return counts | {"changed": self.total - sum(counts.values())}
 
-    def start(self, note=""):
-        """Let steps be made. Does nothing if it was started before."""
+    @transaction.atomic
+    def start(self, note="", parcels=()):
+        """Let steps be made. Does nothing if it was started before.
+
+        `parcels` are `(id of an order, {"carrier": ..., "tracking_number": ...})`, if it ships.
+        """
         waiting = BulkTransition.objects.filter(pk=self.pk, started=None)
-        waiting.update(started=timezone.now(), note=note)
+        if waiting.update(started=timezone.now(), note=note):
+            for pk, parcel in parcels:
+                self.selected_orders.filter(order=pk).update(**parcel)
         self.refresh_from_db()
+
+    def report(self):
+        """Return whether it was not reported before; from now on it was."""
+        unreported = BulkTransition.objects.filter(pk=self.pk, reported=None)
+        return bool(unreported.update(reported=timezone.now()))
 
     def step(self):
         """Make the transition with the next orders, for about STEP_TIMEOUT.
@@ -132,24 +157,29 @@ class BulkTransition(models.Model):
     def _make_transitions(self, size):
         """Make the transition with up to `size` orders; return how many were pending."""
         limit_lock_wait(LOCK_TIMEOUT)
-        ids, orders = self._lock(size)
+        parcels, orders = self._lock(size)
         for order in orders:
-            getattr(order, self.name)(by=self.by, note=self.note)
-        selected_orders = self.selected_orders.filter(order__in=ids)
+            parcel = parcels[order.pk] if self.name == "ship" else {}
+            getattr(order, self.name)(by=self.by, note=self.note, **parcel)
+        selected_orders = self.selected_orders.filter(order__in=parcels)
         selected_orders.filter(order__in=[order.pk for order in orders]).delete()
-        selected_orders.update(refused=True)
-        return len(ids)
+        selected_orders.update(refused=True, carrier="", tracking_number="")
+        return len(parcels)
 
     def _lock(self, size):
-        """Lock up to `size` pending orders; return their ids, and those that can be changed.
+        """Lock up to `size` pending orders.
+
+        Return `{id: parcel}` of them, and those orders that can be changed.
 
         Another step, or whoever changes one of the orders, waits and then sees what became of it.
         """
         pending = self.pending if self.started else self.selected_orders.none()
-        ids = list(pending.select_for_update().values_list("order", flat=True)[:size])
+        columns = ("order", *PARCEL)
+        rows = pending.select_for_update().values_list(*columns)[:size]
+        parcels = {pk: dict(zip(PARCEL, values, strict=True)) for pk, *values in rows}
         orders = apps.get_model("orders", "Order").objects.select_for_update(no_key=True)
-        ready = orders.filter(pk__in=ids, status__in=self.transition.sources)
-        return ids, list(ready.order_by("pk"))
+        ready = orders.filter(pk__in=parcels, status__in=self.transition.sources)
+        return parcels, list(ready.order_by("pk"))
 
     @transaction.atomic
     def stop(self):
@@ -170,6 +200,9 @@ class SelectedOrder(models.Model):
         "orders.Order", models.CASCADE, related_name="+", db_constraint=False, db_index=False
     )
     refused = models.BooleanField(default=False)
+    # Of its parcel, until it is shipped. The statement of `select` leaves them to the database.
+    carrier = models.CharField(max_length=40, blank=True, default="", db_default="")
+    tracking_number = models.CharField(max_length=100, blank=True, default="", db_default="")
 
     class Meta:
         ordering = ("pk",)

@@ -67,7 +67,7 @@ class TooManyReturned(Exception):
 
 
 class ReturnedItemManager(models.Manager):
-    def book(self, quantities, *, damaged, key=None, fingerprint="", **fields):
+    def book(self, quantities, *, event, damaged, key=None, fingerprint="", **fields):
         """Put `{OrderItem: quantity}` back into stock, in the transaction that locked the order.
 
         One stock adjustment for each item, with these `fields`; one more for each writes `damaged`
@@ -92,7 +92,7 @@ class ReturnedItemManager(models.Manager):
                     quantity_in_stock=stock_afterwards,
                     **fields,
                 )
-                returns.append(ReturnedItem(item=item, adjustment=adjustment))
+                returns.append(ReturnedItem(item=item, event=event, adjustment=adjustment))
         first = returns[0].adjustment
         first.idempotency_key, first.fingerprint = key, fingerprint
         StockAdjustment.objects.bulk_create(row.adjustment for row in returns)
@@ -103,6 +103,15 @@ class ReturnedItem(models.Model):
     """Pieces of an order's item that came back: the stock adjustment that booked them."""
 
     item = models.ForeignKey(OrderItem, models.CASCADE, related_name="returns")
+    # Found by the item, so it needs no index. Null in rows of earlier releases.
+    event = models.ForeignKey(
+        "OrderEvent",
+        models.CASCADE,
+        null=True,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+    )
     adjustment = models.OneToOneField(StockAdjustment, models.CASCADE, related_name="+")
 
     objects = ReturnedItemManager()

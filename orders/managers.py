@@ -28,6 +28,10 @@ class OrderLimitReached(Exception):
     """The order exceeds MAX_UNITS_PER_ORDER, or the customer has MAX_OPEN_ORDERS already."""
 
 
+class EmailUnconfirmed(Exception):
+    """The shop requires a confirmed e-mail address, and the customer has none."""
+
+
 class CustomerInactive(Exception):
     """The account was closed or deactivated in the meantime."""
 
@@ -147,11 +151,14 @@ class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
         # Literal: for a parameter, PostgreSQL would plan to return a tenth of all orders.
         return self.fetch(f"WHERE {where} ORDER BY id {order} LIMIT {limit:d}", params)
 
-    def quote(self, *, customer, quantities, expected_total=None, shipping_address=None, **fields):
+    def quote(
+        self, *, customer, by, quantities, expected_total=None, shipping_address=None, **fields
+    ):
         """Return the order that `place` would write now, unsaved; `customer` may be anonymous.
 
         Raises what `place` raises.
         """
+        self._check_email(customer, by)
         self._check_limits(customer, quantities)
         order = self.model.build(customer, shipping_address, **fields)
         order.set_items(Product.objects.check_availability(quantities), quantities, expected_total)
@@ -167,12 +174,13 @@ class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
         then, marked `replayed`, if its `fingerprint` is the same.
 
         Raises NotForSale, OutOfStock, IncompleteAddress, TotalTooLarge, PriceChanged (if the
-        total differs from `expected_total`), OrderLimitReached, IdempotencyKeyReused and
-        CustomerInactive.
+        total differs from `expected_total`), OrderLimitReached, IdempotencyKeyReused,
+        EmailUnconfirmed and CustomerInactive.
         """
         first = self._placed_with_key(by, key, fingerprint)
         if first:
             return first
+        self._check_email(customer, by)
         try:
             return self._place(
                 customer,
@@ -213,6 +221,13 @@ class OrderManager(models.Manager.from_queryset(OrderQuerySet)):
         placed_before = timezone.now() - timedelta(days=settings.PLACED_EXPIRES)
         expired = self.filter(status=Status.PLACED, created__lt=placed_before)
         return sum(order.expire() for order in expired.order_by("pk")[:limit])
+
+    def _check_email(self, customer, by):
+        """Hold back customers, but not staff who order for them: on the telephone, say."""
+        if not settings.REQUIRE_CONFIRMED_EMAIL:
+            return
+        if by == customer and customer.is_authenticated and not customer.email_confirmed:
+            raise EmailUnconfirmed
 
     def _check_limits(self, customer, quantities):
         limit, units = settings.MAX_UNITS_PER_ORDER, sum(quantities.values())

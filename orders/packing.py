@@ -6,6 +6,7 @@ from functools import cache
 
 from django.conf import settings
 from django.contrib import admin, messages
+from django.contrib.auth import get_user_model
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
@@ -14,8 +15,10 @@ from django.urls import path, reverse
 from django.utils import timezone
 
 from orders.addresses import label_lines
+from orders.admin_search import CUT_SHORT, is_selection_cut_short
 from orders.models import Order
 from orders.transitions import Status
+from shopply.api.permissions import may_view
 
 MAX_ORDERS = 200
 ORDER_ID = re.compile("[0-9]{1,18}", re.ASCII)
@@ -60,7 +63,7 @@ def packing_slips(orders):
 
 def recipient(order):
     """Return the lines of a label; of an order to collect, the customer's name."""
-    return label_lines(order.shipping_address) or [order.customer.postal_address()["name"]]
+    return label_lines(order.shipping_address) or [order.collector]
 
 
 PRINTS = {"pick-list": pick_list, "packing-slips": packing_slips}
@@ -71,6 +74,9 @@ def print_action(name, description):
 
     @admin.action(description=description, permissions=["view"])
     def select(modeladmin, request, orders):
+        if is_selection_cut_short(request):
+            modeladmin.message_user(request, CUT_SHORT, messages.ERROR)
+            return None
         ids = [str(pk) for pk in orders.values_list("pk", flat=True)[: MAX_ORDERS + 1]]
         if len(ids) > MAX_ORDERS:
             message = f"Print at most {MAX_ORDERS} orders at once: select fewer."
@@ -128,6 +134,10 @@ class PackingMixin:
         orders = Order.objects.filter(pk__in=ids).order_by("pk")
         to_pack = orders.exclude(status=Status.CANCELLED)
         to_pack = list(to_pack.select_related("customer").prefetch_related("items__product"))
+        is_shown = may_view(self, request, get_user_model())
+        for order in to_pack:  # a name is of the account; orders show its user name to all staff
+            customer = order.customer
+            order.collector = customer.postal_address()["name"] if is_shown else customer.username
         return PRINTS[name](to_pack) | {
             "orders": to_pack,
             "cancelled": orders.filter(status=Status.CANCELLED),

@@ -9,7 +9,7 @@ from orders.events import Action, OrderEvent
 from orders.models import Order
 from orders.serializers import OrderSerializer
 from orders.transitions import Status
-from products.models import StockAdjustment
+from products.models import BulkUpdate, ProductImage, StockAdjustment
 
 BATCH_SIZE = 20  # orders, of up to 100 items
 
@@ -45,6 +45,14 @@ def export(sender, customer, **kwargs):
                 *("id", "product", "delta", "reason", "note", "created", "idempotency_key")
             )
         ),
+        "product_images": list(
+            ProductImage.objects.filter(added_by=customer).values(
+                *("id", "product", "alt", "idempotency_key")
+            )
+        ),
+        "bulk_updates": list(
+            BulkUpdate.objects.filter(actor=customer).values("created", "idempotency_key")
+        ),
     }
 
 
@@ -59,9 +67,12 @@ def iterate_orders(customer):
 def erase(sender, customer, **kwargs):
     """Receive `closing`: anonymize orders that are closed; the others are when they are closed.
 
-    Also erase the keys of stock adjustments, which the person chose, and bulk transitions.
+    Also erase the idempotency keys, which the person chose, and bulk transitions.
     """
     customer.orders.closed().anonymize()
-    keys = StockAdjustment.objects.filter(actor=customer, idempotency_key__isnull=False)
-    keys.update(idempotency_key=None, fingerprint="")
+    adjustments = StockAdjustment.objects.filter(actor=customer)
+    for rows in (adjustments, ProductImage.objects.filter(added_by=customer)):
+        keys = rows.filter(idempotency_key__isnull=False)
+        keys.update(idempotency_key=None, fingerprint="")
+    BulkUpdate.objects.filter(actor=customer).delete()
     BulkTransition.objects.filter(by=customer).delete()

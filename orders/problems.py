@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from rest_framework import exceptions
 
 from orders.items import TooManyReturned
-from orders.managers import CustomerInactive, OrderLimitReached
+from orders.managers import CustomerInactive, EmailUnconfirmed, OrderLimitReached
 from orders.models import MAX_TOTAL, IncompleteAddress, PriceChanged, TotalTooLarge
 from orders.serializers import QuoteSerializer
 from orders.transitions import IllegalTransition, TransitionNotAllowed
@@ -52,6 +52,8 @@ def map_order_errors(request):
         ) from None
     except OrderLimitReached as exc:
         raise ProblemException("order_limit_reached", str(exc)) from None
+    except EmailUnconfirmed:
+        raise ProblemException("email_unconfirmed") from None
     except TotalTooLarge:
         message = f"The order comes to more than {MAX_TOTAL:,}."
         raise exceptions.ValidationError({"items": [message]}, "max_value") from None

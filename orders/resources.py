@@ -12,6 +12,8 @@ RECIPIENT = (
 
 
 class OrderResource(SheetResource):
+    """With the e-mail address that the account has today, if the user `may_view_customers`."""
+
     order = Field("id")
     customer = Field("customer__username")
     email = Field("customer__email")
@@ -32,6 +34,11 @@ class OrderResource(SheetResource):
             *("total_price", "currency", "reference", "note", "carrier", "tracking_number"),
             *RECIPIENT,
         )
+
+    def __init__(self, may_view_customers=False):
+        super().__init__()
+        if not may_view_customers:
+            del self.fields["email"]
 
     def iter_queryset(self, queryset):
         return super().iter_queryset(queryset.select_related("customer"))

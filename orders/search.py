@@ -9,9 +9,10 @@ import re
 from collections import defaultdict
 from functools import lru_cache
 
-from django.db import models
+from django.db import models, transaction
+from django.db.models.functions import Cast
 
-from products.search import normalize
+from products.search import has_special_letters, normalize
 
 FIELD_END = "\n"  # a word of its own between two fields, so that no phrase spans them
 MAX_WORD = 64  # letters; PostgreSQL's have at most 2 kB
@@ -101,6 +102,14 @@ class Matches(models.Lookup):
         return f"{words} @@ %s::tsquery", [*params, self.rhs]
 
 
+def batches(orders):
+    """Yield the ids of the orders, in lists of BATCH_SIZE."""
+    pks, last = orders.order_by("pk").values_list("pk", flat=True), 0
+    while batch := list(pks.filter(pk__gt=last)[:BATCH_SIZE]):
+        yield batch
+        last = batch[-1]
+
+
 class SearchEntryManager(models.Manager):
     use_in_migrations = True
 
@@ -114,14 +123,28 @@ class SearchEntryManager(models.Manager):
 
         In batches, of which each is committed: it can be stopped and run again.
         """
-        pks, count, last = orders.order_by("pk").values_list("pk", flat=True), 0, 0
-        while batch := list(pks.filter(pk__gt=last)[:BATCH_SIZE]):
-            known = self.filter(pk__gte=batch[0], pk__lte=batch[-1])
-            missing = set(batch).difference(known.values_list("pk", flat=True))
+        count = 0
+        for pks in batches(orders):
+            known = self.filter(pk__gte=pks[0], pk__lte=pks[-1])
+            missing = set(pks).difference(known.values_list("pk", flat=True))
             # Those that are written meanwhile are newer.
             entries = self._build(orders.filter(pk__in=missing))
             self.bulk_create(entries, ignore_conflicts=True)
-            count, last = count + len(entries), batch[-1]
+            count += len(entries)
+        return count
+
+    def write_outdated(self, orders):
+        """Write those words anew that an earlier release wrote, with letters that are plain by now.
+
+        Returns how many. In batches, as `write_missing`.
+        """
+        count, entries = 0, self.alias(text=Cast("words", models.TextField()))
+        outdated = entries.filter(has_special_letters("text"))
+        for pks in batches(orders):
+            ids = outdated.filter(pk__gte=pks[0], pk__lte=pks[-1]).values_list("pk", flat=True)
+            with transaction.atomic():
+                self.write(orders.filter(pk__in=list(ids)).select_for_update(no_key=True))
+            count += len(ids)
         return count
 
     def _build(self, orders):

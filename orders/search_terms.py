@@ -5,11 +5,12 @@ one of them does.
 """
 
 import re
+from collections import defaultdict
 from typing import NamedTuple
 
 from django.contrib.auth import get_user_model
 
-from orders.search import join_words, phone_digits, split_words
+from orders.search import FIELD_END, MAX_WORD, join_words, phone_digits, split_words
 
 TERM = re.compile(
     r"""
@@ -22,6 +23,7 @@ TERM = re.compile(
 )
 MIN_PHONE_DIGITS = 6  # fewer, from the end of a phone number, would fit too many
 MAX_TERMS = 20
+MAX_CODE_PARTS = 6  # of a code that is typed with blanks
 MAX_NAMES = 10  # terms that are looked for among the customers
 MAX_CUSTOMERS = 200  # that a term fits, for it to find their orders
 
@@ -42,19 +44,37 @@ def read_search(text):
 
     Raises TooManyTerms.
     """
-    parts = {
-        (match.lastgroup, match[match.lastgroup]): None
-        for match in TERM.finditer(" ".join(text.split()))
-    }
-    if len(parts) > MAX_TERMS:
+    parts = [
+        (match.lastgroup, match[match.lastgroup]) for match in TERM.finditer(" ".join(text.split()))
+    ]
+    if len(set(parts)) > MAX_TERMS:
         raise TooManyTerms
-    terms = []
-    for group, part in parts:
+    terms, codes = [], join_neighbours(parts)
+    for group, part in dict.fromkeys(parts):
         tree = READERS[group](part)
         if tree:
+            tree = ("|", [tree, *codes[group, part]]) if codes[group, part] else tree
             ids = list_customers(group, part) if len(terms) < MAX_NAMES else []
             terms.append((tree, part, ids))
     return [add_customers(tree, ids) for tree, ids in narrow_down(terms)]
+
+
+def join_neighbours(parts):
+    """Return `{part: [phrase]}`: the codes that it may be a part of, such as CER 001 BLU."""
+    words = [
+        (part, "".join(split_words(part[1])) if part[0] in ("word", "digits") else FIELD_END)
+        for part in parts
+    ]
+    words = [(part, word) for part, word in words if word]  # a dash between blanks has none
+    codes = defaultdict(dict)
+    for start in range(len(words)):
+        for stop in range(start + 2, min(start + MAX_CODE_PARTS, len(words)) + 1):
+            run = words[start:stop]
+            code = "".join(word for _, word in run)
+            if len(code) <= MAX_WORD and FIELD_END not in code:
+                for part, _ in run:
+                    codes[part][Phrase((code,))] = None
+    return codes
 
 
 def list_customers(group, part):
@@ -106,7 +126,8 @@ def read_number(text):
 
 def read_digits(text):
     """Return the tree of numbers: each of its own, or all one code or phone number."""
-    parts = text.split()
+    parts = [part for part in text.split() if split_words(part)]
+    text = " ".join(parts)  # without dashes between blanks
     if len(parts) > 1:
         trees = [("&", [read_digits(part) for part in parts])]
         trees.append(Phrase((join_words(split_words(text)),)))
@@ -115,7 +136,8 @@ def read_digits(text):
         if text.isdigit():
             trees.append(read_number(text))
     digits = phone_digits(text)
-    trees.append(Phrase((f"~{digits}",), is_open=len(digits) >= MIN_PHONE_DIGITS))
+    if digits:  # an order without a phone number has none
+        trees.append(Phrase((f"~{digits}",), is_open=len(digits) >= MIN_PHONE_DIGITS))
     if text.startswith(("+", "00")):  # the customer's may be without the code of the country
         own = (digits[:-length] for length in (1, 2, 3))
         trees += [Phrase((f"~{part}",)) for part in own if len(part) >= MIN_PHONE_DIGITS]

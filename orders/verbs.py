@@ -148,9 +148,10 @@ class OrderVerbs:
             for pk, item in items.items():
                 item.returned += quantities[pk]
             OrderItem.objects.bulk_update(items.values(), ["returned"])
-            self._write("return", by, note)
+            event = self._write("return", by, note)
             ReturnedItem.objects.book(
                 {item: quantities[pk] for pk, item in items.items()},
+                event=event,
                 damaged=damaged,
                 actor=by,
                 note=note,
@@ -195,7 +196,7 @@ class OrderVerbs:
             self.__dict__.pop(name, None)
 
     def _write(self, action, by, note, old_address=None, **changes):
-        """Write the changes and the event."""
+        """Write the changes and the event, which is returned."""
         now = read_clock()  # after the wait for the lock, so that `modified_after` misses none
         for name, value in changes.items():
             setattr(self, name, value)
@@ -203,7 +204,7 @@ class OrderVerbs:
         self.save(update_fields=["modified", *changes])
         if {"shipping_address", "tracking_number"} & changes.keys():
             SearchEntry.objects.write(type(self).objects.filter(pk=self.pk))
-        self.events.create(
+        event = self.events.create(
             action=action,
             status=self.status,
             at=now,
@@ -212,6 +213,7 @@ class OrderVerbs:
             shipping_address=old_address,
         )
         self._forget_lists()
+        return event
 
     def _anonymize_if_account_closed(self):
         """Erase what closing the account left for the parcel to find its way, once it did."""

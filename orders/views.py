@@ -104,6 +104,7 @@ class OrderViewSet(CheckQueryParamsMixin, viewsets.GenericViewSet):
                 "out_of_stock",
                 "price_changed",
                 "order_limit_reached",
+                "email_unconfirmed",
                 "idempotency_key_reused",
             ]
         },
@@ -124,13 +125,17 @@ class OrderViewSet(CheckQueryParamsMixin, viewsets.GenericViewSet):
         "and errors as placing it, but nothing is written or reserved. No log-in is needed.",
         request=PlaceOrderSerializer,
         responses={200: QuoteSerializer},
-        extensions={"x-problems": ["out_of_stock", "price_changed", "order_limit_reached"]},
+        extensions={
+            "x-problems": [
+                *("out_of_stock", "price_changed", "order_limit_reached", "email_unconfirmed")
+            ]
+        },
     )
     @action(detail=False, methods=["post"], permission_classes=[permissions.AllowAny])
     def quote(self, request):
         details = self.get_order_details(request)
         with map_order_errors(request):
-            order = Order.objects.quote(**details)
+            order = Order.objects.quote(by=request.user, **details)
         return Response(QuoteSerializer(order).data)
 
     def call_verb(self, verb, serializer_class=TransitionSerializer, **extra):

@@ -4,10 +4,12 @@ from django.db.models.fields import BLANK_CHOICE_DASH
 from django.utils.formats import localize
 from django.utils.html import format_html
 
+from products.categories import Category
+from products.category_admin import CategoriesField, CategoryFilter
 from products.forms import AdjustmentForm, WholeNumberField
+from products.image_admin import ImageInline, ImageUploadMixin, save_images
 from products.import_admin import SheetImportMixin
-from products.managers import LOW_STOCK
-from products.models import ADJUSTMENT_REASONS, MAX_STOCK, Product, StockAdjustment
+from products.models import ADJUSTMENT_REASONS, Product, ProductImage, StockAdjustment
 from products.resources import ProductResource
 from products.search import split_words
 from shopply.api.sheet_admin import SheetExportMixin
@@ -18,12 +20,16 @@ class StockFilter(admin.SimpleListFilter):
     parameter_name = "stock"
 
     def lookups(self, request, model_admin):
-        return [("none", "Sold out"), ("few", f"1 to {LOW_STOCK} left"), ("some", "More")]
+        return [("none", "Sold out"), ("few", "Running low"), ("some", "Enough")]
 
     def queryset(self, request, products):
-        spans = {"none": (0, 0), "few": (1, LOW_STOCK), "some": (LOW_STOCK + 1, MAX_STOCK)}
-        if self.value() in spans:
-            return products.filter(quantity_in_stock__range=spans[self.value()])
+        match self.value():
+            case "none":
+                return products.sold_out()
+            case "few":
+                return products.low().in_stock()
+            case "some":
+                return products.exclude(pk__in=products.low().order_by().values("pk"))
         return products
 
 
@@ -73,10 +79,10 @@ class StockAdjustmentAdmin(ReadOnlyAdminMixin, admin.ModelAdmin):
 
 
 @admin.register(Product)
-class ProductAdmin(SheetImportMixin, SheetExportMixin, admin.ModelAdmin):
+class ProductAdmin(ImageUploadMixin, SheetImportMixin, SheetExportMixin, admin.ModelAdmin):
     resource_classes = [ProductResource]
     list_display = ("name", "sku", "shown_price", "stock", "is_active", "modified")
-    list_filter = ("is_active", StockFilter, "created")
+    list_filter = ("is_active", StockFilter, CategoryFilter, "created")
     search_fields = ("name", "sku", "description")
     search_help_text = "Name, SKU or description"
     date_hierarchy = "created"
@@ -86,9 +92,12 @@ class ProductAdmin(SheetImportMixin, SheetExportMixin, admin.ModelAdmin):
         "name",
         "description",
         "sku",
+        "gtin",
         "price",
         "quantity_in_stock",
+        "low_stock_at",
         "is_active",
+        "categories",
         "created",
         "modified",
     )
@@ -99,7 +108,11 @@ class ProductAdmin(SheetImportMixin, SheetExportMixin, admin.ModelAdmin):
         "change": "change and retire them, import a sheet",
         "delete": "delete those that were never ordered",
     }
-    formfield_overrides = {models.PositiveIntegerField: {"form_class": WholeNumberField}}
+    formfield_overrides = {models.IntegerField: {"form_class": WholeNumberField}}
+
+    def formfield_for_manytomany(self, db_field, request, **kwargs):
+        kwargs |= {"form_class": CategoriesField, "queryset": Category.objects.in_tree_order()}
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     @admin.display(description="price", ordering="price")
     def shown_price(self, product):
@@ -152,9 +165,12 @@ class ProductAdmin(SheetImportMixin, SheetExportMixin, admin.ModelAdmin):
         return products.search(split_words(text)), False
 
     def get_inlines(self, request, obj):
-        return [AdjustmentInline] if obj else []
+        return [ImageInline, AdjustmentInline] if obj else []
 
     def save_formset(self, request, form, formset, change):
+        if formset.model is ProductImage:
+            save_images(formset)
+            return
         for adjustment in formset.save(commit=False):
             booked = form.instance.adjust_stock(
                 adjustment.delta,

@@ -3,6 +3,8 @@ from decimal import Decimal
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema_field
 
+from products.categories import SLUG_MESSAGE, SLUG_PATTERN, Category
+from products.gtin import GTIN_PATTERN
 from products.models import Product
 from products.search import normalize, split_words
 from shopply.api.fields import MoneyField, money_pattern
@@ -53,6 +55,18 @@ class ProductFilter(FilterSet):
         message="Must be SKUs of up to 40 characters, with commas between them.",
         label="Only products with one of these SKUs, regardless of case.",
     )
+    category = RegexInFilter(
+        method="filter_category",
+        pattern=SLUG_PATTERN,
+        message=SLUG_MESSAGE,
+        label="Only products in one of the categories with these slugs, or below it.",
+    )
+    gtin = RegexInFilter(
+        method="filter_gtin",
+        pattern=GTIN_PATTERN,
+        message="Must be GTINs of 8, 12, 13 or 14 digits, with commas between them.",
+        label="Only products with one of these GTINs; leading zeros do not matter.",
+    )
     min_price = RegexFilter(method="filter_price", **PRICE, label="The lowest price.")
     max_price = RegexFilter(method="filter_price", **PRICE, label="The highest price.")
     in_stock = filters.TypedChoiceFilter(
@@ -60,6 +74,11 @@ class ProductFilter(FilterSet):
         coerce=lambda text: text == "true",
         method="filter_in_stock",
         error_messages={"invalid_choice": "Must be true or false."},
+    )
+    low = filters.ChoiceFilter(
+        choices=[("true", "true")],
+        method="filter_low",
+        error_messages={"invalid_choice": "Must be true."},
     )
     modified_after = UTCDateTimeFilter(
         "modified", "gte", label="Changed at this time or later, by a sale too."
@@ -87,8 +106,26 @@ class ProductFilter(FilterSet):
     def filter_in_stock(self, products, name, value):
         return products.in_stock() if value else products.sold_out()
 
+    @extend_schema_field(
+        {
+            "type": "string",
+            "enum": ["true"],
+            "description": "For staff: only products for sale that run low or are sold out, by "
+            "their `low_stock_at`.",
+        }
+    )
+    def filter_low(self, products, name, value):
+        return products.for_sale().low()
+
+    def filter_gtin(self, products, name, value):
+        return products.with_gtins(value)
+
     def filter_sku(self, products, name, value):
         return products.with_skus(sku.strip() for sku in value)
+
+    def filter_category(self, products, name, value):
+        categories = Category.objects.visible_to(self.request.user)
+        return products.in_categories(categories.ids_within(value))
 
     def filter_price(self, products, name, value):
         return getattr(products, name)(Decimal(value))

@@ -8,9 +8,12 @@ from django.db.models import Q
 from import_export.fields import Field
 from import_export.resources import ModelResource
 
+from products.categories import Category
+from products.gtin import GTIN, normalize_gtin
 from products.import_rows import (
     FIELDS,
     check_adjustment,
+    check_categories,
     check_fields,
     describe,
     get_changes,
@@ -22,6 +25,7 @@ from products.import_widgets import (
     IntegerWidget,
     PriceWidget,
     ReasonWidget,
+    SlugsWidget,
     TextWidget,
     YesNoWidget,
 )
@@ -64,11 +68,14 @@ class ProductImportResource(ModelResource):
     """
 
     sku = Field("sku", "sku", TextWidget())
+    gtin = Field("gtin", "gtin", TextWidget())
     name = Field("name", "name", TextWidget())
     description = Field("description", "description", TextWidget())
     price = Field("price", "price", PriceWidget())
     is_active = Field("is_active", "is_active", YesNoWidget())
     quantity_in_stock = Field("quantity_in_stock", "quantity_in_stock", IntegerWidget())
+    categories = Field("category_slugs", "categories", SlugsWidget())
+    low_stock_at = Field("low_stock_at", "low_stock_at", IntegerWidget())
     delta = Field("delta", "delta", IntegerWidget())
     counted = Field("counted", "counted", IntegerWidget())
     reason = Field("reason", "reason", ReasonWidget())
@@ -106,12 +113,18 @@ class ProductImportResource(ModelResource):
         with_sku = Product.objects.with_skus(skus).values("pk")
         with_id = Q(pk__in={pk for pk in ids if ID.fullmatch(pk)}, sku=None)
         products = Product.objects.filter(Q(pk__in=with_sku) | with_id).order_by("pk")
+        products = products.prefetch_related("categories")
+        self.known_categories = {category.slug: category for category in Category.objects.all()}
         if self.expecting is not None:
             products = products.select_for_update(no_key=True)
         self.products = {
             normalize_sku(product.sku) if product.sku else product.pk: product
             for product in products
         }
+        gtins = dataset["gtin"] if "gtin" in dataset.headers else []
+        gtins = [gtin for gtin in gtins if re.fullmatch(GTIN, gtin)]
+        owners = Product.objects.with_gtins(gtins).values_list("gtin", "pk")
+        self.gtin_owners = {normalize_gtin(gtin): pk for gtin, pk in owners}
 
     # --- One row ----------------------------------------------------------------------------------
 
@@ -127,8 +140,8 @@ class ProductImportResource(ModelResource):
         return instance
 
     def init_instance(self, row=None):
-        instance = Product()
-        instance.original = Product()
+        instance, instance.original = Product(), Product()
+        instance.category_slugs = instance.original.category_slugs = []
         return instance
 
     def import_field(self, field, instance, row, is_m2m=False, **kwargs):
@@ -144,8 +157,17 @@ class ProductImportResource(ModelResource):
             super().import_instance(instance, row, **kwargs)
         except ValidationError as exc:
             errors = exc.update_error_dict(errors)
-        for check in (self.check_product, check_fields, self.check_stock, self.check_version):
+        for check in (
+            self.check_product,
+            check_fields,
+            self.check_gtin,
+            self.check_stock,
+            self.check_version,
+        ):
             for column, message in check(instance, row):
+                errors.setdefault(column, [message])
+        if row.get("categories"):
+            for column, message in check_categories(instance, self.known_categories):
                 errors.setdefault(column, [message])
         if errors:
             raise ValidationError(errors)
@@ -169,6 +191,14 @@ class ProductImportResource(ModelResource):
         for column in ("name", "price"):
             if not row.get(column):
                 yield column, f"A new product needs a {column}."
+
+    def check_gtin(self, instance, row):
+        """Check that no other product has the GTIN, or an earlier row of another one."""
+        gtin = row.get("gtin", "")
+        if re.fullmatch(GTIN, gtin):
+            owner = instance.pk or f"row {row['row']}"
+            if self.gtin_owners.setdefault(normalize_gtin(gtin), owner) != owner:
+                yield "gtin", "Another product has this GTIN."
 
     def check_stock(self, instance, row):
         filled = {column for column in BOOKING if row.get(column)}
@@ -213,11 +243,14 @@ class ProductImportResource(ModelResource):
     def after_import(self, dataset, result, **kwargs):
         if self.expecting is None or result.has_errors() or result.has_validation_errors():
             return
-        new = [instance for instance in self.instances if not instance.pk]
-        changes, adjustments = {}, []
+        new, changes, adjustments = [], {}, []
         for row, instance in zip(self.changed, self.instances, strict=True):
             if instance.pk:
-                changes[instance.original] = get_changes(instance)
+                changes[instance.original] = values = get_changes(instance)
+                if "categories" in values:
+                    values["categories"] = self.get_categories(instance)
+            else:
+                new.append((instance, self.get_categories(instance)))
             if instance.pk and get_delta(instance):
                 adjustments.append(
                     StockAdjustment(
@@ -229,3 +262,6 @@ class ProductImportResource(ModelResource):
                     )
                 )
         Product.objects.write_all(new, changes, adjustments, by=self.by)
+
+    def get_categories(self, instance):
+        return [self.known_categories[slug] for slug in instance.category_slugs]

@@ -1,6 +1,7 @@
 """One row of an import: a product as the row has it, beside its `original`.
 
-What the row books is in the attributes `delta`, `counted`, `reason` and `note` of the product.
+What the row books is in the attributes `delta`, `counted`, `reason` and `note` of the product; the
+slugs of its categories are in `category_slugs`.
 """
 
 from decimal import Decimal
@@ -8,6 +9,7 @@ from decimal import Decimal
 from django.core.exceptions import ValidationError
 from django.utils.text import normalize_newlines
 
+from products.categories import MAX_PER_PRODUCT
 from products.import_widgets import REASONS
 from products.models import MAX_STOCK, Product, Reason, StockAdjustment
 from shopply.api.fields import validate_line
@@ -15,14 +17,22 @@ from shopply.api.money import format_money
 
 MAX_DESCRIPTION_LENGTH = Product._meta.get_field("description").max_length
 MAX_NOTE_LENGTH = StockAdjustment._meta.get_field("note").max_length
-FIELDS = ("sku", "name", "description", "price", "is_active", "quantity_in_stock")
+FIELDS = (
+    *("sku", "gtin", "name", "description", "price", "is_active", "quantity_in_stock"),
+    *("low_stock_at", "categories"),
+)
+
+ATTRIBUTES = {"categories": "category_slugs"}  # of the fields that are not attributes themselves
+
+
+def get_fields(product):
+    return {name: getattr(product, ATTRIBUTES.get(name, name)) for name in FIELDS}
 
 
 def get_changes(instance):
     """Return `{field: value}` of what the row changes of its product, without adjustments."""
-    before = {name: getattr(instance.original, name) for name in FIELDS}
+    before, after = get_fields(instance.original), get_fields(instance)
     before["description"] = normalize_newlines(before["description"])  # as sheets have it
-    after = {name: getattr(instance, name) for name in FIELDS}
     return {name: value for name, value in after.items() if value != before[name]}
 
 
@@ -60,6 +70,15 @@ def check_fields(instance, row):
         yield "description", f"Must have up to {MAX_DESCRIPTION_LENGTH:,} characters."
 
 
+def check_categories(instance, categories):
+    """Check the slugs of the row, of which `categories` has those that exist."""
+    unknown = [slug for slug in instance.category_slugs if slug not in categories]
+    if unknown:
+        yield "categories", f"There is no category with the slug {unknown[0]}."
+    elif len(instance.category_slugs) > MAX_PER_PRODUCT:
+        yield "categories", f"A product is in at most {MAX_PER_PRODUCT} categories."
+
+
 def check_line(column, text):
     try:
         validate_line(text or "")
@@ -86,13 +105,19 @@ def check_adjustment(instance, row):
 def describe(instance):
     """Return `(column, before, after)` of what the row changes; a new product was empty before."""
     changes = []
+    before = get_fields(instance.original) if instance.pk else {}
     for name, value in get_changes(instance).items():
-        before = getattr(instance.original, name) if instance.pk else ""
-        changes.append((name, before, value))
+        changes.append((name, before.get(name, ""), value))
     stock, delta = instance.quantity_in_stock, get_delta(instance)
     if delta:
         changes.append(("stock", stock, f"{stock + delta} ({delta:+} {get_reason(instance)})"))
-    return [
-        tuple(format_money(cell) if isinstance(cell, Decimal) else cell for cell in change)
-        for change in changes
-    ]
+    return [tuple(map(to_text, change)) for change in changes]
+
+
+def to_text(cell):
+    match cell:
+        case Decimal():
+            return format_money(cell)
+        case list():
+            return " ".join(cell)
+    return cell

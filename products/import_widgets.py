@@ -6,7 +6,7 @@ from decimal import Decimal
 from django.utils.text import normalize_newlines
 from import_export.widgets import Widget
 
-from products.models import ADJUSTMENT_REASONS
+from products.models import ADJUSTMENT_REASONS, Reason
 from shopply.api.money import currency_places, format_money, parse_amount
 
 YES_AND_NO = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
@@ -44,8 +44,15 @@ class YesNoWidget(Widget):
         return YES_AND_NO[value.lower()]
 
 
+class SlugsWidget(Widget):
+    def clean(self, value, row=None, **kwargs):
+        return sorted({*re.split(r"[\s,]+", value.lower())} - {""})
+
+
 class ReasonWidget(Widget):
     def clean(self, value, row=None, **kwargs):
+        if value.lower() == Reason.RETURNED:
+            raise ValueError("Book what came back on the page of its order.")
         if value.lower() not in REASONS:
             raise ValueError(f"Must be one of {', '.join(REASONS)}.")
         return value.lower()

@@ -3,17 +3,20 @@
 import json
 from dataclasses import dataclass
 
-from django.db import connection, models
-from django.db.models import Value
-from django.db.models.functions import Upper
+from django.conf import settings
+from django.db import IntegrityError, connection, models
+from django.db.models import BigIntegerField, Value
+from django.db.models.functions import Cast, Coalesce, Upper
 from django.utils import timezone
 
+from products.gtin import normalize_gtin
 from products.search import normalize
 from shopply.api.permissions import is_allowed
 from shopply.api.sql import columns, fetch, fetch_rows, placeholders, read_clock
 
 MAX_ID = 2**63 - 1  # of a bigint
-LOW_STOCK = 5
+# Limits of LOW_STOCK_AT up to which an index finds the products (`Product.stock_band`).
+STOCK_BANDS = (5, 10, 20, 50, 100, 200, 500, 1_000)
 WRITE_BATCH_SIZE = 500  # rows of a statement, which stays far below its time limit
 COUNT_LIMIT = 5_000  # for searches and filters: counting a million takes a second
 
@@ -48,6 +51,10 @@ class NotForSale(OutOfStock):
     def __init__(self, ids, shortages, available):
         super().__init__(shortages, available)
         self.ids = ids
+
+
+class RevisionChanged(Exception):
+    """The product or category was changed since the client read it."""
 
 
 class IdempotencyKeyReused(Exception):
@@ -94,6 +101,16 @@ class ProductQuerySet(models.QuerySet):
         products = self.alias(sku_any_case=Upper("sku"))
         return products.filter(sku_any_case__in=[Upper(Value(sku)) for sku in skus])
 
+    def in_categories(self, ids):
+        """Return products in one of these categories, of which `ids_within` has the ids."""
+        links = self.model.categories.through.objects.filter(category__in=ids)
+        return self.filter(pk__in=links.values("product"))
+
+    def with_gtins(self, gtins):
+        """Return products with one of these GTINs, in any of their forms."""
+        products = self.alias(gtin_number=Cast("gtin", BigIntegerField()))
+        return products.filter(gtin_number__in=[normalize_gtin(gtin) for gtin in gtins])
+
     def min_price(self, price):
         return self.filter(price__gte=price)
 
@@ -106,8 +123,12 @@ class ProductQuerySet(models.QuerySet):
     def sold_out(self):
         return self.filter(sold_out=True)
 
-    def running_low(self):
-        return self.filter(quantity_in_stock__range=(1, LOW_STOCK))
+    def low(self):
+        """Return products whose stock is at `low_stock_at` or below it, sold out or not."""
+        default = settings.LOW_STOCK_AT
+        band = min(limit for limit in STOCK_BANDS if limit >= default)
+        limit = Coalesce("low_stock_at", default)
+        return self.filter(stock_band__lte=band, quantity_in_stock__lte=limit)
 
     def search(self, words):
         """Return products with each word in name, SKU or description (`products.search`)."""
@@ -149,6 +170,12 @@ class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
             cursor.execute("SELECT for_sale, retired FROM products_counts")
             for_sale, retired = cursor.fetchone()
         return for_sale + retired if sees_retired(user) else for_sale
+
+    def load_related(self, products, user):
+        """Load pictures of these products, and the categories that the user sees."""
+        # One that never had a picture needs no query.
+        models.prefetch_related_objects([row for row in products if row.image_changes], "images")
+        self.model.categories.field.related_model.objects.load_slugs(products, user)
 
     def check_availability(self, quantities):
         """Return `{product id: Product}` for `{product id: quantity}`, ordered by id.
@@ -201,15 +228,18 @@ class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
 
         Call it in the transaction that locked the products of `changes`, `{product: {field:
         value}}`, and of the unsaved `adjustments`, which keep the stock within bounds. `new` ones
-        have their opening stock.
+        have their opening stock, and are pairs of a product and its categories.
         """
         now = read_clock()
-        for product in new:
+        for product, _ in new:
             product.created = product.modified = now
-        self.bulk_create(new, batch_size=WRITE_BATCH_SIZE)
+        self.bulk_create([product for product, _ in new], batch_size=WRITE_BATCH_SIZE)
+        categories = dict(new)
         for product, values in changes.items():
             product.modified = now
             product.revision += bool(values)
+            if "categories" in values:
+                categories[product] = values.pop("categories")
             for field, value in values.items():
                 setattr(product, field, value)
         for adjustment in adjustments:
@@ -226,11 +256,50 @@ class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
             unique_fields=["pk"],
             update_fields=fields,
         )
-        booked = self.model.adjustments.rel.related_model.objects
+        self._set_categories(categories)
         openings = [
-            booked.model.opening(product, by) for product in new if product.quantity_in_stock
+            self.adjustment_class.opening(product, by)
+            for product, _ in new
+            if product.quantity_in_stock
         ]
-        booked.bulk_create([*openings, *adjustments], batch_size=WRITE_BATCH_SIZE)
+        self.adjustment_class.objects.bulk_create(
+            [*openings, *adjustments], batch_size=WRITE_BATCH_SIZE
+        )
+
+    @property
+    def adjustment_class(self):
+        return self.model.adjustments.rel.related_model
+
+    def update_many(self, changes, *, by):
+        """Do as `update_fields` of many products: `{id: {field: value}}`.
+
+        Call it in the transaction that an exception must roll back. Raises StockOutOfBounds, and
+        IntegrityError if a product was deleted in the meantime.
+        """
+        rows = self.filter(pk__in=changes).order_by("pk").select_for_update(no_key=True)
+        products = {product.pk: product for product in rows}
+        if len(products) < len(changes):
+            raise IntegrityError("A product was deleted.")
+        values, adjustments = {}, []
+        for pk, fields in changes.items():
+            product = products[pk]
+            values[product] = {name: fields[name] for name in fields if name != "quantity_in_stock"}
+            if adjustment := product.stocktake(fields.get("quantity_in_stock")):
+                adjustments.append(adjustment)
+        self.write_all([], values, adjustments, by=by)
+
+    def _set_categories(self, categories):
+        """Put products into these categories, and no others: `{product: [Category]}`."""
+        links = self.model.categories.through.objects
+        links.filter(product__in=categories).delete()
+        links.bulk_create(
+            [
+                links.model(product=product, category=category)
+                for product, chosen in categories.items()
+                for category in chosen
+            ],
+            batch_size=WRITE_BATCH_SIZE,
+        )
 
     def _change_stock(self, quantities, *, guard):
         """Return the changed products, or none if the guard does not hold for each of them."""
@@ -248,20 +317,23 @@ class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
         return {product.id: product for product in products}
 
 
+def find_first(rows, key, fingerprint):
+    """Return that of these rows of a user which was made with this idempotency key.
+
+    Returns None without a key, or if it is unused. Raises IdempotencyKeyReused if it came with
+    another request.
+    """
+    row = rows.filter(idempotency_key=key).first() if key else None
+    if row and row.fingerprint != fingerprint:
+        raise IdempotencyKeyReused
+    return row
+
+
 class StockAdjustmentManager(models.Manager):
     def booked_by(self, user, key, fingerprint):
-        """Return what the user booked with this idempotency key, marked `replayed`.
-
-        Returns None without a key, or if it is unused. Raises IdempotencyKeyReused if it came with
-        another request.
-        """
-        if key is None:
-            return None
-        adjustments = self.filter(actor=user, idempotency_key=key)
-        adjustment = adjustments.select_related("product").first()
-        if adjustment is None:
-            return None
-        if adjustment.fingerprint != fingerprint:
-            raise IdempotencyKeyReused
-        adjustment.replayed = True
+        """Return what `find_first` finds, marked `replayed`."""
+        adjustments = self.filter(actor=user).select_related("product")
+        adjustment = find_first(adjustments, key, fingerprint)
+        if adjustment:
+            adjustment.replayed = True
         return adjustment

@@ -3,15 +3,22 @@
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import IntegrityError, models, transaction
-from django.db.models import F, Q
-from django.db.models.functions import Upper
+from django.db.models import Case, F, Q, When
+from django.db.models.functions import Cast, Upper
 from django.utils import timezone
+from django.utils.functional import cached_property
 
+from products.bulk import BulkUpdate  # noqa: F401  a model
+from products.categories import Category
 from products.db_retry import retry_transaction
-from products.managers import ProductManager, StockAdjustmentManager
+from products.gtin import GTIN, validate_check_digit, validate_digits
+from products.images import ProductImage
+from products.managers import STOCK_BANDS, ProductManager, RevisionChanged, StockAdjustmentManager
 from products.search import SearchTextField
 from shopply.api.money import MoneyField
 from shopply.api.sql import read_clock
+
+__all__ = ["Product", "ProductImage", "StockAdjustment"]  # the models, wherever they are
 
 MAX_STOCK = 1_000_000_000
 
@@ -19,13 +26,9 @@ MAX_STOCK = 1_000_000_000
 class StockOutOfBounds(Exception):
     """The adjustment would take the stock below 0 or above MAX_STOCK; `stock` is the current."""
 
-    def __init__(self, stock):
-        super().__init__(f"There are {stock} in stock.")
-        self.stock = stock
-
-
-class RevisionChanged(Exception):
-    """The product was changed since the client read it."""
+    def __init__(self, product):
+        super().__init__(f"There are {product.quantity_in_stock} in stock.")
+        self.product, self.stock = product, product.quantity_in_stock
 
 
 class Product(models.Model):
@@ -37,6 +40,14 @@ class Product(models.Model):
         null=True,
         blank=True,
         help_text="Stock keeping unit: the shop's own product code.",
+    )
+    gtin = models.CharField(  # noqa: DJ001  null, as many products have none
+        "GTIN",
+        max_length=14,
+        null=True,
+        blank=True,
+        validators=[validate_digits, validate_check_digit],
+        help_text="The number of its barcode: EAN-8, UPC-A, EAN-13 or GTIN-14.",
     )
     price = MoneyField(
         whole_digits=10,
@@ -50,13 +61,36 @@ class Product(models.Model):
     sold_out = models.GeneratedField(
         expression=Q(quantity_in_stock=0), output_field=models.BooleanField(), db_persist=True
     )
+    low_stock_at = models.IntegerField(
+        "low stock at",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0), MaxValueValidator(MAX_STOCK)],
+        help_text="Staff are told when the stock falls to this. Empty: the shop's default.",
+    )
+    # Indexed for `ProductQuerySet.low`, as above: sales seldom change it, and it does not depend on
+    # LOW_STOCK_AT. 0 if the stock is low by `low_stock_at`; without one, the least of STOCK_BANDS
+    # that it does not exceed; otherwise null.
+    stock_band = models.GeneratedField(
+        expression=Case(
+            When(quantity_in_stock__lte=F("low_stock_at"), then=0),
+            When(low_stock_at__isnull=False, then=None),
+            *(When(quantity_in_stock__lte=limit, then=limit) for limit in STOCK_BANDS),
+            default=None,
+        ),
+        output_field=models.SmallIntegerField(null=True),
+        db_persist=True,
+    )
     is_active = models.BooleanField(
         "for sale", default=True, help_text="If not: retired, visible to staff only."
     )
+    categories = models.ManyToManyField(Category, blank=True, related_name="products")
     created = models.DateTimeField(default=timezone.now, editable=False)
     modified = models.DateTimeField(default=timezone.now, editable=False)
     # Counts the changes of other fields than the stock, which sales change all the time.
     revision = models.IntegerField(default=1, db_default=1, editable=False)
+    # How often its images changed, 0 if it never had any: a column, so that the feed reports it.
+    image_changes = models.IntegerField(default=0, db_default=0, editable=False)
     search_text = SearchTextField(sources=("name", "sku", "description"))
 
     objects = ProductManager()
@@ -74,6 +108,11 @@ class Product(models.Model):
             models.Index(fields=("created", "id", "is_active"), name="product_by_created"),
             models.Index(fields=("-created", "id", "is_active"), name="product_by_created_down"),
             models.Index(fields=("sold_out", "id", "is_active"), name="product_by_stock"),
+            models.Index(
+                fields=("stock_band", "id"),
+                name="product_by_stock_band",
+                condition=Q(stock_band__isnull=False),
+            ),
         ]
         constraints = [
             models.CheckConstraint(name="product_price_not_negative", condition=Q(price__gte=0)),
@@ -85,16 +124,27 @@ class Product(models.Model):
                 name="product_sku_any_case",
                 violation_error_message="Another product has this SKU.",
             ),
+            models.CheckConstraint(name="product_gtin_digits", condition=Q(gtin__regex=GTIN)),
+            # Compared as numbers, for which leading zeros do not matter.
+            models.UniqueConstraint(
+                Cast("gtin", models.BigIntegerField()),
+                name="product_gtin_once",
+                violation_error_message="Another product has this GTIN.",
+            ),
+            models.CheckConstraint(
+                name="product_low_stock_at_not_negative", condition=Q(low_stock_at__gte=0)
+            ),
         ]
 
     def __str__(self):
         return f"{self.name} ({self.sku})" if self.sku else self.name
 
-    def save(self, *args, by=None, key=None, fingerprint="", **kwargs):
+    def save(self, *args, by=None, key=None, fingerprint="", categories=(), **kwargs):
         """Also record the stock of a new product as its opening adjustment by the user `by`.
 
-        With an idempotency `key` even if there is none, since the adjustment holds the key. Raises
-        IntegrityError if `by` used the key before.
+        With an idempotency `key` even if there is none, since the adjustment holds the key. A new
+        product is also put into these `categories`. Raises IntegrityError if `by` used the key
+        before.
         """
         if not self._state.adding:
             super().save(*args, **kwargs)
@@ -102,6 +152,8 @@ class Product(models.Model):
         self.modified = self.created
         with transaction.atomic():
             super().save(*args, **kwargs)
+            self.categories.add(*categories)
+            self.__dict__.pop("category_slugs", None)  # which may have been read before
             if self.quantity_in_stock or key:
                 opening = StockAdjustment.opening(self, by)
                 opening.idempotency_key, opening.fingerprint = key, fingerprint
@@ -121,9 +173,18 @@ class Product(models.Model):
             raise RevisionChanged
         return current
 
-    def as_originally_created(self, **fields):
+    def as_originally_created(self, *, categories=(), **fields):
         """Return the product as it was created with these fields, unsaved."""
-        return Product(pk=self.pk, created=self.created, modified=self.created, **fields)
+        product = Product(pk=self.pk, created=self.created, modified=self.created, **fields)
+        product.category_slugs = sorted(category.slug for category in categories)
+        return product
+
+    @cached_property
+    def category_slugs(self):
+        """The slugs of its categories; `Category.objects.load_slugs` loads those a user sees."""
+        if self._state.adding:
+            return []
+        return sorted(category.slug for category in self.categories.all())
 
     @property
     def currency(self):
@@ -134,7 +195,9 @@ class Product(models.Model):
         return self.quantity_in_stock > 0
 
     @retry_transaction
-    def update_fields(self, *, if_revision=None, quantity_in_stock=None, by=None, **changes):
+    def update_fields(
+        self, *, if_revision=None, quantity_in_stock=None, by=None, categories=None, **changes
+    ):
         """Write these fields only, if the product's revision is one of `if_revision`.
 
         `quantity_in_stock` is what the user `by` counted: the difference to the current stock is
@@ -147,7 +210,10 @@ class Product(models.Model):
             # Locked: another request may be changing the revision, the stock, or a field that is
             # part of the search text.
             current = self._lock(if_revision, no_key=True)
-            if changes:
+            if categories is not None:
+                current.categories.set(categories)
+                self.__dict__.pop("category_slugs", None)  # which may have been read before
+            if changes or categories is not None:
                 for field, value in changes.items():
                     setattr(current, field, value)
                 changes["search_text"] = self._meta.get_field("search_text").get_text(current)
@@ -159,6 +225,19 @@ class Product(models.Model):
                 delta = quantity_in_stock - current.quantity_in_stock
                 current.adjust_stock(delta, reason=Reason.STOCKTAKE, by=by)
             self.refresh_from_db()
+
+    def stocktake(self, quantity):
+        """Return the adjustment, unsaved, of `quantity` counted pieces.
+
+        None if nothing was counted, or as many as there are. This instance must be locked. Raises
+        StockOutOfBounds.
+        """
+        if quantity in (None, self.quantity_in_stock):
+            return None
+        if quantity > max(MAX_STOCK, self.quantity_in_stock):
+            raise StockOutOfBounds(self)
+        delta = quantity - self.quantity_in_stock
+        return StockAdjustment(product=self, delta=delta, reason=Reason.STOCKTAKE)
 
     def can_adjust(self, delta):
         """Return whether the stock can change by `delta` now."""
@@ -206,7 +285,7 @@ class Product(models.Model):
             )
             self.refresh_from_db(fields=["quantity_in_stock", "modified"])
             if not updated:
-                raise StockOutOfBounds(self.quantity_in_stock)
+                raise StockOutOfBounds(self)
             return self.adjustments.create(
                 delta=delta, quantity_in_stock=self.quantity_in_stock, **fields
             )
@@ -221,8 +300,9 @@ class Reason(models.TextChoices):
     CORRECTION = "correction"
 
 
-# What a user chooses from: the opening is booked with the product.
-ADJUSTMENT_REASONS = [choice for choice in Reason.choices if choice[0] != Reason.OPENING]
+# What a user chooses from: the opening is booked with the product, a return with its order.
+BOOKED_ELSEWHERE = (Reason.OPENING, Reason.RETURNED)
+ADJUSTMENT_REASONS = [choice for choice in Reason.choices if choice[0] not in BOOKED_ELSEWHERE]
 
 
 class StockAdjustment(models.Model):

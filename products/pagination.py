@@ -43,4 +43,5 @@ class ProductPagination(PageNumberPagination):
         paginator = Paginator(products, size)
         paginator.count, paginator.num_pages = count, number + (len(rows) > size)
         self.page = Page(rows[:size], number, paginator)
+        Product.objects.load_related(self.page.object_list, request.user)
         return self.page.object_list

@@ -3,12 +3,26 @@
 from contextlib import contextmanager
 
 from django.db.models import ProtectedError
+from rest_framework.exceptions import ErrorDetail, ValidationError
 
-from products.managers import IdempotencyKeyReused
-from products.models import RevisionChanged, StockOutOfBounds
+from products.categories import Category
+from products.images import MAX_IMAGES, TooManyImages
+from products.managers import IdempotencyKeyReused, RevisionChanged
+from products.models import StockOutOfBounds
+from products.pictures import InvalidPicture
 from shopply.api.exceptions import ProblemException
 from shopply.api.idempotency import key_reused
 from shopply.api.preconditions import precondition_failed
+from shopply.api.slots import Busy
+
+
+def stock_out_of_bounds(exc, **location):
+    """Return the problem of a StockOutOfBounds, with an entry if it has a `pointer`."""
+    detail = f"There are {exc.stock:,} in stock."
+    entry = {**location, "code": "stock_out_of_bounds", "detail": detail}
+    return ProblemException(
+        "stock_out_of_bounds", detail, **({"errors": [entry]} if location else {})
+    )
 
 
 @contextmanager
@@ -16,13 +30,21 @@ def map_product_errors():
     try:
         yield
     except StockOutOfBounds as exc:
-        detail = f"There are {exc.stock:,} in stock."
-        raise ProblemException("stock_out_of_bounds", detail) from None
+        raise stock_out_of_bounds(exc) from None
     except RevisionChanged:
         raise precondition_failed() from None
     except IdempotencyKeyReused:
         raise key_reused() from None
-    except ProtectedError:
+    except InvalidPicture as exc:
+        raise ValidationError({"file": [ErrorDetail(str(exc), exc.code)]}) from None
+    except TooManyImages:
+        detail = f"A product has at most {MAX_IMAGES} pictures."
+        raise ProblemException("too_many_images", detail) from None
+    except Busy as exc:
+        raise ProblemException("service_unavailable", str(exc), wait=1) from None
+    except ProtectedError as exc:
+        if any(isinstance(row, Category) for row in exc.protected_objects):
+            raise ProblemException("category_in_use") from None
         raise ProblemException(
             "product_in_use", "This product was ordered: retire it with `is_active` false instead."
         ) from None

@@ -1,11 +1,18 @@
 """Search text: without case, accents and forms of apostrophes. Used by filters and the admin."""
 
+import operator
 import re
 import unicodedata
+from functools import reduce
 
 from django.db import models
 
 STRAIGHT_QUOTES = str.maketrans("‘’‛ʼ`´“”„‟", "''''''\"\"\"\"")
+# Small letters that Unicode does not decompose, as plain ones. `ß` is casefolded.
+PLAIN_LETTERS = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ħ": "h", "ŧ": "t", "ı": "i", "ŋ": "n"}
+    | {"æ": "ae", "œ": "oe", "þ": "th"}
+)
 
 
 WORD = re.compile(r'"([^"]+)"|([^\s,]+)')  # or a phrase in double quotes
@@ -20,13 +27,20 @@ def normalize(text):
     """Return `text` as searches compare it: `Café L’Arbre` and `cafe l'arbre` are the same.
 
     Unicode's compatibility caseless matching (The Unicode Standard, 3.13, D146), less the marks
-    that combine with letters, and with straight quotes.
+    that combine with letters, with straight quotes and PLAIN_LETTERS.
     """
     if text.isascii():  # the same, at a quarter of the time
         return text.lower().replace("`", "'")
     folded = unicodedata.normalize("NFKD", text.translate(STRAIGHT_QUOTES)).casefold()
     decomposed = unicodedata.normalize("NFKD", folded)
-    return "".join(char for char in decomposed if unicodedata.category(char) != "Mn")
+    plain = "".join(char for char in decomposed if unicodedata.category(char) != "Mn")
+    return plain.translate(PLAIN_LETTERS)
+
+
+def has_special_letters(field):
+    """Return the condition that a text of an earlier release has a letter of PLAIN_LETTERS."""
+    letters = map(chr, PLAIN_LETTERS)
+    return reduce(operator.or_, (models.Q((f"{field}__contains", item)) for item in letters))
 
 
 class SearchTextField(models.TextField):

@@ -12,7 +12,9 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
+from products.bulk_views import BulkUpdateMixin
 from products.cache import CachedResponse, response_cache
+from products.categories import sees_hidden
 from products.filters import ProductFilter, ProductSearchFilter
 from products.managers import sees_retired
 from products.models import Product, StockAdjustment
@@ -30,7 +32,7 @@ from shopply.api.idempotency import (
     REPLAYED_HEADERS,
     key_and_fingerprint,
 )
-from shopply.api.permissions import StaffPermission, require
+from shopply.api.permissions import StaffPermission, denial, require
 from shopply.api.preconditions import IF_MATCH, NEW_ETAG, REVALIDATION, matching_revisions
 from shopply.api.query_params import CheckQueryParamsMixin
 
@@ -42,9 +44,12 @@ NOT_MODIFIED = OpenApiResponse(description="Nothing changed.")
     list=extend_schema(
         summary="List products",
         description="The catalogue, 5 to a page, by id unless you set `ordering`. Anyone can read "
-        "it. Only staff see retired products (`is_active` false).",
+        "it. Only staff see retired products (`is_active` false) and `low_stock_at`, and filter by "
+        "`low`.",
         parameters=REVALIDATION,
-        extensions={"x-problems": ["precondition_failed"]},
+        extensions={
+            "x-problems": ["precondition_failed", "not_authenticated", "permission_denied"]
+        },
         responses={200: ProductSerializer(many=True), 304: NOT_MODIFIED},
     ),
     retrieve=extend_schema(
@@ -131,7 +136,7 @@ NOT_MODIFIED = OpenApiResponse(description="Nothing changed.")
         },
     ),
 )
-class ProductViewSet(CheckQueryParamsMixin, viewsets.ModelViewSet):
+class ProductViewSet(BulkUpdateMixin, CheckQueryParamsMixin, viewsets.ModelViewSet):
     queryset = Product.objects.all()
     serializer_class = ProductSerializer
     filter_backends = (DjangoFilterBackend, ProductSearchFilter)
@@ -144,10 +149,12 @@ class ProductViewSet(CheckQueryParamsMixin, viewsets.ModelViewSet):
         return super().get_queryset().visible_to(self.request.user)
 
     def list(self, request):
+        if "low" in request.query_params and not sees_retired(request.user):
+            self.permission_denied(request, denial(request.user, "products.view_product"))
         # Links in the response contain the scheme and host of the request.
         meta = request.META
         key = (
-            sees_retired(request.user),
+            *(sees_retired(request.user), sees_hidden(request.user)),
             *(request.is_secure(), meta.get("HTTP_HOST"), meta["QUERY_STRING"]),
         )
         make = super().list
@@ -156,6 +163,7 @@ class ProductViewSet(CheckQueryParamsMixin, viewsets.ModelViewSet):
 
     def retrieve(self, request, pk):
         product = Product.objects.get_visible_to(request.user, pk)
+        Product.objects.load_related([product], request.user)
         return CachedResponse(self.get_serializer(product).data, product.revision).to_response(
             request
         )

@@ -1,6 +1,7 @@
 from django.apps import AppConfig
 from django.conf import settings
-from django.contrib.admin import apps
+from django.contrib.admin import apps as admin
+from django.contrib.staticfiles import apps as staticfiles
 
 
 class ShopplyConfig(AppConfig):
@@ -15,8 +16,20 @@ class ShopplyConfig(AppConfig):
             sentry.start()
 
 
-class ShopAdminConfig(apps.AdminConfig):
+class ShopAdminConfig(admin.AdminConfig):
     """Django's admin with the site of shopply.admin."""
 
     default = False  # otherwise Django would use it for `shopply` itself
     default_site = "shopply.admin.ShopAdminSite"
+
+    def ready(self):
+        super().ready()
+        from shopply import task_admin  # noqa: F401  which replaces that of django-tasks-db
+
+
+class ShopStaticFilesConfig(staticfiles.StaticFilesConfig):
+    """Django's, for the files that the shop shows."""
+
+    default = False  # as above
+    # A second page of documentation, which nothing shows: half of all bytes.
+    ignore_patterns = [*staticfiles.StaticFilesConfig.ignore_patterns, "redoc"]

@@ -4,16 +4,20 @@ Errors break the shop; Info is for settings that only some deployments intend. A
 tables.
 """
 
+import os
 import time
+from pathlib import Path
 
 from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
-from django.core.checks import Error, Info, Tags, register
-from django.db import connection
+from django.core.checks import Error, Info, Tags, Warning, register
+from django.core.files.storage import FileSystemStorage, storages
+from django.db import DatabaseError, connection
 
-from shopply import database_status
+from shopply import database_status, task_queue
 
 MAX_CLOCK_DIFFERENCE = 2  # seconds
+MAX_TASK_DELAY = 300  # seconds: a worker that is restarted is back long before
 UNKNOWN_ORIGIN = "https://any.invalid"  # of no page: the name is reserved
 
 
@@ -69,6 +73,20 @@ def check_static_files(app_configs, **kwargs):
         )
 
 
+@register(Tags.files, deploy=True)
+def check_media_folder(app_configs, **kwargs):
+    if not isinstance(storages["default"], FileSystemStorage):
+        return
+    folder = Path(settings.MEDIA_ROOT)
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not os.access(existing, os.W_OK):
+        yield Info(
+            "MEDIA_ROOT cannot be written, so nobody can add pictures of products.",
+            hint="Mount a volume there that all servers share, or set AWS_STORAGE_BUCKET_NAME.",
+            id="shopply.I007",
+        )
+
+
 @register(Tags.database, deploy=True)
 def check_database_connection(app_configs, databases, **kwargs):
     """An Error if the database does not respond, is not migrated or has another time."""
@@ -84,6 +102,24 @@ def check_database_connection(app_configs, databases, **kwargs):
             f"The clock is {difference:+.0f} seconds off that of the database.",
             hint="Run an NTP client on both machines.",
             id="shopply.E005",
+        )
+
+
+@register(Tags.database, deploy=True)
+def check_tasks(app_configs, databases, **kwargs):
+    """A Warning if tasks wait and no worker takes them: the shop serves as before."""
+    if not databases:
+        return
+    try:
+        backlog = task_queue.get_backlog()
+    except DatabaseError:  # reported above
+        return
+    if backlog and backlog.oldest_seconds > MAX_TASK_DELAY:
+        yield Warning(
+            f"A task has waited for {backlog.oldest_seconds / 60:.0f} minutes: no worker runs, or"
+            " too few.",
+            hint="Run `manage.py db_worker` beside the servers.",
+            id="shopply.W001",
         )
 
 

@@ -7,14 +7,13 @@ from django.utils.http import urlencode
 from orders import sales
 from orders.models import Order
 from orders.transitions import Status
-from products.managers import LOW_STOCK
 from products.models import Product
 from shopply.api.money import currency_places
 
 CHART_DAYS = 30
 BEST_SELLERS = 10
 BEST_SELLERS_ORDERS = 20_000  # of this many orders at most: reading more takes too long
-COUNT_LIMIT = 1_000  # of products: no index has the stock, since each sale would write to it
+COUNT_LIMIT = 1_000  # of products
 
 
 def get_context(request, site):
@@ -77,7 +76,7 @@ def count_short_products():
     rows = []
     for title, stock, short in (
         ("Sold out", "none", products.sold_out()),
-        (f"1 to {LOW_STOCK} left", "few", products.running_low()),
+        ("Running low", "few", products.low().in_stock()),
     ):
         number = short[:COUNT_LIMIT].count()
         query = urlencode({"is_active__exact": 1, "stock": stock})
@@ -93,7 +92,7 @@ def list_best_sellers(days):
         if number and orders > BEST_SELLERS_ORDERS:
             break
         number += 1
-    best = sales.list_best_sellers(days[-number].start, days[-1].stop, BEST_SELLERS)
+    best = sales.list_best_sellers(sales.sum_up(days[-number:]), BEST_SELLERS)
     products = Product.objects.in_bulk([pk for pk, _ in best])
     best_sellers = [(products[pk], units) for pk, units in best]
     return {"best_sellers": best_sellers, "best_sellers_days": number}

@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from queue import Empty, SimpleQueue
+from concurrent.futures import Future
 from typing import NamedTuple
 
 from django.conf import settings
@@ -65,24 +65,35 @@ def is_schema_error(error):
 
 
 def check_database_with_timeout():
-    """Return as `check_database` does, or NOT_RESPONDING after DATABASE_PROBE_TIMEOUT.
+    """Return as `check_database` does, or NOT_RESPONDING after DATABASE_PROBE_TIMEOUT."""
+    try:
+        return call_with_timeout(check_database, settings.DATABASE_PROBE_TIMEOUT)
+    except TimeoutError:
+        return NOT_RESPONDING
 
-    No setting of a driver bounds all of its waits, so another thread checks, on this thread's own
+
+def call_with_timeout(function, timeout):
+    """Return what `function(connection)` returns; raise what it raises, or TimeoutError.
+
+    No setting of a driver bounds all of its waits, so another thread calls it, on this thread's own
     connection, which requests use too. If that thread still waits, it keeps the connection, and
     requests get a new one.
     """
-    database, results = connections[DEFAULT_DB_ALIAS], SimpleQueue()
+    database, future = connections[DEFAULT_DB_ALIAS], Future()
 
-    def check():
+    def call():
         connections[DEFAULT_DB_ALIAS] = database
-        results.put(check_database(database))
+        try:
+            future.set_result(function(database))
+        except Exception as exc:
+            future.set_exception(exc)
 
     database.inc_thread_sharing()
-    threading.Thread(target=check, daemon=True).start()
+    threading.Thread(target=call, daemon=True).start()
     try:
-        status = results.get(timeout=settings.DATABASE_PROBE_TIMEOUT)
-    except Empty:
+        future.exception(timeout)
+    except TimeoutError:
         del connections[DEFAULT_DB_ALIAS]
-        return NOT_RESPONDING
+        raise
     database.dec_thread_sharing()
-    return status
+    return future.result()

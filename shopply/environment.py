@@ -14,6 +14,7 @@ NUMBER = "[0-9]{1,7}", "a whole number, 0 or more"
 RATE = "[1-9][0-9]*/([1-9][0-9]*)?[smhd]", "a number per period, such as 60/m or 10/15m"
 LINE = r"[^\x00-\x1f\x7f]{0,200}"
 HOST = r"([\w.%-]*|\[[0-9a-f:.]+\])(:[0-9]+)?"
+MAIL_ADDRESS = r"[^\s@,<>]+@[^\s@,<>]+"
 URL = r"https?://[\w.-]+[!-~]*"
 ORIGIN = r"[a-z][a-z0-9+.-]*://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?"
 TRACKING_PAGE = r"[^=,]{1,40}=https?://[!-+\--~]*\{number\}[!-+\--~]*"
@@ -29,17 +30,37 @@ TRACKING_PAGES = {
 FORMATS = {  # of environment variables: a pattern, and its description
     **dict.fromkeys(("DEBUG", "SECURE_SSL_REDIRECT", "SECURE_HSTS_PRELOAD"), BOOLEAN),
     **dict.fromkeys(("TRUST_X_FORWARDED_PROTO", "SHIPPING_ADDRESS_REQUIRED"), BOOLEAN),
-    "STAFF_API_PERMISSIONS": BOOLEAN,
+    **dict.fromkeys(("STAFF_API_PERMISSIONS", "REQUIRE_CONFIRMED_EMAIL"), BOOLEAN),
     **dict.fromkeys(("CONN_MAX_AGE", "LOCK_TIMEOUT", "STATEMENT_TIMEOUT"), NUMBER),
     **dict.fromkeys(("MAX_UNITS_PER_ORDER", "MAX_OPEN_ORDERS"), NUMBER),
     **dict.fromkeys(("LOG_IN_ACCOUNT_RATE", "LOG_IN_ADDRESS_RATE"), RATE),
     **dict.fromkeys(("LOG_IN_EVERYWHERE_RATE", "ANONYMOUS_RATE", "CUSTOMER_RATE"), RATE),
     **dict.fromkeys(("ORDER_RATE", "ACCOUNT_RATE"), RATE),
+    **dict.fromkeys(("PASSWORD_RESET_RATE", "EMAIL_CONFIRMATION_RATE"), RATE),
     "SECURE_HSTS_SECONDS": ("[0-9]{1,9}", "a whole number, 0 or more"),
     "NUM_PROXIES": ("[0-9]{1,2}", "a whole number, 0 or more"),
     "TOKEN_TTL": ("[0-9]{1,6}", "a whole number of days, 0 or more"),
     "CHANGES_DAYS": ("[0-9]{1,5}", "a whole number of days, 0 or more"),
+    "LOW_STOCK_AT": ("[0-9]{1,3}|1000", "a whole number of pieces, 0 to 1000"),
     "PLACED_EXPIRES": ("[0-9]{1,4}", "a whole number of days, 0 or more"),
+    "TASKS_BACKEND": (r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", "the path of a backend of Django's tasks"),
+    "TASKS_URL": ("rediss?://.+|", "a URL such as redis://host:6379/1"),
+    "TASK_TIMEOUT": ("[1-9][0-9]{0,4}", "a whole number of seconds, 1 or more"),
+    "EMAIL_BACKEND": (r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", "the path of a mail backend of Django"),
+    "EMAIL_URL": (
+        r"(smtp|smtps|smtp\+tls|smtp\+ssl)://.+|(console|dummy|memory)mail://|filemail://.+",
+        "a URL such as smtp+tls://user:password@host:587",
+    ),
+    "DEFAULT_FROM_EMAIL": (r"[^\x00-\x1f\x7f]*[^\s@]+@[^\s@]+", "an e-mail address"),
+    "ORDER_MAILS": BOOLEAN,
+    "STAFF_EMAILS": (
+        rf"({MAIL_ADDRESS}( *, *{MAIL_ADDRESS})*)?",
+        "e-mail addresses separated by commas",
+    ),
+    "WEBHOOK_ALLOWED_HOSTS": (
+        r"([a-z0-9._-]+|\[[0-9a-f:.]+\]|, *)*",
+        "host names separated by commas, in lower case and without scheme, port or path",
+    ),
     "CARRIERS": (
         rf"({TRACKING_PAGE}(,{TRACKING_PAGE})*)?",
         "names and URLs, such as DHL=https://dhl.example/{number}, separated by commas",
@@ -55,6 +76,18 @@ FORMATS = {  # of environment variables: a pattern, and its description
     "SHOP_ADDRESS": (LINE, "one line of up to 200 characters, in which | separates lines"),
     "SHOP_LANGUAGE": ("|".join(code for code, _ in LANGUAGES), "a language of Django, such as de"),
     "SHOP_URL": (URL, "a URL such as https://shop.example.com"),
+    "SERVER_URL": (
+        r"https?://([\w.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?/?",
+        "a URL without path, such as https://api.shop.example.com",
+    ),
+    "PASSWORD_RESET_URL": (
+        rf"(?=.*\{{uid\}})(?=.*\{{token\}}){URL}",
+        "a URL such as https://shop.example.com/reset#uid={uid}&token={token}",
+    ),
+    "EMAIL_CONFIRMATION_URL": (
+        rf"(?=.*\{{uid\}})(?=.*\{{token\}}){URL}",
+        "a URL such as https://shop.example.com/confirm#uid={uid}&token={token}",
+    ),
     "CONTACT_URL": (URL, "a URL such as https://shop.example.com/help"),
     "ALLOWED_HOSTS": (
         r"([\w.*-]|\[[0-9a-f:.]+\]|, *)+|[ ,]*",
@@ -64,6 +97,11 @@ FORMATS = {  # of environment variables: a pattern, and its description
         rf"({ORIGIN}(, *{ORIGIN})*)?",
         "origins separated by commas, such as https://shop.example, in lower case and without path",
     ),
+    "MEDIA_ROOT": (r"/[^\x00-\x1f\x7f]*", "the path of a folder, from / on"),
+    "AWS_STORAGE_BUCKET_NAME": (r"([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?", "the name of a bucket"),
+    "AWS_S3_REGION_NAME": ("[a-z0-9-]+", "a region such as eu-central-1"),
+    "AWS_S3_ENDPOINT_URL": (URL, "a URL such as https://storage.example.com"),
+    "AWS_S3_CUSTOM_DOMAIN": (r"[\w.-]+(:[0-9]+)?", "a host name such as media.example.com"),
     "DATABASE_URL": (
         rf"postgres(ql)?://([^@/]*@)?{HOST}(,{HOST})*(/.*)?|sqlite:///.+|sqlite://:memory:|",
         "a URL such as postgres://user:password@host:5432/name or sqlite:///file",

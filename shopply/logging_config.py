@@ -46,6 +46,38 @@ class DowngradeSuspiciousOperations(logging.Filter):
         return True
 
 
+def get_loggable_path(request):
+    """Return the path; or its pattern, if it has the token of a link in a mail."""
+    match = request.resolver_match
+    return get_route(request) if match and "token" in match.kwargs else request.path
+
+
+class HideTokens(logging.Filter):
+    """Replaces the path in Django's messages, such as `Internal Server Error: /reset/...`."""
+
+    def filter(self, record):
+        request = getattr(record, "request", None)
+        if request:
+            paths = {request.path: get_loggable_path(request)}
+            record.args = tuple(paths.get(arg, arg) for arg in record.args)
+        return True
+
+
+class TaskFailed(Exception):
+    """Instead of the exception of a task, in logs: the message is the name of its class."""
+
+
+class HideTaskMessages(logging.Filter):
+    """Removes messages of exceptions: those of mail servers name recipients. The admin has them."""
+
+    def filter(self, record):
+        cause, _, traceback = record.exc_info or (None, None, None)
+        if cause:
+            failure = TaskFailed(cause.__name__).with_traceback(traceback)
+            record.exc_info = TaskFailed, failure, traceback
+        return True
+
+
 # `time` and these attributes of a record, in order.
 JSON_FORMATTER = {
     "()": "pythonjsonlogger.orjson.OrjsonFormatter",
@@ -66,6 +98,8 @@ def logging_config(debug):
         "filters": {
             "request_context": {"()": AddRequestContext},
             "suspicious": {"()": DowngradeSuspiciousOperations},
+            "tokens": {"()": HideTokens},
+            "task_messages": {"()": HideTaskMessages},
             "failure": {
                 "()": "django.utils.log.CallbackFilter",
                 "callback": lambda record: record.exc_info,
@@ -82,7 +116,8 @@ def logging_config(debug):
         "loggers": {
             "django": {"handlers": ["console"], "level": "INFO", "propagate": False},
             # Exceptions only: the line of each request has its status.
-            "django.request": {"filters": ["failure"]},
+            "django.request": {"filters": ["failure", "tokens"]},
+            "django_tasks": {"filters": ["task_messages"]},
         },
         "root": {"handlers": ["console"], "level": "WARNING"},
     }

@@ -25,8 +25,10 @@ from prometheus_client.core import GaugeMetricFamily
 
 from changes.metrics import FeedCollector
 from orders.metrics import StockLedgerCollector, count_order
-from shopply import database_status
+from products.metrics import LowStockCollector
+from shopply import database_status, task_queue
 from shopply.logging_config import get_route
+from webhooks.metrics import WebhookCollector
 
 METHODS = {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"}
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -57,10 +59,27 @@ def count_requests(get_response):
     return middleware
 
 
+class TaskCollector:
+    def collect(self):
+        backlog = task_queue.get_backlog()
+        if backlog is None:
+            return
+        for name, description, value in (
+            ("waiting", "Tasks that are due.", backlog.waiting),
+            ("oldest_seconds", "For how long the oldest of them has been.", backlog.oldest_seconds),
+            ("retrying", "Tasks that wait for their next attempt.", task_queue.count_retries()),
+            ("failed", "Tasks that failed for good.", task_queue.count_failed()),
+        ):
+            yield GaugeMetricFamily(f"shopply_tasks_{name}", description, value=value)
+
+
 class DatabaseCollector:
     """Gauges of the database."""
 
-    feed, stock_ledger = FeedCollector(), StockLedgerCollector()
+    collectors = (
+        *(FeedCollector(), TaskCollector(), StockLedgerCollector(), LowStockCollector()),
+        WebhookCollector(),
+    )
 
     def collect(self):
         up = database_status.check_database_with_timeout() is None
@@ -68,8 +87,8 @@ class DatabaseCollector:
             "shopply_database_up", "Whether the database responds and is migrated.", value=up
         )
         if up:
-            yield from self.feed.collect()
-            yield from self.stock_ledger.collect()
+            for collector in self.collectors:
+                yield from collector.collect()
 
 
 database = CollectorRegistry()

@@ -2,12 +2,14 @@
 
 import re
 from secrets import token_hex
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth import middleware as auth
 from django.contrib.messages import middleware as messages
 from django.contrib.sessions import middleware as sessions
 from django.core.exceptions import BadRequest, RequestDataTooBig
+from django.core.files.storage import default_storage
 from django.core.files.uploadhandler import FileUploadHandler
 from django.http import Http404, HttpResponseNotAllowed
 from django.middleware import common
@@ -66,11 +68,20 @@ class PreserveMethodOnRedirect(MiddlewareMixin):
 
 
 class ContentSecurityPolicyMiddleware(MiddlewareMixin):
-    """Allows pages only the scripts and styles that this server serves, and no inline ones."""
+    """Allows pages only the scripts and styles that this server serves, and no inline ones.
+
+    And the pictures of a bucket, if there is one. Pictures have a policy of their own.
+    """
+
+    def __init__(self, get_response):
+        super().__init__(get_response)
+        bucket = urlsplit(default_storage.url("name"))
+        origin = f" {bucket.scheme}://{bucket.netloc}" if bucket.netloc else ""
+        self.policy = CONTENT_SECURITY_POLICY.replace("data:", f"data:{origin}")
 
     def process_response(self, request, response):
         if not (settings.DEBUG and response.status_code >= 400):  # Django's debug pages
-            response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+            response.setdefault("Content-Security-Policy", self.policy)
         return response
 
 
@@ -185,11 +196,12 @@ class MessageMiddleware(SkipForAPIMixin, messages.MessageMiddleware):
 def localize_admin(get_response):
     """Return middleware that gives the admin the time zone and the language of the shop.
 
-    Everything else is in UTC and in English: clients of the API read it.
+    So do the pages to which links in mails lead. Everything else is in UTC and in English: clients
+    of the API read it.
     """
 
     def middleware(request):
-        if not request.path.startswith("/admin/"):
+        if not request.path.startswith(("/admin/", "/reset/", "/confirm-email/")):
             return get_response(request)
         zone, language = settings.SHOP_TIME_ZONE, settings.SHOP_LANGUAGE
         with timezone.override(zone), translation.override(language):
@@ -201,7 +213,7 @@ def localize_admin(get_response):
 class RejectUploads(FileUploadHandler):
     """Rejects uploads: Django would write them to disk before any view runs.
 
-    The view that imports products replaces it (`products.import_admin`).
+    The views that import products or take pictures replace it.
     """
 
     def new_file(self, *args, **kwargs):

@@ -58,6 +58,7 @@ STAFF_API_PERMISSIONS = env.bool("STAFF_API_PERMISSIONS", default=False)
 # --- Timeouts, in seconds, from the innermost out: each is over before the next ------------------
 
 CACHE_TIMEOUT = 0.25  # of a call of the cache
+QUEUE_PROBE_TIMEOUT = 0.4  # of what /readyz asks the queue of tasks
 DATABASE_PROBE_TIMEOUT = 1.5  # of what /readyz and /metrics ask
 CONNECT_TIMEOUT = 2  # to the database
 LOCK_TIMEOUT = env.int("LOCK_TIMEOUT", default=2)  # of PostgreSQL; retries included
@@ -123,6 +124,42 @@ FILE_UPLOAD_HANDLERS = ["shopply.middleware.RejectUploads"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 FIXTURE_DIRS = [BASE_DIR / "fixtures"]
 
+# --- Tasks and mail, which `manage.py db_worker` sends --------------------------------------------
+
+TASKS_BACKEND = env.str("TASKS_BACKEND", default="django_tasks_db.DatabaseBackend")
+TASKS = {"default": {"BACKEND": TASKS_BACKEND}}
+TASKS_URL = env.str("TASKS_URL", default="")  # the Redis of django-tasks-rq
+if TASKS_BACKEND.startswith("django_tasks_rq.") != bool(TASKS_URL):
+    sys.exit("shopply does not start: TASKS_URL is for TASKS_BACKEND=django_tasks_rq.RQBackend.")
+# Seconds after which the worker of a task that still runs was killed. Each task ends long before.
+TASK_TIMEOUT = env.int("TASK_TIMEOUT", default=120)
+
+EMAIL_URL = env.str("EMAIL_URL", default="consolemail://" if DEBUG else "dummymail://")
+vars().update(env.email_url_config(EMAIL_URL))
+EMAIL_BACKEND = env.str("EMAIL_BACKEND", default=EMAIL_BACKEND)  # noqa: F821  of django-anymail
+ANYMAIL = env.dict("ANYMAIL", default={})
+EMAIL_TIMEOUT = 10  # seconds, of each call of the mail server
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="shop@localhost")
+ORDER_MAILS = env.bool("ORDER_MAILS", default=True)  # to customers, about their orders
+STAFF_EMAILS = env("STAFF_EMAILS", cast=[str.strip], default=[])  # who gets mails about the shop
+
+# Where this server is, for links in mails: never the Host of a request, which anyone can choose.
+exact_hosts = [host for host in ALLOWED_HOSTS if not host.startswith(("*", "."))]
+default_url = (
+    f"http://127.0.0.1:{PORT}" if DEBUG else f"https://{exact_hosts[0]}" if exact_hosts else ""
+)
+SERVER_URL = env.str("SERVER_URL", default=default_url)
+# The page of the shop's own front end that sets a password, instead of this server's.
+PASSWORD_RESET_URL = env.str("PASSWORD_RESET_URL", default="")
+PASSWORD_RESET_TIMEOUT = 3600  # seconds
+# The page of the shop's own front end that confirms an e-mail address, instead of this server's.
+EMAIL_CONFIRMATION_URL = env.str("EMAIL_CONFIRMATION_URL", default="")
+# Whether customers order only once their e-mail address is confirmed.
+REQUIRE_CONFIRMED_EMAIL = env.bool("REQUIRE_CONFIRMED_EMAIL", default=False)
+
+# Hosts to which webhooks are sent though their addresses are private, and by plain HTTP too.
+WEBHOOK_ALLOWED_HOSTS = env("WEBHOOK_ALLOWED_HOSTS", cast=[str.strip], default=[])
+
 # --- CORS, of the API only and without cookies ---------------------------------------------------
 
 LOCALHOST = r"http://(localhost|127\.0\.0\.1)(:[0-9]+)?"
@@ -153,6 +190,8 @@ INSTALLED_APPS = [
     "products",
     "orders",
     "changes",
+    "mail",
+    "webhooks",
     "rest_framework",
     "rest_framework.authtoken",
     "django_filters",
@@ -160,14 +199,21 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "corsheaders",
     "import_export",
+    "django_tasks",
+    "django_tasks_db",
     "whitenoise.runserver_nostatic",
     "shopply.apps.ShopAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
-    "django.contrib.staticfiles",
+    "shopply.apps.ShopStaticFilesConfig",
 ]
+
+if TASKS_URL:
+    INSTALLED_APPS.append("django_rq")
+    RQ_QUEUES = {"default": {"URL": TASKS_URL, "DEFAULT_TIMEOUT": TASK_TIMEOUT}}
+    RQ_SHOW_ADMIN_LINK = False  # all staff would see the arguments of tasks
 
 MIDDLEWARE = [
     "shopply.middleware.RequestIDMiddleware",
@@ -250,11 +296,38 @@ STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 # Debug serves the sources; production what `collectstatic` hashed and compressed.
 WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = DEBUG
-if not DEBUG:
-    STORAGES = {
-        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-        "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+STORAGES = {
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     }
+}
+
+# Pictures of products: in a folder that all servers share, or in a bucket (django-storages).
+MEDIA_URL = "/media/"
+MEDIA_ROOT = env.str("MEDIA_ROOT", default=str(BASE_DIR / "media"))
+AWS_STORAGE_BUCKET_NAME = env.str("AWS_STORAGE_BUCKET_NAME", default="")
+if AWS_STORAGE_BUCKET_NAME:
+    from botocore.config import Config
+
+    AWS_S3_REGION_NAME = env.str("AWS_S3_REGION_NAME", default=None)
+    AWS_S3_ENDPOINT_URL = env.str("AWS_S3_ENDPOINT_URL", default=None)  # of another than Amazon
+    AWS_S3_CUSTOM_DOMAIN = env.str("AWS_S3_CUSTOM_DOMAIN", default=None)  # of a CDN before it
+    AWS_S3_CLIENT_CONFIG = Config(
+        connect_timeout=2,
+        read_timeout=5,
+        retries={"total_max_attempts": 2},
+        signature_version="s3v4",
+    )
+    AWS_QUERYSTRING_AUTH = False  # anyone sees them, and caches keep them by their URL
+    AWS_S3_OBJECT_PARAMETERS = {
+        "CacheControl": "public, max-age=31536000, immutable",
+        "ContentType": "image/webp",
+    }
+    STORAGES["default"] = {"BACKEND": "storages.backends.s3.S3Storage"}
+else:
+    STORAGES["default"] = {"BACKEND": "products.media.MediaStorage"}
 
 # --- HTTPS, all on in production ----------------------------------------------------------------
 
@@ -294,6 +367,8 @@ RATES = {
     "customer": request_rate("CUSTOMER_RATE", "1200/m"),
     "order": request_rate("ORDER_RATE", "60/m"),
     "account": request_rate("ACCOUNT_RATE", "30/h"),
+    "password_reset": rate("PASSWORD_RESET_RATE", "3/h"),
+    "email_confirmation": rate("EMAIL_CONFIRMATION_RATE", "5/h"),
 }
 
 # How much stock one customer can hold; 0 is no limit.
@@ -301,6 +376,8 @@ MAX_UNITS_PER_ORDER = env.int("MAX_UNITS_PER_ORDER", default=0)
 MAX_OPEN_ORDERS = env.int("MAX_OPEN_ORDERS", default=0)  # placed or confirmed
 # Days after which an order that nobody confirmed is cancelled; 0 is never.
 PLACED_EXPIRES = env.int("PLACED_EXPIRES", default=0)
+
+LOW_STOCK_AT = env.int("LOW_STOCK_AT", default=5)  # of products that have no limit of their own
 
 CARRIERS = env.dict("CARRIERS", default=TRACKING_PAGES)
 
@@ -374,9 +451,11 @@ SPECTACULAR_SETTINGS = {
         {"name": "tokens", "description": "Logging in."},
         {"name": "customers", "description": "Accounts and profiles."},
         {"name": "products", "description": "The catalogue and its stock."},
+        {"name": "categories", "description": "The tree by which customers browse."},
         {"name": "orders", "description": "Placing and following orders."},
         {"name": "changes", "description": "What changed, for whoever keeps a copy."},
     ],
+    "WEBHOOKS": ["webhooks.schema.EVENT_WEBHOOK"],
     "COMPONENT_SPLIT_REQUEST": True,
     "DISABLE_DOCSTRING_DESCRIPTIONS": True,  # docstrings are for those who read the code
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -3,10 +3,11 @@ import shutil
 import socket
 import subprocess
 import time
+from contextlib import contextmanager
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 
 from tests import factories
 from tests.clusters import cluster  # noqa: F401  a fixture
@@ -44,10 +45,34 @@ def quick_passwords(settings):
     settings.PASSWORD_HASHERS = [quick, *settings.PASSWORD_HASHERS]
 
 
+@pytest.fixture(scope="session")
+def media_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("media")
+
+
+@pytest.fixture(autouse=True)
+def media_elsewhere(settings, media_folder):
+    """Keep pictures out of the folder of the checkout."""
+    settings.MEDIA_ROOT = str(media_folder)
+
+
 @pytest.fixture(autouse=True)
 def generous_rates(settings):
     """Lift the rate limits, which most tests would exceed; tests of limits set their own."""
     settings.RATES = dict.fromkeys(settings.RATES, GENEROUS)
+
+
+@pytest.fixture
+def isolated_subtest(subtests, db):
+    """Like `subtests.test`, but what the block writes to the database is undone at its end."""
+
+    @contextmanager
+    def isolated_subtest(**names):
+        with subtests.test(**names), transaction.atomic():
+            yield
+            transaction.set_rollback(True)
+
+    return isolated_subtest
 
 
 @pytest.fixture

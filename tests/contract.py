@@ -56,12 +56,20 @@ def operations():
     }
 
 
+def takes_json(operation):
+    """Return whether the operation has a body of JSON; others have none, or a form with a file."""
+    return "application/json" in operation.get("requestBody", {}).get("content", ())
+
+
 def operation_at(method, path):
     """Return the operation for a request, or None if the document has none."""
     matches = [
         (template, operation)
         for (verb, template), operation in operations().items()
-        if verb == method and re.fullmatch(re.sub(r"\{\w+\}", "[0-9]+", template), path)
+        if verb == method
+        and re.fullmatch(
+            re.sub(r"\{\w+\}", "[0-9]+", template.replace("{slug}", "[a-z0-9-]+")), path
+        )
     ]
     return matches[0][1] if matches else None
 

@@ -1,5 +1,7 @@
 """Rows for tests. Orders have no recipe: `place(customer, {product: quantity})` places one."""
 
+from django.contrib.auth.tokens import default_token_generator
+from django.utils.http import urlsafe_base64_encode
 from model_bakery.recipe import Recipe, seq
 
 from customers.models import Customer
@@ -38,6 +40,12 @@ def place(customer, quantities, **fields):
     )
 
 
+def reset_link(customer):
+    """Return `uid` and `token` of a link that sets the customer's password."""
+    uid = urlsafe_base64_encode(str(customer.pk).encode())
+    return {"uid": uid, "token": default_token_generator.make_token(customer)}
+
+
 # By status, the transitions that lead to it.
 PATHS = {
     "placed": [],
@@ -58,3 +66,9 @@ PRIOR_TRANSITIONS = {
 def make_transitions(order, transitions, by):
     for transition in transitions:
         getattr(order, transition)(by=by)
+
+
+def link_params(customer):
+    """Return the `uid` and the `token` of the link that confirms the customer's address."""
+    *_, uid, token, _ = customer.confirmation_link().split("/")
+    return {"uid": uid, "token": token}

@@ -2,6 +2,9 @@
 
 from html.parser import HTMLParser
 
+from orders.admin_forms import FORMS
+from orders.models import Order
+
 
 class FormParser(HTMLParser):
     def __init__(self):
@@ -42,6 +45,12 @@ def form_data(response):
     parser = FormParser()
     parser.feed(page[start : page.index("</form>", start)])
     return parser.data
+
+
+def seen(order_id, name):
+    """Return the input by which a form of an order says which version its page showed."""
+    form = FORMS[name](order=Order.objects.get(pk=order_id))
+    return {form.add_prefix("seen"): form.get_version()}
 
 
 def submit(browser, path, **changes):

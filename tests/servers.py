@@ -64,6 +64,7 @@ class Server:
         self.port = free_port()
         self.workers = workers
         own = {"PORT": str(self.port), "WEB_CONCURRENCY": str(workers)}
+        own["MEDIA_ROOT"] = settings.MEDIA_ROOT
         self.environment = PRODUCTION | RATES | own | environment
         if "COVERAGE_PROCESS_CONFIG" in os.environ:  # coverage of the suite is measured
             self.environment["MEASURED_MODULE"], module = module, "tests.traced"

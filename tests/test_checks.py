@@ -4,6 +4,7 @@ import re
 import secrets
 import shutil
 import subprocess
+from datetime import timedelta
 
 import environ
 import pytest
@@ -11,6 +12,9 @@ from django.conf import settings
 from django.core import checks
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
+from django.test import override_settings
+from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
 
 from products.models import Product
 from shopply import checks as shopply_checks
@@ -18,6 +22,7 @@ from shopply import database_status
 from tests import factories
 from tests.migrations import LAST
 from tests.servers import database_url
+from tests.tasks import fail
 from tests.test_settings import PRODUCTION, python
 
 SOUND = PRODUCTION | {"SECRET_KEY": secrets.token_urlsafe(50), "NUM_PROXIES": "1"}
@@ -27,7 +32,9 @@ STRICT = ("--fail-level", "WARNING")
 
 def run_checks():
     """Run the deployment checks; return their messages by id."""
-    messages = checks.run_checks(include_deployment_checks=True, databases=["default"])
+    # On a busy machine the check would give up, and its thread keep the connection of the test.
+    with override_settings(DATABASE_PROBE_TIMEOUT=30):
+        messages = checks.run_checks(include_deployment_checks=True, databases=["default"])
     return {message.id: message for message in messages}
 
 
@@ -69,6 +76,7 @@ def test_deliberate_choices_are_reported_once_and_pass(release, transactional_db
         "CORS_ALLOWED_ORIGIN_REGEXES": (".*", "shopply.I006"),
     }
     environment = SOUND | {name: value for name, (value, _) in choices.items()}
+    environment["SERVER_URL"] = "https://shop.example"
     result = python(*DEPLOY, *STRICT, cwd=release, DATABASE_URL=database_url(), **environment)
     assert result.returncode == 0, result.stderr
     lines = (result.stdout + result.stderr).splitlines()
@@ -88,6 +96,12 @@ def test_missing_static_files_are_an_error(db, settings, tmp_path):
 def test_demo_accounts_are_an_error(demo_shop, settings):
     settings.PASSWORD_HASHERS = settings.PASSWORD_HASHERS[1:]
     assert run_checks()["customers.E001"].level == checks.ERROR
+
+
+def test_mails_without_a_page_to_link_to_are_an_error(db, settings):
+    assert "customers.E003" not in run_checks()
+    settings.SERVER_URL = ""
+    assert run_checks()["customers.E003"].level == checks.ERROR
 
 
 def test_stock_ledger_that_does_not_add_up_is_an_error(db):
@@ -159,6 +173,15 @@ def test_limited_staff_whom_the_api_does_not_limit_are_a_warning(db, settings):
 def test_unavailable_cache_is_an_error(db, settings):
     settings.CACHES = {"default": environ.Env.cache_url_config("redis://127.0.0.1:1/0")}
     assert run_checks()["customers.E002"].level == checks.ERROR
+
+
+def test_task_that_nobody_runs_is_a_warning(db):
+    fail.enqueue("nobody")
+    assert "shopply.W001" not in run_checks()
+    DBTaskResult.objects.update(enqueued_at=timezone.now() - timedelta(minutes=7))
+    warning = run_checks()["shopply.W001"]
+    assert warning.level == checks.WARNING
+    assert "waited for 7 minutes" in warning.msg
 
 
 def test_wrong_clock_is_an_error(db, monkeypatch):

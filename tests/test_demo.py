@@ -11,6 +11,7 @@ def test_demo_is_loaded_into_an_empty_shop_in_debug(db, settings, capsys):
     settings.DEBUG = True
     call_command("load_demo")
     assert Product.objects.exists()
+    assert not Product.objects.filter(images=None).exists()
     output = capsys.readouterr().out
     assert all(f"{name} / {password}" in output for name, password in PUBLISHED_LOGINS.items())
 

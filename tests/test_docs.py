@@ -44,7 +44,8 @@ def test_links_lead_somewhere(name):
 
 @every_document
 def test_files_that_are_named_exist(name):
-    folders = "customers|products|orders|changes|shopply|tests|deploy|docs|fixtures|benchmarks"
+    apps = "customers|products|orders|changes|shopply"
+    folders = f"{apps}|tests|deploy|docs|examples|fixtures|benchmarks"
     files = set(re.findall(rf"(?<![\w/.])(?:{folders})/[\w/.]+\.\w+\b", DOCUMENTS[name]))
     assert {file for file in files if not (ROOT / file).exists()} == set()
 

@@ -31,11 +31,17 @@ from tests.test_settings import python
         *(("SHOP_TIME_ZONE", zone) for zone in ("", "hush", "Europe", "../hush", "UTC+1", "Hûsh")),
         *(("SHOP_LANGUAGE", code) for code in ("", "hush", "german", "DE", "de_DE")),
         *(("SHOP_URL", url) for url in ("", "hush", "shop.example", "https://")),
+        *(("SERVER_URL", url) for url in ("", "hush", "https://hush.example/path", "https://")),
+        *(
+            ("PASSWORD_RESET_URL", url)
+            for url in ("https://hush", "https://hush/{uid}", "{uid}{token}", "ftp://{uid}{token}")
+        ),
         *(("CONTACT_URL", url) for url in ("", "hush", "mailto:hush@shop.example", "https://")),
         *(("ALLOWED_HOSTS", f"{host},b") for host in ("https://hush", "hush:80", "hush/shop")),
         *(("ALLOWED_HOSTS", host) for host in ("hush b.example", "bücher.example")),
         *(("DATABASE_URL", url) for url in ("oracle://hush@db/shop", "hush", "sqlite://shop.db")),
         *(("CACHE_URL", url) for url in ("locmemcache://", "memcache://hush")),
+        *(("TASKS_URL", "hush"), ("TASKS_BACKEND", "hush"), ("TASK_TIMEOUT", "0")),
         *(("PLACED_EXPIRES", days) for days in ("", "-1", "1.5", "x", "99999")),
         *(
             ("CARRIERS", carriers)
@@ -83,6 +89,8 @@ def test_malformed_variable_is_rejected_without_showing_its_value(monkeypatch, n
         *(("SHOP_TIME_ZONE", zone) for zone in ("UTC", "Europe/Berlin", "Etc/GMT+1")),
         *(("SHOP_LANGUAGE", code) for code in ("en", "de", "zh-hans")),
         ("SHOP_URL", "https://shop.example/start?from=admin"),
+        *(("SERVER_URL", url) for url in ("https://api.shop.example/", "http://[::1]:8000")),
+        ("PASSWORD_RESET_URL", "https://shop.example/#/reset?token={token}&uid={uid}"),
         *(("METRICS_TOKEN", ""), ("LOCK_TIMEOUT", "0")),
         *(("PLACED_EXPIRES", days) for days in ("0", "14")),
         *(

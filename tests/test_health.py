@@ -1,5 +1,6 @@
 """Probes of a real server while its database is up, stopped, silent and restarted."""
 
+import json
 import socket
 import threading
 import time
@@ -8,7 +9,7 @@ from http.client import HTTPConnection
 
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.db.migrations.recorder import MigrationRecorder
 
 from shopply import database_status
@@ -86,8 +87,19 @@ def test_migrations_are_checked_until_they_are_applied(
     assert response.json()["detail"] == "The database is behind on migrations."
     recorder.record_applied("orders", LAST)
     assert client.get("/readyz").status_code == 200
-    with django_assert_num_queries(1):
-        assert client.get("/readyz").status_code == 200
+    with django_assert_num_queries(2):  # and how far behind the queue of tasks is
+        assert client.get("/readyz").json()["tasks"] == {"waiting": 0, "oldest_seconds": 0}
+
+
+def test_queue_that_does_not_answer_in_time_is_left_out(transactional_db):
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has no locks of tables")
+    with running() as server, transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("LOCK django_tasks_database_dbtaskresult")
+        status, _, body, seconds = probe(server, "/readyz")
+    assert (status, json.loads(body)) == (200, {"status": "ok", "tasks": None})
+    assert seconds < 2
 
 
 def listen():

@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-APPS = {"customers", "products", "orders", "changes"}
+APPS = {"customers", "products", "orders", "changes", "mail", "webhooks"}
 MAY_IMPORT = {
     "shopply/api": {"shopply"},
     "customers": {"customers", "shopply.api"},
     "products": {"products", "shopply.api"},
     "orders": {"orders", "products", "shopply.api"},
     "changes": {"changes", "customers", "orders", "products", "shopply.api"},
+    "mail": {"mail", "changes", "customers", "orders", "products", "shopply.api"},
+    "webhooks": {"webhooks", "changes", "customers", "orders", "products", "shopply.api"},
 }
 
 

@@ -5,6 +5,7 @@ import math
 import re
 import time
 from contextlib import contextmanager
+from datetime import timedelta
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -12,12 +13,17 @@ import pytest
 import yaml
 from django.conf import settings
 from django.db import OperationalError, connection
+from django.utils import timezone
+from django_tasks import TaskResultStatus
+from django_tasks_db.models import DBTaskResult
 
+from changes.models import Reader
 from orders.metrics import StockLedgerCollector, orders, stock_outs, units
 from products.models import Product
 from shopply.api import exceptions
 from tests import factories
 from tests.servers import Server
+from tests.tasks import fail
 
 TOKEN = "of-whoever-scrapes"
 DEPLOY = Path(settings.BASE_DIR) / "deploy"
@@ -46,6 +52,10 @@ def scrape(server):
     """Return `{name with labels: value}`."""
     status, text = fetch(server, Authorization=f"Bearer {TOKEN}")
     assert status == 200
+    return parse(text)
+
+
+def parse(text):
     lines = [line.rpartition(" ") for line in text.splitlines() if not line.startswith("#")]
     return {name: float(value) for name, _, value in lines}
 
@@ -137,6 +147,23 @@ def test_stock_ledger_that_does_not_add_up_is_reported(transactional_db):
         assert books_off(server) == 1
 
 
+def test_tasks_and_readers_of_the_feed_are_reported(client, db, settings, monkeypatch):
+    settings.METRICS_TOKEN = TOKEN
+    monkeypatch.setattr(StockLedgerCollector, "next_refresh", math.inf)  # it has no connection here
+    Reader.objects.start("mail")
+    for status in (TaskResultStatus.FAILED, TaskResultStatus.READY):
+        task = fail.enqueue("nobody")
+        DBTaskResult.objects.filter(pk=task.id).update(
+            status=status, enqueued_at=timezone.now() - timedelta(minutes=1)
+        )
+    response = client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    samples = parse(response.content.decode())
+    assert 60 <= samples["shopply_tasks_oldest_seconds"] < 65
+    names = ("shopply_tasks_waiting", "shopply_tasks_retrying", "shopply_tasks_failed")
+    assert [samples[name] for name in names] == [1, 0, 1]
+    assert samples['shopply_reader_lag_seconds{reader="mail"}'] == 0
+
+
 def test_unavailable_database_is_reported(transactional_db):
     with running(DATABASE_URL="postgres://shop@127.0.0.1:1/shop") as server:
         assert server.client().call("GET", "/api/products/").status == 503
@@ -183,6 +210,7 @@ def expressions():
 def test_alerts_and_dashboard_use_exported_metrics(transactional_db):
     used_names = set(re.findall(r"shopply_\w+", " ".join(expressions())))
     assert len(used_names) > 7
+    Reader.objects.start("mail")
     with running(workers=1) as server:
         server.client().call("GET", "/api/")
         books_off(server)

@@ -18,6 +18,7 @@ from tests.servers import Server, at_once
 METRICS_TOKEN = "of-whoever-watches"  # noqa: S105
 ADDRESS = "203.0.113.77"
 PASSWORD = "correct-horse-battery"  # noqa: S105
+LINK_TOKEN = "cz9k2l-5f0c7e9ab1d24c6e8f3a5b7d9e1f2a4c"  # noqa: S105
 PERSON = {
     "username": "wintergreen",
     "email": "ottilie@wintergreen.example",
@@ -35,6 +36,7 @@ PERSON = {
 WORDS = (
     *("wintergreen", "Wintergreen", "ttilie", "5550199", "Holunder", "Hinterhaus", "Quakenbruck"),
     *("Niedersachsen", "QK-49610", "Liechtenstein", "correct-horse", ADDRESS),
+    LINK_TOKEN,
 )
 PERSONAL_TEXT = " ".join(PERSON.values())
 FORM_HEADERS = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -77,7 +79,12 @@ def failing_requests(token, order, product):
         b'"\\ud800 Ottilie"',
         json.dumps(["Wintergreen" * 7_000]).encode(),
     ]
-    for path in ("/api/customers/", "/api/orders/", "/api/orders/quote/", "/api/obtain-token/"):
+    paths = ("/api/customers/", "/api/orders/", "/api/orders/quote/", "/api/obtain-token/")
+    for path in (
+        *paths,
+        "/api/customers/password-reset/",
+        "/api/customers/password-reset/confirm/",
+    ):
         for body in chain(json_bodies, broken_bodies):
             yield "POST", path, body, authorization if path == "/api/orders/" else {}
     for path in ("/api/customers/me/", f"/api/orders/{order}/cancel/", "/api/customers/me/close/"):
@@ -96,7 +103,10 @@ def failing_requests(token, order, product):
         yield "GET", f"{path}?items_per_page=Ottilie&{query}", None, authorization
         yield "GET", f"{path}?items_per_page=%00&{query}%00", None, authorization
         yield "TRACE", f"{path}?{query}", None, authorization
+    link = {"uid": "Mg", "token": LINK_TOKEN, "new_password": PASSWORD}
+    yield "POST", "/api/customers/password-reset/confirm/", link, {}
     # A 500: see tests.api.failing.
+    yield "GET", f"/reset/Mg/{LINK_TOKEN}/", None, {}
     yield "GET", f"/api/products/?search={quote(PERSONAL_TEXT)}", None, {}
     yield "GET", f"/?{query}", None, {}
     for scheme, credentials in (

@@ -53,10 +53,11 @@ def locked(product):
 
 
 def run(code, **environment):
+    bytecode = {name: value for name, value in os.environ.items() if name.startswith("PYTHON")}
     return subprocess.run(
         [sys.executable, "-c", code],
         cwd=settings.BASE_DIR,
-        env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"} | PRODUCTION | environment,
+        env=bytecode | {"PATH": os.environ["PATH"]} | PRODUCTION | environment,
         capture_output=True,
         text=True,
         timeout=30,

@@ -66,15 +66,33 @@ def test_weak_secret_is_rejected_in_one_sentence(secret):
     assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "variables",
+    [{"TASKS_BACKEND": "django_tasks_rq.RQBackend"}, {"TASKS_URL": "redis://127.0.0.1:1/0"}],
+    ids=str,
+)
+def test_redis_and_the_backend_that_uses_it_are_set_together(variables):
+    result = python("manage.py", "check", **PRODUCTION | variables)
+    assert result.returncode == 1
+    assert result.stderr.startswith("shopply does not start: TASKS_URL ")
+
+
 def test_secret_is_not_interpolated():
     assert read_setting("SECRET_KEY", **PRODUCTION | {"SECRET_KEY": "$HOME" * 12}) == "$HOME" * 12
+
+
+def test_links_in_mails_have_the_first_host_without_a_wildcard():
+    code = "from shopply.settings import SERVER_URL; print(SERVER_URL)"
+    result = python("-c", code, **PRODUCTION | {"ALLOWED_HOSTS": ".b.example, *, shop.example"})
+    assert result.stdout == "https://shop.example\n"
 
 
 def test_debug_limits_log_ins_and_only_the_requests_with_a_rate():
     code = "from shopply.settings import RATES; print({n for n, rate in RATES.items() if rate})"
     result = python("-c", code, DEBUG="true", ORDER_RATE="7/s")
     assert ast.literal_eval(result.stdout) == {
-        *("log_in_account", "log_in_everywhere", "log_in_address", "order")
+        *("log_in_account", "log_in_everywhere", "log_in_address", "order"),
+        *("password_reset", "email_confirmation"),
     }
 
 
@@ -267,3 +285,21 @@ def test_malformed_origin_pattern_is_rejected_in_one_sentence():
         "shopply does not start: CORS_ALLOWED_ORIGIN_REGEXES must be regular expressions separated"
         " by commas.\n"
     )
+
+
+def test_mail_settings_are_read():
+    names = ("EMAIL_BACKEND", "ORDER_MAILS", "STAFF_EMAILS", "ANYMAIL", "EMAIL_TIMEOUT")
+    console = "django.core.mail.backends.console.EmailBackend"
+    assert read_settings(*names) == [console, "True", "[]", "{}", "10"]
+    values = read_settings(
+        *names,
+        EMAIL_BACKEND="anymail.backends.postmark.EmailBackend",
+        ORDER_MAILS="no",
+        STAFF_EMAILS="till@shop.example, desk@shop.example",
+        ANYMAIL="POSTMARK_SERVER_TOKEN=abc,IGNORE_UNSUPPORTED_FEATURES=True",
+    )
+    assert values[:3] == [
+        *("anymail.backends.postmark.EmailBackend", "False"),
+        "['till@shop.example', 'desk@shop.example']",
+    ]
+    assert ast.literal_eval(values[3])["POSTMARK_SERVER_TOKEN"] == "abc"  # noqa: S105

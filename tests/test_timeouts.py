@@ -26,6 +26,7 @@ PROXIES = [
 def test_timeouts_of_cache_lock_and_statement_are_in_ascending_order():
     timeouts = (
         settings.CACHE_TIMEOUT,
+        settings.QUEUE_PROBE_TIMEOUT,
         settings.DATABASE_PROBE_TIMEOUT,
         settings.LOCK_TIMEOUT,
         settings.STATEMENT_TIMEOUT,
@@ -37,8 +38,20 @@ def test_timeouts_of_cache_lock_and_statement_are_in_ascending_order():
 
 @pytest.mark.parametrize(("path", "pattern"), PROXIES)
 def test_proxy_timeout_is_between_those_of_the_database_and_of_the_stop(path, pattern):
-    (timeout,) = seconds(pattern, path)
+    # The second, where there is one, is for uploads, which are drawn anew.
+    timeout, *_ = seconds(pattern, path)
     assert settings.DATABASE_HOST_TIMEOUT < timeout < STOP_TIMEOUT
+
+
+def test_platforms_let_the_task_of_a_stopping_worker_end():
+    """Its longest wait is for a mail server."""
+    for path, pattern in (
+        ("deploy/kubernetes/worker.yaml", r"terminationGracePeriodSeconds: (\d+)"),
+        ("deploy/compose.yaml", r"stop_grace_period: (\d+)s # .*worker"),
+        ("deploy/cloudformation.yaml", r"StopTimeout: (\d+) # for its task"),
+    ):
+        (timeout,) = seconds(pattern, path)
+        assert 3 * settings.EMAIL_TIMEOUT < timeout < settings.TASK_TIMEOUT
 
 
 def test_platforms_do_not_kill_a_server_that_stops_or_is_busy():

@@ -27,6 +27,7 @@ from rest_framework.settings import api_settings
 from shopply import database_status
 from shopply.api.problem_types import MEDIA_TYPE, PROBLEM_TYPES, problem_document
 from shopply.api.renderers import JSONRenderer
+from shopply.logging_config import get_loggable_path
 
 RETRY_AFTER = 1  # seconds
 # Errors of PostgreSQL after which a new connection helps: a migration invalidated prepared
@@ -145,7 +146,7 @@ def is_schema_outdated():
 
 def describe(request):
     """Return the request as the log names it."""
-    return f"{request.method} {request.path} (request {request.id})"
+    return f"{request.method} {get_loggable_path(request)} (request {request.id})"
 
 
 def problem_data(request, code, detail=None, **members):

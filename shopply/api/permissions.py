@@ -1,6 +1,6 @@
-"""What staff may do in the API.
+"""What staff may do in the API, and see of other models on a page of the admin.
 
-Everything; or with STAFF_API_PERMISSIONS, what the permissions of the admin allow them.
+In the API everything; or with STAFF_API_PERMISSIONS, what the permissions of the admin allow them.
 """
 
 from django.conf import settings
@@ -32,6 +32,11 @@ def require(user, *required):
     """Raise PermissionDenied unless the user is allowed what these permissions name."""
     if not is_allowed(user, *required):
         raise exceptions.PermissionDenied(denial(user, *required))
+
+
+def may_view(model_admin, request, model):
+    """Return whether the user may view rows of another model than that of a page of the admin."""
+    return model_admin.admin_site.get_model_admin(model).has_view_permission(request)
 
 
 class StaffPermission(permissions.BasePermission):

@@ -80,10 +80,18 @@ def precondition_failed():
     return ProblemException("precondition_failed", errors=[error])
 
 
+def not_supported():
+    """Return the problem of an If-Match with a write that does not compare it."""
+    detail = "This request does not compare revisions: send it without this header."
+    error = {"header": HEADER, "code": "not_supported", "detail": detail}
+    return ProblemException("bad_request", f"{HEADER}: {detail}", errors=[error])
+
+
 class RejectIfMatch(MiddlewareMixin):
     """Rejects If-Match with a write that does not compare it: the client would rely on it.
 
-    A view names the methods that do in `if_match_methods`.
+    A view names the methods that do in `if_match_methods`. (One whose method does so of a single
+    object only raises `not_supported` itself.)
     """
 
     def process_view(self, request, view, args, kwargs):
@@ -94,6 +102,5 @@ class RejectIfMatch(MiddlewareMixin):
             return None
         if request.method.lower() not in (getattr(view, "actions", None) or dir(view_class)):
             return None  # and a 405 follows
-        detail = "This request does not compare revisions: send it without this header."
-        error = {"header": HEADER, "code": "not_supported", "detail": detail}
-        return problem_response(request, "bad_request", f"{HEADER}: {detail}", errors=[error])
+        problem = not_supported()
+        return problem_response(request, "bad_request", problem.detail, **problem.members)

@@ -58,11 +58,20 @@ PROBLEM_ERROR["properties"]["code"]["description"] += "".join(
 class AutoSchema(openapi.AutoSchema):
     """Adds what drf-spectacular does not find; a field can extend its schema by `openapi`."""
 
+    def get_filter_backends(self):
+        return super().get_filter_backends() if self.method == "GET" else []
+
+    def _get_paginator(self):
+        """Only of a GET: what PATCH of a list returns is no page."""
+        return super()._get_paginator() if self.method == "GET" else None
+
     def _map_serializer_field(self, field, direction, bypass_extensions=False):
         schema = super()._map_serializer_field(field, direction, bypass_extensions)
         match field:
+            case serializers.ListSerializer() if schema is None:
+                return None  # of fields that are read only, in a request
             case serializers.ListSerializer(allow_empty=False):
-                schema |= {"minItems": 1, "maxItems": field.max_length}
+                schema |= item_limits(field)
             case serializers.DecimalField():
                 del schema["format"]  # generators make a number of `format: decimal`
                 schema["pattern"] = money_pattern(field)
@@ -74,6 +83,16 @@ class AutoSchema(openapi.AutoSchema):
                 schema["pattern"] = NOT_BLANK
         return schema | getattr(field, "openapi", {})
 
+    def _get_request_for_media_type(self, serializer, *args, **kwargs):
+        schema, is_required = super()._get_request_for_media_type(serializer, *args, **kwargs)
+        if isinstance(serializer, serializers.ListSerializer):
+            schema |= item_limits(serializer)
+        return schema, is_required
+
+
+def item_limits(list_serializer):
+    return {"minItems": 1, "maxItems": list_serializer.max_length}
+
 
 def complete_operations(result, generator, request, public):
     """Hook: say which members and parameters there are, and where no log-in is used."""
@@ -81,6 +100,8 @@ def complete_operations(result, generator, request, public):
         properties = schema.get("properties", {})
         if name.endswith("Request"):
             schema["additionalProperties"] = False
+            for field in properties.values():
+                field.pop("x-optional", None)
         elif properties:
             # A response has all its fields, but for those that say otherwise.
             schema["required"] = sorted(
@@ -151,10 +172,11 @@ def example_error(operation, schemas):
     if "requestBody" not in operation:
         invalid = {"code": "invalid", "detail": "Must be a whole number, 1 or more."}
         return {"parameter": "items_per_page", **invalid}
-    body = operation["requestBody"]["content"]["application/json"]["schema"]
-    fields = schemas[body["$ref"].rpartition("/")[2]]["properties"]
+    body = next(iter(operation["requestBody"]["content"].values()))["schema"]
+    row = "/0" if "items" in body else ""  # of an array
+    fields = schemas[body.get("items", body)["$ref"].rpartition("/")[2]]["properties"]
     return {
-        "pointer": f"/{next(iter(fields))}",
+        "pointer": f"{row}/{next(iter(fields))}",
         "code": "null",
         "detail": "This field may not be null.",
     }
@@ -162,7 +184,8 @@ def example_error(operation, schemas):
 
 LOCATION = {
     "schema": {"type": "string", "format": "uri"},
-    "description": "The URL of what was created; for an adjustment, that of the stock history.",
+    "description": "The URL of what was created; for an adjustment, that of the stock history, and "
+    "for an image, that of its product.",
     "required": True,
 }
 

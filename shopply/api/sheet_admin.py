@@ -118,7 +118,8 @@ class SheetExportMixin(ExportMixin):
     def respond(self, request, queryset, form):
         """Return the sheet. Raises Busy, and ValidationError if it is too long."""
         file_format = self.export_formats[int(form.cleaned_data["format"])]()
-        resource = self.choose_export_resource_class(form, request)()
+        resource_class = self.choose_export_resource_class(form, request)
+        resource = resource_class(**self.get_export_resource_kwargs(request))
         log_entry = LogEntry(
             user=request.user,
             content_type=ContentType.objects.get_for_model(self.model),

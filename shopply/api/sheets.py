@@ -16,6 +16,7 @@ import tablib
 from django.core.exceptions import ValidationError
 from openpyxl import Workbook, load_workbook
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+from openpyxl.utils import get_column_letter
 
 MAX_FILE_SIZE = 2_000_000  # bytes of an upload
 # Bytes of XML: of an XLSX, and of its parts without rows, which openpyxl reads much more slowly.
@@ -31,6 +32,7 @@ CSV_BATCH_SIZE = 500  # rows
 # Where a spreadsheet would read a formula: at the beginning of a cell, or after what divides cells
 # in another country's CSV.
 FORMULA = re.compile("(?:^|(?<=[;\t\r\n]))(?='*[=+\\-@\t\r＝＋－＠])")
+FORMULA_ELEMENT = re.compile(rb"<(?:\w+:)?f[\s>/]")  # in the XML of an XLSX
 ESCAPED_FORMULA = re.compile("(?:^|(?<=[;\t\r\n]))'(?='*[=+\\-@\t\r＝＋－＠])")
 
 
@@ -119,6 +121,11 @@ def to_dataset(headers, *rows):
         headers.pop()
     if len(headers) > MAX_COLUMNS:
         raise ValidationError(f"The sheet has over {MAX_COLUMNS} columns.")
+    for number, header in enumerate(headers, 1):
+        if not header:
+            raise ValidationError(
+                f"Column {get_column_letter(number)} has no name: name or delete it."
+            )
     dataset = tablib.Dataset(headers=[header.lower().replace(" ", "_") for header in headers])
     for number, row in enumerate(rows, 2):
         if any(row[len(headers) :]):
@@ -151,23 +158,48 @@ def read_csv(content):
 def read_xlsx(content):
     """Yield the rows of the first sheet, of formulas the values that were saved with them."""
     try:
-        entries = zipfile.ZipFile(io.BytesIO(content)).infolist()
+        archive = zipfile.ZipFile(io.BytesIO(content))
         # No entry is read beyond the size that it states.
-        sizes = [(entry.filename, entry.file_size) for entry in entries]
+        sizes = [(entry.filename, entry.file_size) for entry in archive.infolist()]
         styles = [size for name, size in sizes if not name.startswith(PARTS_WITH_ROWS)]
         if sum(size for _, size in sizes) > MAX_UNZIPPED_SIZE or sum(styles) > MAX_STYLES_SIZE:
             raise ValidationError("The XLSX is too large when it is unpacked: divide it.")
-        workbook = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-        sheet = workbook.worksheets[0]
-        # One column and row more than allowed. Those in between are there even if they are empty.
-        limits = {"max_col": MAX_COLUMNS + 1, "max_row": MAX_ROWS + 2}
-        for row in sheet.iter_rows(**limits, values_only=True):
-            yield [to_text(value) for value in row]
+        parts = [archive.read(name) for name, _ in sizes if name.startswith("xl/worksheets/")]
+        formulas = find_formulas(content) if any(map(FORMULA_ELEMENT.search, parts)) else ()
+        for row in iter_cells(content, data_only=True):
+            check_cells(row, formulas)
+            yield [to_text(cell.value) for cell in row]
     except ValidationError:
         raise
     except Exception:  # noqa: BLE001  openpyxl raises whatever a broken file leads to
         message = "The XLSX cannot be read: save it anew, or as “CSV UTF-8”."
         raise ValidationError(message) from None
+
+
+def iter_cells(content, **options):
+    sheet = load_workbook(io.BytesIO(content), read_only=True, **options).worksheets[0]
+    # One column and row more than allowed. Those in between are there even if they are empty.
+    return sheet.iter_rows(max_col=MAX_COLUMNS + 1, max_row=MAX_ROWS + 2)
+
+
+def find_formulas(content):
+    """Return the coordinates of the cells with formulas, such as `B2`."""
+    rows = iter_cells(content)
+    return {cell.coordinate for row in rows for cell in row if cell.data_type == "f"}
+
+
+def check_cells(cells, formulas):
+    """Raise ValidationError if a formula has no value, or an error instead of one."""
+    for cell in cells:
+        if cell.data_type == "e":
+            raise ValidationError(f"Cell {cell.coordinate} has the error {cell.value}.")
+        # A text may be empty. Of programs that do not calculate, a value is.
+        is_empty = formulas and cell.value is None and cell.data_type == "n"
+        if is_empty and getattr(cell, "coordinate", None) in formulas:
+            raise ValidationError(
+                f"Cell {cell.coordinate} has a formula without its value: open the sheet in a"
+                " spreadsheet, and save it there."
+            )
 
 
 def to_text(value):
@@ -176,7 +208,7 @@ def to_text(value):
         case None:
             return ""
         case bool():
-            return str(int(value))
+            return str(value).upper()  # no number: TRUE is not a price of 1.00
         case float():
             return f"{value:.15g}"  # as Excel shows it: 11.000000000000002 is 11
     return unescape_formula(str(value)).strip()

@@ -19,10 +19,10 @@ def max_held_threads():
 
 
 class Slots:
-    """`max_held_threads` slots. `acquire` does not wait for one: it raises Busy."""
+    """`count` slots, or `max_held_threads`. `acquire` does not wait for one: it raises Busy."""
 
-    def __init__(self):
-        self.semaphore = threading.BoundedSemaphore(max_held_threads())
+    def __init__(self, count=None):
+        self.semaphore = threading.BoundedSemaphore(count or max_held_threads())
 
     @contextmanager
     def acquire(self):

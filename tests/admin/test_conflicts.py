@@ -12,10 +12,13 @@ from model_bakery import baker
 
 from customers.models import Customer, Staff
 from customers.tokens import AccessToken
+from mail.models import OrderMail
 from orders.models import Order
+from products.categories import Category
 from products.models import Product, StockAdjustment
 from tests import factories
 from tests.forms import form_data, submit
+from webhooks.models import Endpoint
 
 
 def page_of(instance, name="change"):
@@ -102,10 +105,20 @@ def get_other_values(field, instance):
         return [not field.prepare_value(getattr(instance, "is_active", False))] * 2
     if isinstance(field, forms.ModelMultipleChoiceField):
         return [[row.pk] for row in field.queryset.order_by("pk")[:2]]
+    if isinstance(field, forms.ModelChoiceField):
+        return [*field.queryset.exclude(pk=instance.pk).values_list("pk", flat=True)[:2]]
+    if isinstance(field, forms.MultipleChoiceField):
+        return [[value] for value, _ in field.choices[:2]]
+    if isinstance(field, forms.IntegerField) and not isinstance(field, forms.DecimalField):
+        return ["7", "8"]
     if isinstance(field, forms.DecimalField):
         return ["15.00", "16.00"]
     if isinstance(field, forms.EmailField):
         return ["a@example.com", "b@example.com"]
+    if field.label == "URL":
+        return ["https://8.8.8.8/a", "https://8.8.8.8/b"]
+    if field.label == "GTIN":
+        return ["96385074", "036000291452"]
     return ["Another", "Third"]
 
 
@@ -118,6 +131,16 @@ def instance_of(alice, product):
             return factories.place(alice, {product: 1})
         if model is AccessToken:
             return AccessToken.issue(alice)
+        if model in (Product, Category):
+            baker.make(Category, _fill_optional=["slug"], _quantity=3)
+        if model is OrderMail:
+            order = factories.place(alice, {product: 1})
+            return OrderMail.objects.create(order=order, name=OrderMail.Name.PLACED)
+        if model is Endpoint:
+            endpoint = Endpoint(url="https://8.8.8.8/")
+            endpoint.start()
+            endpoint.save()
+            return endpoint
         known = {
             Customer: alice,
             Staff: alice,  # whose page is the customer's

@@ -58,7 +58,7 @@ def test_products_that_run_short_are_counted_if_they_are_for_sale(in_the_admin):
         factories.products.make(quantity_in_stock=stock, is_active=False)
     page = read(in_the_admin)
     assert tiles(page)["Sold out"].startswith("2 ")
-    assert tiles(page)["1 to 5 left"].startswith("2 ")
+    assert tiles(page)["Running low"].startswith("2 ")
 
 
 def test_number_of_short_products_is_limited(in_the_admin, monkeypatch):
@@ -224,7 +224,7 @@ def test_staff_who_may_view_orders_see_no_stock(page_for, product):
 
 def test_staff_who_may_view_products_see_no_sales(page_for):
     page = page_for("view_product")
-    assert set(tiles(page)) == {"Sold out", "1 to 5 left"}
+    assert set(tiles(page)) == {"Sold out", "Running low"}
     assert "/admin/orders/" not in page
 
 

@@ -5,6 +5,7 @@ The test client raises unhandled exceptions, so a 5xx needs no assertion.
 
 import re
 from html import unescape
+from itertools import product
 
 import pytest
 from django.contrib import admin
@@ -13,12 +14,15 @@ from django.utils.http import urlencode
 
 from customers.models import Customer
 from customers.tokens import AccessToken
+from mail.models import OrderMail
 from orders.admin_forms import FORMS as ORDER_FORMS
 from orders.models import Order
+from products.categories import Category
 from products.models import Product
 from tests import factories
 from tests.forms import submit
 from tests.products.test_admin import FORM
+from webhooks.models import Endpoint
 
 HUGE = "9" * 20  # over 64 bit
 LONG = "a" * 50_000
@@ -29,7 +33,10 @@ DATES = {
     "products/stockadjustment": "created",
     "orders/order": "created",
 }
-LISTS = (*DATES, "auth/group", "customers/staff")
+LISTS = (
+    *(*DATES, "auth/group", "customers/staff", "mail/ordermail"),
+    *("webhooks/endpoint", "webhooks/delivery", "products/category"),
+)
 
 pytestmark = pytest.mark.slow
 
@@ -43,13 +50,25 @@ def ids(alice, bob, monkeypatch):
     for customer in (alice, bob):
         AccessToken.issue(customer)
         Group.objects.create(name=customer.username)
+    categories = [Category.objects.create(name=slug, slug=slug) for slug in ("tea", "mugs")]
     orders = [factories.place(alice, {product: 1}) for product in products]
+    mails = [OrderMail.objects.create(order=order, name="order_placed") for order in orders]
+    endpoints = [Endpoint(url="https://8.8.8.8/") for _ in range(2)]
+    for endpoint in endpoints:
+        endpoint.start()
+        endpoint.save()
+    for number in range(2):
+        endpoint.deliveries.create(message_id=f"msg_{number}", event="test", body="{}")
     return {
+        "webhooks/endpoint": endpoints[0].pk,
+        "webhooks/delivery": endpoint.deliveries.first().pk,
         "customers/customer": alice.pk,
         "customers/accesstoken": alice.pk,
         "products/product": products[0].pk,
         "products/stockadjustment": products[0].adjustments.get().pk,
+        "products/category": categories[0].pk,
         "orders/order": orders[0].pk,
+        "mail/ordermail": mails[0].pk,
         "auth/group": Group.objects.first().pk,
         "customers/staff": factories.customers.make(is_staff=True).pk,
     }
@@ -69,10 +88,8 @@ def test_list_accepts_each_link_that_it_offers(in_the_admin, model):
         assert response.status_code == 200, link
 
 
-@pytest.mark.parametrize("model", LISTS)
-@pytest.mark.parametrize(
-    "query",
-    [
+def test_list_refuses_invalid_parameters(in_the_admin, subtests):
+    queries = [
         {"q": "a " * 1_000},
         {"q": LONG},
         {"p": "-1"},
@@ -83,16 +100,14 @@ def test_list_accepts_each_link_that_it_offers(in_the_admin, model):
         {"country__regex": "("},
         {"_to_field": "password"},
         {"_to_field": "x"},
-    ],
-)
-def test_list_refuses_invalid_parameters(in_the_admin, model, query):
-    assert is_refused(in_the_admin.get(f"/admin/{model}/", query))
+    ]
+    for model, query in product(LISTS, queries):
+        with subtests.test(model=model, query=query):
+            assert is_refused(in_the_admin.get(f"/admin/{model}/", query))
 
 
-@pytest.mark.parametrize(("model", "date"), DATES.items())
-@pytest.mark.parametrize(
-    "parts",
-    [
+def test_list_refuses_an_invalid_date(in_the_admin, subtests):
+    dates = [
         *({"year": year} for year in ("9999", "10000", "0", "-1", "x", HUGE, "9" * 5_000)),
         {"year": "2026", "month": "13"},
         {"year": "9999", "month": "12"},
@@ -102,11 +117,11 @@ def test_list_refuses_invalid_parameters(in_the_admin, model, query):
         {"gte": "x"},
         {"lt": "9999-99-99"},
         {"regex": "("},
-    ],
-)
-def test_list_refuses_an_invalid_date(in_the_admin, model, date, parts):
-    query = {f"{date}__{part}": value for part, value in parts.items()}
-    assert is_refused(in_the_admin.get(f"/admin/{model}/", query))
+    ]
+    for (model, date), parts in product(DATES.items(), dates):
+        with subtests.test(model=model, parts=parts):
+            query = {f"{date}__{part}": value for part, value in parts.items()}
+            assert is_refused(in_the_admin.get(f"/admin/{model}/", query))
 
 
 @pytest.mark.parametrize(
@@ -121,10 +136,8 @@ def test_value_that_only_one_database_can_hold_is_handled(in_the_admin, path, qu
     assert in_the_admin.get(f"/admin/{path}/", query).status_code in (200, 400)
 
 
-@pytest.mark.parametrize("model", LISTS)
-@pytest.mark.parametrize(
-    "query",
-    [
+def test_list_tolerates_invalid_parameters(in_the_admin, subtests):
+    queries = [
         *({"o": order} for order in ("9.9.9", "-", "x.y", HUGE, "-1.-1")),
         *({"q": search} for search in ('"', "'\\", "%_", "(", "a" * 200, "a " * 100)),
         {"all": ""},
@@ -132,10 +145,10 @@ def test_value_that_only_one_database_can_hold_is_handled(in_the_admin, path, qu
         {"p": "x"},
         {"_popup": LONG},
         {"_facets": "x"},
-    ],
-)
-def test_list_tolerates_invalid_parameters(in_the_admin, model, query):
-    assert in_the_admin.get(f"/admin/{model}/", query).status_code == 200
+    ]
+    for model, query in product(LISTS, queries):
+        with subtests.test(model=model, query=query):
+            assert in_the_admin.get(f"/admin/{model}/", query).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -157,7 +170,11 @@ def test_filter_tolerates_invalid_values(in_the_admin, query):
 @pytest.mark.parametrize("selected", ["x", "", "-", "1.5", HUGE, "9" * 5_000, LONG])
 @pytest.mark.parametrize(
     ("model", "action"),
-    [("products/product", "delete_selected"), ("orders/order", "confirm")],
+    [
+        *(("products/product", "delete_selected"), ("orders/order", "confirm")),
+        *(("webhooks/endpoint", "send_test"), ("webhooks/endpoint", "replace_secret")),
+        ("webhooks/delivery", "send_again"),
+    ],
 )
 def test_action_on_invalid_ids_is_refused(in_the_admin, model, action, selected):
     form = {"action": action, "_selected_action": [selected, HUGE], "post": "yes"}
@@ -180,33 +197,34 @@ def test_invalid_action_changes_nothing(in_the_admin, form):
     assert any(word in response.content.decode() for word in words)
 
 
-@pytest.mark.parametrize("ids", ["x", "1,", ",", "-", "1.5", HUGE, LONG, "1," * 300 + "1"])
-@pytest.mark.parametrize("page", ["pick-list/", "packing-slips/", "packing-slips/pdf/"])
-def test_printing_invalid_ids_is_refused(in_the_admin, page, ids):
-    path = f"/admin/orders/order/print/{page}"
-    assert in_the_admin.get(path, {"ids": ids}).status_code == 400
+def test_printing_invalid_ids_is_refused(in_the_admin, subtests):
+    pages = ("pick-list/", "packing-slips/", "packing-slips/pdf/")
+    for page, ids in product(pages, ("x", "1,", ",", "-", "1.5", HUGE, LONG, "1," * 300 + "1")):
+        with subtests.test(page=page, ids=ids):
+            path = f"/admin/orders/order/print/{page}"
+            assert in_the_admin.get(path, {"ids": ids}).status_code == 400
 
 
-@pytest.mark.parametrize("model", LISTS)
-@pytest.mark.parametrize("page", ["", "change/", "delete/", "history/"])
-@pytest.mark.parametrize("pk", ["x", "0", "-1", "1.5", "_", "%25", "²", HUGE, "9" * 5_000, LONG])
-def test_missing_row_is_redirected_or_refused(in_the_admin, model, page, pk):
-    response = in_the_admin.get(f"/admin/{model}/{pk}/{page}")
-    if page:
-        # Pages of staff redirect to those of customers, unless the address is too long.
-        is_too_long = pk == LONG and model == "customers/staff" and page != "delete/"
-        assert response.status_code in ((400,) if is_too_long else (302, 403))
-    else:  # redirects to change/, unless the address is too long
-        assert response.status_code == (400 if pk == LONG else 302)
+def test_missing_row_is_redirected_or_refused(in_the_admin, subtests):
+    pages = ("", "change/", "delete/", "history/")
+    pks = ("x", "0", "-1", "1.5", "_", "%25", "²", HUGE, "9" * 5_000, LONG)
+    for model, page, pk in product(LISTS, pages, pks):
+        with subtests.test(model=model, page=page, pk=pk):
+            response = in_the_admin.get(f"/admin/{model}/{pk}/{page}")
+            if page:
+                # Pages of staff redirect to those of customers, unless the address is too long.
+                is_too_long = pk == LONG and model == "customers/staff" and page != "delete/"
+                assert response.status_code in ((400,) if is_too_long else (302, 403))
+            else:  # redirects to change/, unless the address is too long
+                assert response.status_code == (400 if pk == LONG else 302)
 
 
-@pytest.mark.parametrize("pk", ["0", HUGE, "9" * 5_000, LONG])
-@pytest.mark.parametrize(
-    "path",
-    [
+def test_action_on_a_missing_row_does_nothing(in_the_admin, subtests):
+    paths = [
         "customers/customer/{}/close/",
         "customers/customer/{}/export/",
         "customers/customer/{}/password/",
+        "customers/customer/{}/password_link/",
         "orders/order/{}/move/confirm/",
         "orders/order/bulk/{}/",
         "orders/order/bulk/{}/step/",
@@ -214,28 +232,25 @@ def test_missing_row_is_redirected_or_refused(in_the_admin, model, page, pk):
         "orders/order/{}/move/return/",
         "orders/order/{}/neighbour/next/",
         "r/{}/1/",
-    ],
-)
-def test_action_on_a_missing_row_does_nothing(in_the_admin, path, pk):
-    response = in_the_admin.post(f"/admin/{path.format(pk)}")
-    # An id that is not a number falls through to Django's own view, which looks for the row.
-    assert response.status_code in (302, 400, 404)
+    ]
+    for path, pk in product(paths, ("0", HUGE, "9" * 5_000, LONG)):
+        with subtests.test(path=path, pk=pk):
+            response = in_the_admin.post(f"/admin/{path.format(pk)}")
+            # An id that is no number falls through to the view of Django, which looks for the row.
+            assert response.status_code in (302, 400, 404)
 
 
-@pytest.mark.parametrize("model", LISTS)
-@pytest.mark.parametrize("page", ["change/", "delete/", "history/"])
-@pytest.mark.parametrize(
-    "query",
-    [
+def test_page_of_a_row_tolerates_invalid_parameters(in_the_admin, ids, subtests):
+    queries = [
         {"_popup": LONG},
         {"_to_field": ""},
         {"_changelist_filters": "%=&;[//"},
         {"_changelist_filters": LONG},
-    ],
-)
-def test_page_of_a_row_tolerates_invalid_parameters(in_the_admin, ids, model, page, query):
-    response = in_the_admin.get(f"/admin/{model}/{ids[model]}/{page}", query, follow=True)
-    assert response.status_code in ((200, 403) if page == "delete/" else (200,))
+    ]
+    for model, page, query in product(LISTS, ("change/", "delete/", "history/"), queries):
+        with subtests.test(model=model, page=page, query=query):
+            response = in_the_admin.get(f"/admin/{model}/{ids[model]}/{page}", query, follow=True)
+            assert response.status_code in ((200, 403) if page == "delete/" else (200,))
 
 
 @pytest.mark.parametrize("field", ["x", "password", "auth_token", "orders", "groups", LONG])
@@ -322,6 +337,7 @@ def test_delta_is_refused_in_the_form(in_the_admin, ids, delta):
     "management",
     [
         {},
+        {"images-TOTAL_FORMS": "x", "images-INITIAL_FORMS": HUGE},
         {"adjustments-TOTAL_FORMS": "x", "adjustments-INITIAL_FORMS": "x"},
         {"adjustments-TOTAL_FORMS": HUGE, "adjustments-INITIAL_FORMS": "0"},
         {"adjustments-TOTAL_FORMS": "1", "adjustments-INITIAL_FORMS": HUGE},
@@ -339,23 +355,22 @@ def test_invalid_management_form_adjusts_nothing(in_the_admin, ids, management):
     assert Product.objects.get(pk=ids["products/product"]).quantity_in_stock == 99
 
 
-@pytest.mark.parametrize("value", ["x", "-1", HUGE, "9" * 5_000, LONG])
-@pytest.mark.parametrize(
-    ("path", "form"),
-    [
+def test_invalid_choice_is_refused(in_the_admin, ids, isolated_subtest):
+    forms = [
         ("customers/customer/{customers/customer}/change/", {"groups": [], "username": "alice"}),
         ("customers/customer/{customers/customer}/change/", {"user_permissions": []}),
         ("auth/group/add/", {"permissions": [], "name": "packers"}),
         ("customers/accesstoken/add/", {"user": []}),
-    ],
-)
-def test_invalid_choice_is_refused(in_the_admin, ids, path, form, value):
-    field = next(name for name in form if form[name] == [])
-    form = form | {field: [value]}
-    response = submit(in_the_admin, "/admin/" + path.format(**ids), **form)
-    assert response.status_code == 400 or form_errors(response)
-    assert not Customer.objects.filter(groups__isnull=False).exists()
-    assert not Group.objects.filter(name="packers").exists()
+    ]
+    for (path, form), value in product(forms, ("x", "-1", HUGE, "9" * 5_000, LONG)):
+        field = next(name for name in form if form[name] == [])
+        with isolated_subtest(path=path, field=field, value=value):
+            response = submit(
+                in_the_admin, "/admin/" + path.format(**ids), **form | {field: [value]}
+            )
+            assert response.status_code == 400 or form_errors(response)
+            assert not Customer.objects.filter(groups__isnull=False).exists()
+            assert not Group.objects.filter(name="packers").exists()
 
 
 @pytest.mark.parametrize(
@@ -368,19 +383,19 @@ def test_save_as_new_reports_errors(in_the_admin, alice, path):
 
 
 @pytest.mark.parametrize("name", ORDER_FORMS)
-@pytest.mark.parametrize(
-    "value", ["", "x", "-1", HUGE, LONG, "\u202e", "\r\n", "😀", "' OR 1=1 --"]
-)
-def test_form_of_an_order_is_handled(in_the_admin, ids, clerk, name, value):
+def test_form_of_an_order_is_handled(in_the_admin, ids, clerk, name, isolated_subtest):
     order = Order.objects.get(pk=ids["orders/order"])
     if name in ("ship", "deliver", "undo", "return"):
         order.confirm(by=clerk)
     if name in ("deliver", "undo", "return"):
         order.ship(by=clerk)
     path = f"/admin/orders/order/{order.pk}/move/{name}/"
-    form = dict.fromkeys(in_the_admin.get(path).context["form"].fields, value)
-    for fields in (form, {f"staff-{field}": value for field in form}):
-        assert in_the_admin.post(path, fields).status_code in (200, 302, 400, 409)
+    names = in_the_admin.get(path).context["form"].fields
+    for value in ("", "x", "-1", HUGE, LONG, "\u202e", "\r\n", "😀", "' OR 1=1 --"):
+        with isolated_subtest(value=value):
+            form = dict.fromkeys(names, value)
+            for fields in (form, {f"staff-{field}": value for field in form}):
+                assert in_the_admin.post(path, fields).status_code in (200, 302, 400, 409)
 
 
 @pytest.mark.parametrize("value", ["a" * 15_000, "\u202e", "😀", "' OR 1=1 --"])

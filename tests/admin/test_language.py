@@ -34,6 +34,7 @@ REQUESTS = [
     ("PATCH", "/api/customers/me/", {"email": "x@example.com", "country": None}),
     ("POST", "/api/customers/me/password/", {"current_password": "x", "new_password": "clerk"}),
     ("POST", "/api/obtain-token/", {"username": "clerk", "password": "no"}),
+    ("POST", "/api/customers/password-reset/", {"email": "x"}),
     ("GET", "/api/orders/?customer=all", None),
     ("POST", "/api/orders/", {"items": []}),
     ("POST", "/api/orders/", {"items": [{"product": "1"}], "shipping_address": ADDRESS}),
@@ -119,6 +120,9 @@ def test_admin_speaks_the_language_of_the_shop(browse, german_shop):
     _, html = send(german_shop, "GET", "/admin/login/")
     assert '<html lang="de"' in html
     assert "Anmelden" in html
+    _, html = send(german_shop, "GET", "/reset/done/")
+    assert '<html lang="de"' in html
+    assert "Passwort wurde zurückgesetzt" in html
     _, html = browse("products/product/")
     assert "Produkt" not in html  # the shop's own words are English
     assert "hinzufügen" in html
@@ -139,6 +143,7 @@ def test_own_pages_lead_to_the_start_in_the_same_word(browse, alice, clerk, prod
         f"orders/order/bulk/{bulk.pk}/",
         f"products/product/{product.pk}/stock/",
         f"customers/customer/{alice.pk}/close/",
+        f"customers/customer/{alice.pk}/password_link/",
         f"customers/customer/{clerk.pk}/change/",
         f"customers/accesstoken/{alice.pk}/delete/",
     ):
@@ -163,7 +168,8 @@ def test_money_and_times_are_shown_in_the_language_and_entered_as_ever(browse):
         "is_active": "on",
         "price": "1234.50",
     }
-    form |= {"adjustments-TOTAL_FORMS": "0", "adjustments-INITIAL_FORMS": "0"}
+    for rows in ("images", "adjustments"):
+        form |= {f"{rows}-TOTAL_FORMS": "0", f"{rows}-INITIAL_FORMS": "0"}
     response, _ = browse(page, form | {"description": "Of the same price."})
     assert response.status == 302
     product.refresh_from_db()

@@ -13,6 +13,7 @@ from customers.tokens import AccessToken
 from orders.models import Order, OrderEvent
 from products.models import Product, StockAdjustment
 from tests import factories
+from tests.changes.follower import wait_until_shown
 from tests.forms import submit
 
 WINTER = datetime(2025, 11, 26, 13, 5, tzinfo=UTC)
@@ -167,6 +168,7 @@ def test_responses_of_the_api_are_the_same_in_every_zone(
 ):
     client = as_clerk if "changes" in path else api.as_user(order.customer)
     path = f"/api/{path}".format(order=order.pk)
+    wait_until_shown()
     in_berlin = client.get(path).content
     assert b"2025-11-26T13:05:00Z" in in_berlin
     settings.SHOP_TIME_ZONE = "UTC"

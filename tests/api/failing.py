@@ -5,6 +5,7 @@ from shopply.wsgi import application  # noqa: F401  (what the server runs; it al
 # isort: split
 from django.views.generic import RedirectView
 
+from customers.password_reset_pages import PasswordResetConfirmView
 from products.views import ProductViewSet
 
 
@@ -13,3 +14,4 @@ def fail(*args, **kwargs):
 
 
 RedirectView.get_redirect_url = ProductViewSet.get_queryset = fail
+PasswordResetConfirmView.get_user = fail

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from orders.models import Order
+from products.categories import Category
 from tests import factories
 from tests.contract import operations
 from tests.servers import Server
@@ -212,7 +213,8 @@ PER_RESPONSE = {"date", "x-request-id", "ratelimit", "transfer-encoding"}
 def test_head_has_the_headers_of_get_and_no_body(shop, clerk, product, path):
     order = factories.place(clerk, {product: 1})
     ids = {"products": product.pk, "customers": clerk.pk, "orders": order.pk}
-    path = path.replace("{id}", str(ids.get(path.split("/")[2]))) if "{id}" in path else path
+    path = path.replace("{id}", str(ids[path.split("/")[2]])) if "{id}" in path else path
+    path = path.replace("{slug}", Category.objects.create(name="Tea", slug="tea").slug)
     responses = []
     for method in ("GET", "HEAD"):
         with closing(HTTPConnection("127.0.0.1", shop.port, timeout=20)) as peer:
@@ -227,7 +229,7 @@ def test_head_has_the_headers_of_get_and_no_body(shop, clerk, product, path):
 
 @pytest.mark.parametrize("path", sorted(PUBLIC | {"/api/", "/api/schema/", "/api/docs/"}))
 def test_options_of_a_public_address_needs_no_log_in(shop, product, path):
-    path = path.replace("{id}", str(product.pk)).encode()
+    path = path.replace("{id}", str(product.pk)).replace("{slug}", "tea").encode()
     payload = b"OPTIONS %s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" % path
     status, headers, body = send(shop, payload)
     assert (status, body, headers["Content-Length"]) == (200, "", "0")

@@ -10,8 +10,12 @@ from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import reverse
 
+from customers.tasks import mail_confirmation_link
+from mail.models import OrderMail
+from products.categories import Category
 from shopply.middleware import CONTENT_SECURITY_POLICY
-from tests import factories
+from tests import factories, pictures
+from webhooks.models import Endpoint
 
 
 class InlineCodeParser(HTMLParser):
@@ -45,7 +49,14 @@ def test_inline_code_and_styles_are_detected():
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/docs/", "/api/problems/", "/api/problems/not_found/", "/admin/login/"]
+    "path",
+    [
+        "/api/docs/",
+        "/api/problems/",
+        "/api/problems/not_found/",
+        "/admin/login/",
+        "/reset/Mg/token/",
+    ],
 )
 def test_public_pages(client, db, path):
     check(client.get(path))
@@ -55,8 +66,16 @@ def test_public_pages(client, db, path):
 def rows(alice, api):
     """At least one row of each model in the admin."""
     product = factories.products.make()
-    factories.place(alice, {product: 1})
+    order = factories.place(alice, {product: 1})
+    OrderMail.objects.create(order=order, name="order_placed")
+    endpoint = Endpoint(url="https://8.8.8.8/")
+    endpoint.start()
+    endpoint.save()
+    endpoint.deliveries.create(message_id="msg_1", event="test", body="{}")
+    pictures.add(product, alice)  # and a task for its thumbnail
     api.as_user(alice)
+    mail_confirmation_link.enqueue(alice.pk)
+    Category.objects.create(name="Tea", slug="tea")
     for name in ("packers", "sellers"):
         Group.objects.create(name=name)
 
@@ -95,6 +114,12 @@ def test_password_page_of_a_customer(in_the_admin, alice):
     check(in_the_admin.get(f"/admin/customers/customer/{alice.pk}/password/"))
 
 
+def test_page_that_sets_a_forgotten_password(client, alice):
+    page = client.get("/reset/{uid}/{token}/".format(**factories.reset_link(alice)), follow=True)
+    check(page)
+    check(client.post(page.request["PATH_INFO"], {}))
+
+
 def test_page_of_a_form_with_errors(in_the_admin):
     check(in_the_admin.post("/admin/products/product/add/", {}))
 
@@ -122,7 +147,8 @@ def fetch_linked(client, path, rel):
 
 
 @pytest.mark.parametrize(
-    "path", ["/nope", "/api/problems/", "/api/problems/not_found/", "/admin/login/"]
+    "path",
+    ["/nope", "/api/problems/", "/api/problems/not_found/", "/admin/login/", "/reset/Mg/token/"],
 )
 def test_page_has_our_icon(client, db, path):
     assert fetch_linked(client, path, "icon").startswith("<svg ")

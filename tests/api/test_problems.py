@@ -82,7 +82,7 @@ def test_unknown_host(api):
 def test_method_that_is_not_allowed(as_clerk):
     response = as_clerk.delete("/api/products/")
     assert problem(response)["code"] == "method_not_allowed"
-    assert response["Allow"] == "GET, POST, HEAD, OPTIONS"
+    assert response["Allow"] == "GET, POST, PATCH, HEAD, OPTIONS"
 
 
 def test_media_type_that_is_not_available(api):
@@ -155,7 +155,7 @@ def test_unknown_type_is_not_found(api):
 @pytest.mark.parametrize(
     ("path", "methods"),
     [
-        ("/api/products/", "GET, POST, HEAD, OPTIONS"),
+        ("/api/products/", "GET, POST, PATCH, HEAD, OPTIONS"),
         ("/api/orders/quote/", "POST, OPTIONS"),
         ("/api/customers/me/", "GET, PATCH, DELETE, HEAD, OPTIONS"),
     ],

@@ -4,13 +4,23 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from products.categories import Category
 from tests import factories
 
 
 def add_rows(customer):
-    """Add an order of three new products for this customer, and one for a new customer."""
+    """Add an order of three new products for this customer, and one for a new customer.
+
+    The products are in two new categories, one below the other.
+    """
+    slug = f"c{Category.objects.count()}"
+    above = Category.objects.create(name=slug, slug=slug)
+    below = Category.objects.create(name=slug, slug=f"{slug}-below", parent=above)
     for owner in (customer, factories.customers.make()):
-        factories.place(owner, dict.fromkeys(factories.products.make(_quantity=3), 1))
+        products = factories.products.make(_quantity=3)
+        for product in products:
+            product.categories.add(above, below)
+        factories.place(owner, dict.fromkeys(products, 1))
 
 
 def count_queries(client, path):
@@ -27,11 +37,14 @@ def count_queries(client, path):
         "/api/customers/me/export/",
         "/api/products/?items_per_page=100",
         "/api/products/?items_per_page=100&search=coffee&ordering=price&in_stock=true",
+        "/api/products/?items_per_page=100&category=c0",
+        "/api/categories/",
         "/api/orders/?items_per_page=100",
         "/api/orders/?items_per_page=100&customer=all",
         "/api/changes/?expand=true",
         "/admin/customers/customer/",
         "/admin/products/product/",
+        "/admin/products/category/",
         "/admin/orders/order/",
         "/admin/customers/accesstoken/",
     ],

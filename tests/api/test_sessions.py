@@ -2,6 +2,7 @@
 
 import pytest
 
+from products.categories import Category
 from tests import factories
 from tests.contract import ContractClient, operations
 
@@ -24,10 +25,12 @@ def in_the_admin(clerk):
 def call(clerk):
     product = factories.products.make(is_active=False)
     order = factories.place(clerk, {factories.products.make(): 1})
+    Category.objects.create(name="Tea", slug="tea")
     ids = {"customers": clerk.pk, "products": product.pk, "orders": order.pk}
 
     def call(client, method, path, body=None):
-        path = path.replace("{id}", str(ids.get(path.split("/")[2])))
+        path = path.replace("{id}", str(ids.get(path.split("/")[2]))).replace("{slug}", "tea")
+        path = path.replace("{image}", "1")
         return getattr(client, method.lower())(path, body)
 
     return call

@@ -2,16 +2,18 @@
 
 import pytest
 
-from tests import factories
-from tests.contract import operations
+from products.categories import Category
+from tests import factories, pictures
+from tests.contract import operations, takes_json
 
-BODIES = [(method, path) for (method, path), op in operations().items() if "requestBody" in op]
+BODIES = [(method, path) for (method, path), op in operations().items() if takes_json(op)]
 READS = [path for method, path in operations() if method == "GET"]
 
 
 def fill_in(path, product, order):
     ids = {"products": product.pk, "orders": order.pk, "customers": order.customer_id}
-    return path.replace("{id}", str(ids.get(path.split("/")[2])))
+    path = path.replace("{id}", str(ids.get(path.split("/")[2]))).replace("{slug}", "tea")
+    return pictures.fill_in(path, product, order.customer)
 
 
 def errors(response):
@@ -21,16 +23,19 @@ def errors(response):
 
 @pytest.fixture
 def order(alice, product):
+    Category.objects.create(name="Tea", slug="tea")
     return factories.place(alice, {product: 2})
 
 
 @pytest.mark.parametrize(("method", "path"), BODIES)
 def test_unknown_member_is_named_by_every_endpoint(as_clerk, order, product, method, path):
+    is_array = (method, path) == ("PATCH", "/api/products/")
+    body = '[{"no_such": 1}]' if is_array else '{"no_such": 1}'
     response = as_clerk.generic(
-        method, fill_in(path, product, order), '{"no_such": 1}', content_type="application/json"
+        method, fill_in(path, product, order), body, content_type="application/json"
     )
     assert {
-        "pointer": "/no_such",
+        "pointer": "/0/no_such" if is_array else "/no_such",
         "code": "unknown_field",
         "detail": "There is no field no_such.",
     } in (errors(response))

@@ -114,6 +114,40 @@ def test_list_is_whole_on_a_narrow_screen(admin_browser, orders):
     admin_browser.driver.set_window_size(1366, 900)
 
 
+def test_other_lists_are_whole_on_a_narrow_screen(admin_browser, orders, product):
+    product.update_fields(
+        name="Grand Moka, " + 60 * "very " + "dark", sku="GRAND-MOKA-500-" + 20 * "X"
+    )
+    product.adjust_stock(-1, reason="damaged", note="Fell off the shelf. " * 9, by=None)
+    Customer.objects.filter(username="bob").update(email=f"{60 * 'b'}@example.com")
+    for path in (*LISTS[1:], "customers/staff/", f"products/product/{product.pk}/stock/"):
+        admin_browser.open(path)
+        admin_browser.take_pictures(path.replace("/", "-"))
+        admin_browser.driver.set_window_size(390, 844)
+        results = admin_browser.find(".results")  # which would be scrolled sideways
+        assert results.get_property("scrollWidth") == results.get_property("clientWidth"), path
+        for cell in admin_browser.find_all(".results tbody tr:nth-child(-n + 3) :is(td, th)"):
+            rect = cell.rect
+            assert 0 <= rect["x"] <= rect["x"] + rect["width"] <= 390, (path, cell.text)
+        admin_browser.driver.set_window_size(1366, 900)
+
+
+def test_shipping_asks_for_the_parcel_of_each_order(admin_browser, clerk, orders):
+    for order in orders[-2:]:
+        order.confirm(by=clerk)
+    admin_browser.open("orders/order/?q=bob")
+    choose(admin_browser, "ship")
+    see(admin_browser, "Ship 2 orders?")
+    number = admin_browser.find(f"[name=tracking_number_{orders[-1].pk}]")
+    number.send_keys("1Z999", Keys.ENTER)  # as a scanner ends a code
+    assert "Ship 2 orders?" in admin_browser.text
+    assert admin_browser.driver.execute_script(UNLABELLED) == []
+    admin_browser.take_pictures("bulk-ship")
+    admin_browser.find(".submit-row button").click()
+    see(admin_browser, "2 orders shipped.")
+    assert Order.objects.get(pk=orders[-1].pk).tracking_number == "1Z999"
+
+
 def test_bulk_transition_goes_on_after_it_was_left_half_way(admin_browser, orders):
     admin_browser.open("orders/order/?q=alice")
     choose(admin_browser, "confirm", everything=True)

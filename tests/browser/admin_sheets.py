@@ -76,7 +76,7 @@ def test_list_is_exported_with_its_filters(products, admin_browser, tmp_path):
     while not (files := list(tmp_path.glob("Product-*.csv"))) and time.monotonic() < deadline:
         time.sleep(0.1)
     header, row = files[0].read_text(encoding="utf-8-sig").splitlines()
-    assert header.startswith("id,sku,name")
+    assert header.startswith("id,sku,gtin,name")
     assert "TEA-1" in row
 
 

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.wait import WebDriverWait
@@ -48,7 +49,9 @@ class AdminBrowser:
         element = self.find(target) if isinstance(target, str) else target
         page = self.find("html")
         element.click()
-        WebDriverWait(self.driver, 10).until(staleness_of(page))
+        # While a page is replaced, Chromium may fail on an element instead of calling it stale.
+        wait = WebDriverWait(self.driver, 10, ignored_exceptions=[WebDriverException])
+        wait.until(staleness_of(page))
 
     def follow(self, text):
         """Press the link with this text."""
@@ -68,7 +71,7 @@ class AdminBrowser:
     def take_pictures(self, name):
         """Save pictures of the page in both widths, light and dark, if PICTURES is a folder.
 
-        Asserts that none has to be scrolled sideways.
+        Asserts that none has to be scrolled sideways, and that no heading lies behind other things.
         """
         for width, size in WIDTHS.items():
             self.driver.set_window_size(*size)
@@ -81,4 +84,6 @@ class AdminBrowser:
                     self.driver.save_screenshot(str(file))
             too_wide = "return document.documentElement.scrollWidth > window.innerWidth"
             assert not self.driver.execute_script(too_wide), f"{name} is too wide at {size}"
+            tall = [heading.text for heading in self.find_all("h2") if heading.size["height"] > 200]
+            assert not tall, f"{name} at {size}"
         self.driver.set_window_size(*WIDTHS["wide"])

@@ -7,6 +7,7 @@ from django.db import connection, transaction
 from changes.models import Change
 from customers.models import Customer
 from orders.models import Order
+from products.categories import Category
 from products.models import Product
 from tests import factories
 from tests.changes.follower import Follower
@@ -41,6 +42,29 @@ def test_product_is_created_and_deleted(changes_by, as_clerk):
     assert changes_by(as_clerk, "delete", f"/api/products/{pk}/") == [("product", pk, "deleted")]
 
 
+def test_product_is_put_into_categories_and_taken_out(changes_by, as_clerk, product):
+    for slug in ("tea", "mugs"):
+        Category.objects.create(name=slug, slug=slug)
+    path = f"/api/products/{product.pk}/"
+    changed = {("product", product.pk, "changed")}
+    for slugs, expected in ((["tea", "mugs"], changed), (["mugs"], changed), (["mugs"], set())):
+        assert {*changes_by(as_clerk, "patch", path, {"categories": slugs})} == expected
+    assert {*changes_by(as_clerk, "delete", "/api/categories/mugs/")} == changed
+    assert changes_by(as_clerk, "patch", "/api/categories/tea/", {"name": "Teas"}) == []
+
+
+def test_product_is_put_into_a_category_by_sql(follower, product):
+    tea = Category.objects.create(name="Tea", slug="tea")
+    follower.read_all()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO products_product_categories (product_id, category_id) VALUES (%s, %s)",
+            [product.pk, tea.pk],
+        )
+        cursor.execute("UPDATE products_product_categories SET category_id = category_id")
+    assert {*follower.read_all()} == {("product", product.pk, "changed")}
+
+
 @pytest.mark.parametrize(
     ("body", "events"),
     [
@@ -67,6 +91,16 @@ def test_retired_product_is_for_sale_again(changes_by, as_clerk):
 def test_stock_is_adjusted(changes_by, as_clerk, product):
     path, body = f"/api/products/{product.pk}/adjust-stock/", {"delta": 2, "reason": "delivery"}
     assert changes_by(as_clerk, "post", path, body) == [("product", product.pk, "stock")]
+
+
+def test_last_of_a_product_is_sold_out_once(changes_by, as_clerk, product):
+    def adjust(delta):
+        body = {"delta": delta, "reason": "correction"}
+        changes = changes_by(as_clerk, "post", f"/api/products/{product.pk}/adjust-stock/", body)
+        return [event for *_, event in changes]
+
+    assert sorted(adjust(-product.quantity_in_stock)) == ["sold_out", "stock"]
+    assert adjust(1) == ["stock"]
 
 
 def test_order_is_placed_and_moved(changes_by, as_alice, as_clerk):
@@ -172,6 +206,7 @@ def test_changes_hold_no_personal_data():
     assert fields == {"id", "transaction_id", "type", "object_id", "event", "at"}
 
 
+@pytest.mark.slow
 def test_triggers_are_there_again_after_tables_were_made_anew(as_clerk, alice):
     try:
         call_command("migrate", "products", "0004", verbosity=0)

@@ -297,6 +297,6 @@ def test_lag_is_how_long_a_transaction_has_held_back_a_change():
 
 
 def read_lag():
-    (metric,) = FeedCollector().collect()
-    (sample,) = metric.samples
+    metrics = {metric.name: metric for metric in FeedCollector().collect()}
+    (sample,) = metrics["shopply_changes_lag_seconds"].samples
     return sample.value

@@ -1,4 +1,4 @@
-"""Lint the OpenAPI document, generate clients of it, and have them buy from a real server.
+"""Lint the OpenAPI document, generate clients that buy from a real server, check the storefront.
 
 `make clients` runs this after it has installed the tools into .tools/clients. The suite does not
 collect it, since it needs Node.js and a JDK.
@@ -15,10 +15,12 @@ from django.conf import settings
 from tests.servers import Server
 
 PROGRAMS = Path(__file__).parent
+STOREFRONT = Path(settings.BASE_DIR, "examples/storefront")
 TOOLS = Path(settings.BASE_DIR, ".tools/clients")
 (JAR,) = TOOLS.glob(".venv/lib/*/site-packages/openapi_generator_cli/*.jar")
 # What its clients in Java need beside the JDK: the jar holds Jackson too.
-CLASSPATH = f"{JAR}:/usr/share/java/geronimo-annotation-1.3-spec.jar"
+NAMES = ("geronimo-annotation-1.3-spec", "httpmime", "httpcore")
+CLASSPATH = ":".join([str(JAR), *(f"/usr/share/java/{name}.jar" for name in NAMES)])
 ENVIRONMENT = os.environ | {
     "PATH": f"{TOOLS}/node_modules/.bin:{TOOLS}/.venv/bin:{os.environ['PATH']}",
     "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true",
@@ -60,6 +62,16 @@ def test_typescript_client_buys(run, url):
     run("openapi-typescript", "openapi.json", "--output", "schema.d.ts")
     run("tsc")
     run("node", "buy.js", url)
+
+
+def test_storefront_calls_the_api_as_the_document_says(run, tmp_path):
+    shutil.copytree(STOREFRONT, tmp_path / "storefront")
+    run("openapi-typescript", "openapi.json", "--output", "storefront/schema.d.ts")
+    run("tsc", "--project", "storefront.json")
+    checkout = tmp_path / "storefront/checkout.js"
+    checkout.write_text(checkout.read_text(encoding="utf-8").replace("expected_total:", "sum:"))
+    with pytest.raises(subprocess.CalledProcessError):  # the control
+        run("tsc", "--project", "storefront.json")
 
 
 def test_python_client_buys(run, url):

@@ -26,6 +26,15 @@ def test_list_shows_owners_but_no_keys(in_the_admin, alice):
     assert token.key not in page
 
 
+def test_list_has_no_e_mail_for_staff_who_may_not_view_customers(client, clerk, alice):
+    AccessToken.issue(alice)
+    clerk.user_permissions.set(Permission.objects.filter(codename="view_accesstoken"))
+    client.force_login(clerk)
+    page = client.get(LIST).content.decode()
+    assert "Token" in page
+    assert "alice@" not in page
+
+
 def test_key_of_a_new_token_is_shown_once(in_the_admin, alice):
     page = create_token(in_the_admin, alice)
     key = AccessToken.objects.get(user=alice).key
@@ -130,6 +139,7 @@ def keys(in_the_admin, alice, bob, clerk, product):
     return keys
 
 
+@pytest.mark.slow
 def test_no_page_shows_a_key(in_the_admin, alice, bob, keys):
     pop_ups = [f"{LIST}?_popup=1", f"{LIST}?_to_field=key", f"{LIST}{bob.pk}/change/?_to_field=key"]
     autocomplete = "/admin/autocomplete/?app_label=customers&model_name=customer&field_name="

@@ -20,7 +20,7 @@ def test_token_is_accepted_in_either_scheme(api, alice, scheme):
 @pytest.mark.parametrize("key", WITH_LOG_IN, ids=" ".join)
 def test_unknown_scheme_is_a_401_also_where_no_log_in_is_needed(api, product, key):
     method, path = key
-    path = path.replace("{id}", str(product.pk))
+    path = path.replace("{id}", str(product.pk)).replace("{slug}", "tea").replace("{image}", "1")
     response = api.generic(method, path, headers={"Authorization": "Digest username=alice"})
     assert (response.status_code, response.json()["code"]) == (401, "authentication_failed")
     assert response["WWW-Authenticate"] == "Token"

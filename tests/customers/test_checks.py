@@ -2,7 +2,11 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
-from customers.checks import PUBLISHED_LOGINS, check_demo_passwords
+from customers.checks import (
+    PUBLISHED_LOGINS,
+    check_confirmation_mails,
+    check_demo_passwords,
+)
 
 
 def test_deploy_check_names_every_published_log_in(demo_shop):
@@ -24,3 +28,11 @@ def test_account_that_is_closed_or_has_another_password_passes(demo_shop, django
 
 def test_shop_without_demo_accounts_passes(db, alice):
     assert check_demo_passwords(None) == []
+
+
+def test_shop_that_requires_confirmed_addresses_sends_mail(settings):
+    settings.REQUIRE_CONFIRMED_EMAIL = True
+    settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+    assert [error.id for error in check_confirmation_mails(None)] == ["customers.E004"]
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    assert not [*check_confirmation_mails(None)]

@@ -30,7 +30,8 @@ def test_export_has_address_but_no_secrets(in_the_admin, alice):
     alice.save()
     (row,) = export(in_the_admin, "?q=alice")
     assert list(row) == [
-        *("id", "username", "first_name", "last_name", "email", "contact_number"),
+        *("id", "username", "first_name", "last_name", "email", "email_confirmed"),
+        "contact_number",
         *("street_1", "street_2", "city", "state", "postal_code", "country"),
         *("is_active", "is_staff", "date_joined", "last_login", "closed"),
     ]

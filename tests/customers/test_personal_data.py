@@ -316,6 +316,8 @@ def test_every_model_that_refers_to_a_customer_is_exported():
         "OrderEvent": "order_events",
         "BulkTransition": "bulk_transitions",
         "StockAdjustment": "stock_adjustments",
+        "ProductImage": "product_images",
+        "BulkUpdate": "bulk_updates",
         "Customer_groups": "account",
         "Customer_user_permissions": "account",
     }

@@ -5,6 +5,7 @@ Run by `make deploy-check`, since it wants pg_dump and the program sqlite3.
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -15,9 +16,12 @@ import pytest
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
+from PIL import Image
 
 from changes.models import Change, UnknownCursor
 from orders.models import Order
+from products.models import ProductImage
+from tests import factories, pictures
 from tests.deploy.shoppers import Shoppers
 from tests.deploy.test_files import read
 from tests.servers import Server, database_url
@@ -26,10 +30,10 @@ RESTORED = "shop_restored"  # the runbook's name for it
 
 
 def commands(section):
-    """The commands of a section of the runbook for the database of this run."""
+    """The commands of a section of the runbook for the database of this run, and for pictures."""
     text = read("docs/operations.md").partition(f"\n## {section}\n")[2].partition("\n## ")[0]
-    postgresql, sqlite = re.findall(r"(?:^    .*\n)+", text, re.MULTILINE)
-    return {"postgresql": postgresql, "sqlite": sqlite}[connection.vendor]
+    postgresql, sqlite, pictures = re.findall(r"(?:^    .*\n)+", text, re.MULTILINE)
+    return {"postgresql": postgresql, "sqlite": sqlite}[connection.vendor] + pictures
 
 
 @pytest.fixture
@@ -39,6 +43,7 @@ def run(tmp_path):
     (tmp_path / "db.sqlite3").symlink_to(database_url().removeprefix("sqlite:///"))
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = os.environ | {"PATH": path, "DATABASE_URL": database_url()}
+    environment["MEDIA_ROOT"] = settings.MEDIA_ROOT
 
     def run(script, **variables):
         shell = ["bash", "-euxc", script]
@@ -61,7 +66,8 @@ def restored(folder):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_runbook_restores_every_order_acknowledged_before_the_backup(run, tmp_path):
+def test_runbook_restores_every_order_acknowledged_before_the_backup(run, tmp_path, clerk):
+    picture = pictures.add(factories.products.make(), clerk)
     server = Server(workers=2, out=subprocess.DEVNULL).start()
     try:
         with Shoppers(server) as shoppers:
@@ -76,8 +82,12 @@ def test_runbook_restores_every_order_acknowledged_before_the_backup(run, tmp_pa
     assert during, "no order came in during the backup"
     assert not shoppers.failures
     (backup,) = tmp_path.glob("shop-*.backup")
+    for path in Path(settings.MEDIA_ROOT).iterdir():
+        shutil.rmtree(path)
     run(commands("Restore"), BACKUP=backup.name)
     with restored(tmp_path):
+        with ProductImage.objects.get().file.open() as file:
+            assert Image.open(file).size == (picture.width, picture.height)
         orders = {order.pk: order for order in Order.objects.prefetch_related("items", "events")}
         call_command("verify_stock")
         with pytest.raises(UnknownCursor):

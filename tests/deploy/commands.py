@@ -92,6 +92,20 @@ def test_make_run_serves_the_demo_shop(clone):
     with served(clone, "make run", port):
         for path in ("/api/docs/", "/api/schema/", "/admin/login/", "/api/products/1/"):
             assert status(port, path) == 200
+        assert len(find_workers(clone)) == 1
+    deadline = time.monotonic() + 20
+    while find_workers(clone):
+        assert time.monotonic() < deadline, "the worker runs on"
+        time.sleep(0.1)
+
+
+def find_workers(clone):
+    """Return the process ids of the workers that run in the clone."""
+    processes = subprocess.run(
+        ["/usr/bin/pgrep", "-f", r"^\S*python manage\.py db_worker"], stdout=subprocess.PIPE
+    )
+    pids = processes.stdout.decode().split()
+    return [pid for pid in pids if Path(f"/proc/{pid}/cwd").resolve() == clone]
 
 
 def test_long_way_works(clone):

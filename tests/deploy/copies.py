@@ -18,6 +18,7 @@ from contextlib import ExitStack, closing, suppress
 from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
@@ -25,7 +26,7 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpResponse
 
 from orders.models import Order
-from tests import factories
+from tests import factories, pictures
 from tests.contract import ContractClient
 from tests.deploy.shoppers import Shoppers
 
@@ -303,3 +304,16 @@ def test_problem_of_nginx_itself_can_be_read_by_a_page_of_another_origin(shop):
         peer.request("POST", "/api/orders/", headers={"Content-Length": "4000000"})
         response = peer.getresponse()
         assert (response.status, response.headers["Access-Control-Allow-Origin"]) == (413, "*")
+
+
+def test_large_picture_passes_nginx_where_it_is_taken_only(api, clerk, product, settings):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = None  # of this process, which passes requests on
+    content = pictures.draw_noise((2300, 2300))
+    assert 4 * 2**20 < len(content) < 9 * 2**20
+    client = api.as_user(clerk)
+    url = pictures.upload(client, product, content, key="one").json()["url"]
+    assert client.get(urlsplit(url).path)["Content-Type"] == "image/webp"
+    too_large = pictures.upload(client, product, content * 3)
+    assert (too_large.status_code, "10 MB" in too_large.json()["detail"]) == (413, True)
+    elsewhere = client.post("/api/orders/", {"note": "x" * 4_000_000})
+    assert (elsewhere.status_code, "3 MB" in elsewhere.json()["detail"]) == (413, True)

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import yaml
 from django.conf import settings
+from django.urls import reverse
 
 from products.import_admin import MAX_BODY_SIZE
+from shopply.api.uploads import MAX_UPLOAD_SIZE
 
 TOP = Path(settings.BASE_DIR)
 
@@ -22,7 +24,8 @@ def variables_by_file():
     """{file: names of what it sets in the environment of the shop}"""
     compose = yaml.safe_load(read("deploy/compose.yaml"))["x-shop"]["environment"]
     beanstalk = yaml.safe_load(read(".ebextensions/shop.config"))["option_settings"]
-    pods = [read(f"deploy/kubernetes/{name}.yaml") for name in ("deployment", "migrate")]
+    names = ("deployment", "worker", "migrate")
+    pods = [read(f"deploy/kubernetes/{name}.yaml") for name in names]
     return {
         "compose": set(compose),
         "beanstalk": set(beanstalk["aws:elasticbeanstalk:application:environment"]),
@@ -42,15 +45,59 @@ def test_every_variable_that_is_set_is_one_the_shop_reads():
 
 def test_image_and_procfile_start_the_same_server():
     (command,) = re.findall(r"^CMD (.*)", read("Dockerfile"), re.MULTILINE)
-    assert read("Procfile").strip().endswith(f" && exec {' '.join(json.loads(command))}")
+    (web,) = re.findall(r"^web: (.*)", read("Procfile"), re.MULTILINE)
+    assert web.endswith(f" && exec {' '.join(json.loads(command))}")
+
+
+def test_each_road_starts_a_worker():
+    command = ["python", "manage.py", "db_worker"]
+    # There it shares a machine with the server, whose requests go before mails.
+    assert f"worker: exec nice -n 15 {' '.join(command)}\n" in read("Procfile")
+    assert yaml.safe_load(read("deploy/compose.yaml"))["services"]["worker"]["command"] == command
+    assert f"Command: [{', '.join(command)}]" in read("deploy/cloudformation.yaml")
+    pod = yaml.safe_load(read("deploy/kubernetes/worker.yaml"))["spec"]["template"]["spec"]
+    assert pod["containers"][0]["command"] == command
+    assert "- worker.yaml" in read("deploy/kubernetes/kustomization.yaml")
+
+
+def test_pipeline_deploys_the_image_to_servers_and_workers():
+    text = read("deploy/cloudformation.yaml")
+    (container,) = re.findall(r'"name":"(\w+)"', read("deploy/buildspec.yml"))
+    services = re.findall(r"ServiceName: !GetAtt (\w+)\.Name", text)
+    assert services == ["Service", "WorkerService"]
+    assert len(re.findall(rf"^ *- Name: {container}\b", text, re.MULTILINE)) == len(services)
 
 
 def test_nginx_has_the_same_limits_on_each_road():
-    roads = ("deploy/nginx.conf", "deploy/cloudformation.yaml", "deploy/kubernetes/ingress.yaml")
-    limits = {"client.max.body.size": {"3m"}, "proxy.read.timeout": {"10s"}}
-    for file in (*roads, ".platform/nginx/conf.d/clients.conf"):
-        for name, value in limits.items():
-            assert set(re.findall(rf"{name}:? (\w+)", read(file))) == value, (file, name)
+    """10 MB and 25 seconds for pictures; an ingress has them for all paths."""
+    platform = ".platform/nginx/conf.d"
+    roads = {
+        ("deploy/nginx.conf",): ["3m", "10m", "10s", "25s"],
+        ("deploy/cloudformation.yaml",): ["3m", "10m", "10s", "25s"],
+        (f"{platform}/clients.conf", f"{platform}/elasticbeanstalk/images.conf"): [
+            *("3m", "10m", "10s", "25s"),
+        ],
+        ("deploy/kubernetes/ingress.yaml",): ["10m", "25s"],
+    }
+    for files, limits in roads.items():
+        text = "".join(map(read, files))
+        for name in ("client.max.body.size", "proxy.read.timeout"):
+            values = set(re.findall(rf"{name}:? (\w+)", text))
+            unit = "m" if "size" in name else "s"
+            assert values == {limit for limit in limits if limit.endswith(unit)}, (files, name)
+
+
+def test_nginx_takes_pictures_where_the_shop_does():
+    (pattern,) = set(re.findall(r'location ~ "(.*images.*)"', read("deploy/nginx.conf")))
+    for file in (
+        "deploy/cloudformation.yaml",
+        ".platform/nginx/conf.d/elasticbeanstalk/images.conf",
+    ):
+        assert f'location ~ "{pattern}"' in read(file)
+    for name in ("product-image-list", "admin:products_product_images"):
+        assert re.search(pattern, reverse(name, args=[12]))
+    assert not re.search(pattern, "/api/products/12/")
+    assert MAX_UPLOAD_SIZE == 10 * 1024 * 1024
 
 
 def test_nginx_passes_on_what_an_import_takes():

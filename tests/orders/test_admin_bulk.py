@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from orders import admin_bulk, bulk, stock_ledger
+from orders import admin_bulk, bulk, search_query, stock_ledger
 from orders.models import BulkTransition, Order, OrderEvent, SelectedOrder
 from tests import factories
 
@@ -112,6 +112,48 @@ def test_cancelling_requires_a_reason_beside_whose_field_it_is_refused(
     assert not BulkTransition.objects.get().started
 
 
+def test_shipping_takes_carrier_and_tracking_number_of_each_order(in_the_admin, clerk, orders):
+    for order in orders:
+        order.confirm(by=clerk)
+    page = choose(in_the_admin, "ship", orders[:3])
+    first, second, third = (order.pk for order in orders[:3])
+    form = {f"carrier_{first}": "UPS", f"tracking_number_{first}": "1Z9"}
+    wrong = in_the_admin.post(url_of(page), form | {f"tracking_number_{second}": "x" * 101})
+    assert wrong.context["form"].errors.keys() == {f"tracking_number_{second}"}
+    form |= {f"tracking_number_{third}": "44", f"carrier_{orders[4].pk}": "DHL"}
+    in_the_admin.post(url_of(page), form)
+    go_on(in_the_admin, page)
+    parcels = Order.objects.order_by("pk").values_list("status", "carrier", "tracking_number")
+    assert list(parcels) == [
+        *(("shipped", "UPS", "1Z9"), ("shipped", "", ""), ("shipped", "", "44")),
+        *[("confirmed", "", "")] * 2,
+    ]
+
+
+def test_shipping_of_many_orders_asks_for_no_parcels(in_the_admin, clerk, orders, monkeypatch):
+    monkeypatch.setattr(bulk, "MAX_PARCELS", 4)
+    for order in orders:
+        order.confirm(by=clerk)
+    page = choose(in_the_admin, "ship", orders)
+    assert "tracking_number_" not in page.content.decode()
+    assert "orders at once can be given carriers" in words(page)
+
+
+def test_pages_say_that_the_search_found_more_orders(in_the_admin, orders, monkeypatch):
+    for name in ("SAMPLE_SIZE", "SAMPLE_MATCHES", "WALK_SIZE", "PAGE_SIZE", "RESULT_LIMIT"):
+        monkeypatch.setattr(search_query, name, 3)
+    page = choose(in_the_admin, "confirm", orders[:1], "?q=alice", select_across="1")
+    assert "Confirm 3 orders?" in words(page)
+    for _ in range(2):  # the page that asks, reloaded, and the one with the progress bar
+        assert "More orders match the search." in words(in_the_admin.get(url_of(page)))
+        in_the_admin.post(url_of(page))
+    page = choose(in_the_admin, "confirm", orders[2:], "?q=alice")  # each of them by hand
+    assert "More orders match the search." not in words(page)
+    page = choose(in_the_admin, "packing_slips", orders[:1], "?q=alice", select_across="1")
+    assert url_of(page).startswith(LIST + "?")
+    assert "More orders match the search." in words(page)
+
+
 def test_note_is_a_text_box_in_which_enter_submits_nothing(in_the_admin, orders):
     page = choose(in_the_admin, "confirm", orders).content.decode()
     assert re.search('<textarea[^>]* name="note"', page)
@@ -140,6 +182,7 @@ def test_orders_are_changed_by_the_user_and_the_list_comes_back_with_its_filter(
     events = OrderEvent.objects.filter(status="confirmed")
     assert {(event.note, event.by.is_superuser) for event in events} == {("Thank you.", True)}
     assert not SelectedOrder.objects.exists()
+    assert "5 orders confirmed." not in words(in_the_admin.get(url_of(page), follow=True))
 
 
 def test_cancelling_restocks(in_the_admin, orders, product):

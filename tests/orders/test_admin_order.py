@@ -14,6 +14,7 @@ from customers.models import Customer
 from orders.admin_forms import FORMS
 from orders.models import Order
 from tests import factories
+from tests.forms import seen
 
 # Sorted as PostgreSQL sorts the keys: by their length first.
 SCRAMBLED_ADDRESS = {
@@ -51,6 +52,10 @@ def url(order, page="change", filters=""):
 
 def move(order, name):
     return url(order, f"move/{name}")
+
+
+def send(browser, order, name, form=None, **kwargs):
+    return browser.post(move(order, name), seen(order.pk, name) | (form or {}), **kwargs)
 
 
 def texts(response):
@@ -104,7 +109,7 @@ class TestAsking:
         assert status(order) == "placed"
 
     def test_note_of_a_move_is_kept_for_the_customer(self, in_the_admin, order, as_alice):
-        in_the_admin.post(move(order, "confirm"), {"note": "Paid.\r\nThank you."})
+        send(in_the_admin, order, "confirm", {"note": "Paid.\r\nThank you."})
         event = as_alice.get(f"/api/orders/{order.pk}/").json()["events"][-1]
         assert event["note"] == "Paid. Thank you."
 
@@ -140,6 +145,17 @@ class TestAsking:
         assert in_the_admin.post(move(order, "confirm"), form).status_code == 302
         assert status(order) == "confirmed"
 
+    @pytest.mark.parametrize("name", ["confirm", "cancel", "correct_address", "staff_note"])
+    def test_form_without_the_version_that_its_page_showed_is_refused(
+        self, in_the_admin, order, name
+    ):
+        form = SCRAMBLED_ADDRESS | {"city": "Kiel", "note": "Paid.", "staff-note": "Paid."}
+        page = in_the_admin.post(move(order, name), form)
+        assert page.status_code == 409
+        order.refresh_from_db()
+        assert (order.status, order.staff_note) == ("placed", "")
+        assert order.shipping_address["city"] == "Hamburg"
+
     def test_unknown_action_is_not_found(self, in_the_admin, order):
         assert in_the_admin.post(move(order, "delete")).status_code == 404
         assert in_the_admin.get(url(order, "neighbour/last")).status_code == 404
@@ -150,7 +166,7 @@ class TestShipping:
         order.confirm(by=clerk)
         assert '<option value="DHL">' in in_the_admin.get(move(order, "ship")).content.decode()
         form = {"carrier": "DHL", "tracking_number": "0034"}
-        in_the_admin.post(move(order, "ship"), form)
+        send(in_the_admin, order, "ship", form)
         order.refresh_from_db()
         assert (order.status, order.carrier, order.tracking_number) == ("shipped", *form.values())
         page = in_the_admin.get(url(order)).content.decode()
@@ -165,13 +181,13 @@ class TestShipping:
 
     def test_message_has_a_link_to_undo(self, in_the_admin, order, clerk):
         order.confirm(by=clerk)
-        page = in_the_admin.post(move(order, "ship"), follow=True)
+        page = send(in_the_admin, order, "ship", follow=True)
         assert move(order, "undo") in messages(page)[0]
 
     def test_shipping_and_delivery_are_undone(self, in_the_admin, shipped, clerk):
         shipped.deliver(by=clerk)
         for expected in ("shipped", "confirmed"):
-            page = in_the_admin.post(move(shipped, "undo"), {"note": "Wrong order."}, follow=True)
+            page = send(in_the_admin, shipped, "undo", {"note": "Wrong order."}, follow=True)
             assert page.redirect_chain == [(url(shipped), 302)]
             assert status(shipped) == expected
         assert "Undone: confirmed again" in texts(page)
@@ -209,7 +225,7 @@ class TestAddress:
         assert {name: page.context["form"][name].value() for name in Order.ADDRESS} == {
             name: SCRAMBLED_ADDRESS[name] for name in Order.ADDRESS
         }
-        page = in_the_admin.post(move(order, "correct_address"), form, follow=True)
+        page = send(in_the_admin, order, "correct_address", form, follow=True)
         assert "Elbchaussee 114" in texts(page)
         assert f"Before: {', '.join(LABEL)}" in texts(page)
         assert "As you asked." in texts(page)
@@ -233,6 +249,13 @@ class TestAddress:
         assert "None: the customer collects the order." in texts(in_the_admin.get(url(order)))
         form = in_the_admin.get(move(order, "correct_address")).context["form"]
         assert form["street_1"].value() == alice.street_1
+
+    def test_address_of_the_profile_is_for_staff_who_may_view_customers(self, client, clerk, order):
+        Order.objects.update(shipping_address=None)
+        clerk.user_permissions.set(Permission.objects.filter(codename="change_order"))
+        client.force_login(clerk)
+        form = client.get(move(order, "correct_address")).context["form"]
+        assert not form["street_1"].value()
 
     def test_two_corrections_at_once_show_both(self, in_the_admin, order, clerk):
         page = in_the_admin.get(move(order, "correct_address"))
@@ -260,7 +283,7 @@ class TestReturn:
         self, in_the_admin, shipped, product, damaged, stock
     ):
         form = {f"quantity_{product.pk}": "2", "damaged": damaged, "note": "Too coarse."}
-        page = in_the_admin.post(move(shipped, "return"), form, follow=True)
+        page = send(in_the_admin, shipped, "return", form, follow=True)
         assert page.redirect_chain == [(url(shipped), 302)]
         product.refresh_from_db()
         assert product.quantity_in_stock == stock
@@ -331,9 +354,8 @@ class TestStaffNote:
         assert "note" in page.context["form"].errors
         assert page.context["form"]["note"].value() == text
         lines = "\r\n".join("x" * 999 for _ in "12")  # as a browser counts them: 1,999
-        assert (
-            in_the_admin.post(move(order, "staff_note"), {"staff-note": lines}).status_code == 302
-        )
+        page = send(in_the_admin, order, "staff_note", {"staff-note": lines})
+        assert page.status_code == 302
 
 
 class TestList:
@@ -378,7 +400,7 @@ class TestList:
 
     def test_move_leads_back_to_the_filtered_list(self, in_the_admin, orders):
         page = url(orders[3], "move/confirm", self.FILTERS)
-        response = in_the_admin.post(page, follow=True)
+        response = in_the_admin.post(page, seen(orders[3].pk, "confirm"), follow=True)
         assert response.redirect_chain == [(f"/admin/orders/order/?{self.FILTERS}", 302)]
         assert [order.pk for order in response.context["cl"].result_list] == [
             orders[1].pk,
@@ -392,7 +414,8 @@ class TestList:
             (orders[0], f"/admin/orders/order/?{self.FILTERS}"),
         ):
             page = url(order, "move/confirm", self.FILTERS)
-            assert in_the_admin.post(page, {"_next": ""})["Location"] == target
+            form = {"_next": ""} | seen(order.pk, "confirm")
+            assert in_the_admin.post(page, form)["Location"] == target
 
     @pytest.mark.parametrize("name", ["change", "move/cancel", "move/staff_note"])
     def test_every_link_keeps_the_filters(self, in_the_admin, orders, name):
@@ -416,7 +439,7 @@ class TestList:
         page = url(orders[3], "neighbour/next", filters)
         assert in_the_admin.get(page).status_code in (302, 400)
         page = url(orders[3], "move/confirm", filters)
-        response = in_the_admin.post(page, {"_next": ""})
+        response = in_the_admin.post(page, {"_next": ""} | seen(orders[3].pk, "confirm"))
         assert response.status_code in (302, 400)
         moved = status(orders[3]) == "confirmed"
         assert moved is (response.status_code == 302)
@@ -492,7 +515,7 @@ class TestPermissions:
             assert browser.get(move(order, name)).status_code == 403
             assert browser.post(move(order, name)).status_code == 403
         self.grant(clerk, "change_order")
-        assert browser.post(move(order, "confirm")).status_code == 302
+        assert send(browser, order, "confirm").status_code == 302
 
     def test_links_lead_only_where_the_user_may_go(self, browser, clerk, order, product, alice):
         links = (

@@ -154,6 +154,17 @@ def test_export_needs_the_permission_to_view(client, clerk, orders):
     assert export(client).status_code == 200
 
 
+@pytest.mark.parametrize(("permission", "is_shown"), [("view_customer", True), ("", False)])
+def test_e_mail_is_for_staff_who_may_view_customers(client, clerk, orders, permission, is_shown):
+    permissions = Permission.objects.filter(codename__in=["view_order", permission])
+    clerk.user_permissions.set(permissions)
+    client.force_login(clerk)
+    for resource in (ORDERS, ITEMS):
+        row = read_csv(export(client, resource=resource))[0]
+        assert row.get("email") == (orders[0].customer.email if is_shown else None)
+        assert row["customer"] == "alice"
+
+
 def test_export_is_logged_with_its_rows(in_the_admin, orders):
     response = export(in_the_admin, "?q=bob")
     assert LogEntry.objects.get().change_message == "Began to export."

@@ -152,10 +152,35 @@ FROM numbers, customers_customer WHERE username LIKE %s
 """
 
 
+def check_plan_of_history(cursor, customer, limit, boundary):
+    """Assert that the query reads no more rows of the customer's history than the limit."""
+    statements = []
+
+    def capture(execute, sql, params, many, context):
+        statements.append((sql, params))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(capture):
+        Order.objects.fetch_history(customer.pk, limit, **boundary)
+    select, values = statements[0]
+    if connection.vendor == "sqlite":
+        cursor.execute(f"EXPLAIN QUERY PLAN {select}", values)
+        assert "USING INDEX order_history (customer_id=?" in str(cursor.fetchall())
+        return
+    cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+    prepared = select.replace("%s", "$1", 1).replace("%s", "$2")
+    cursor.execute(f"PREPARE history AS {prepared}")
+    arguments = ", ".join(map(str, values))
+    cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE history ({arguments})")
+    plans = [cursor.fetchone()[0][0]["Plan"]]
+    cursor.execute("DEALLOCATE history")
+    for plan in plans:
+        plans += plan.get("Plans", ())
+        assert plan["Actual Rows"] <= limit, plan
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("limit", [6, 26, 101])
-@pytest.mark.parametrize("side", [None, "before", "after"])
-def test_history_of_a_customer_with_most_of_all_orders_is_not_read_whole(alice, side, limit):
+def test_history_of_a_customer_with_most_of_all_orders_is_not_read_whole(alice, isolated_subtest):
     """PostgreSQL plans the statement once, for a customer with an average number of orders."""
     factories.customers.make(_quantity=400, _bulk_create=True)
     with connection.cursor() as cursor:
@@ -163,29 +188,10 @@ def test_history_of_a_customer_with_most_of_all_orders_is_not_read_whole(alice, 
         cursor.execute(INSERT_ORDERS, [20_000, "alice"])
         cursor.execute("ANALYZE")
         middle = Order.objects.for_customer(alice.pk).order_by("pk")[10_000].pk
-        statements = []
-
-        def capture(execute, sql, params, many, context):
-            statements.append((sql, params))
-            return execute(sql, params, many, context)
-
-        with connection.execute_wrapper(capture):
-            Order.objects.fetch_history(alice.pk, limit, **({side: middle} if side else {}))
-        select, values = statements[0]
-        if connection.vendor == "sqlite":
-            cursor.execute(f"EXPLAIN QUERY PLAN {select}", values)
-            assert "USING INDEX order_history (customer_id=?" in str(cursor.fetchall())
-            return
-        cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
-        prepared = select.replace("%s", "$1", 1).replace("%s", "$2")
-        cursor.execute(f"PREPARE history AS {prepared}")
-        arguments = ", ".join(map(str, values))
-        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE history ({arguments})")
-        plans = [cursor.fetchone()[0][0]["Plan"]]
-        cursor.execute("DEALLOCATE history")
-    for plan in plans:
-        plans += plan.get("Plans", ())
-        assert plan["Actual Rows"] <= limit, plan
+        for boundary in ({}, {"before": middle}, {"after": middle}):
+            for limit in (6, 26, 101):
+                with isolated_subtest(boundary=boundary, limit=limit):
+                    check_plan_of_history(cursor, alice, limit, boundary)
 
 
 def test_rare_status_is_filtered_without_reading_all_orders(as_clerk, alice):
@@ -194,7 +200,7 @@ def test_rare_status_is_filtered_without_reading_all_orders(as_clerk, alice):
         cursor.execute("ANALYZE")
     with CaptureQueriesContext(connection) as queries:
         assert ids(as_clerk.get("/api/orders/?customer=all&status=confirmed")) == []
-    (sql,) = (query["sql"] for query in queries if "confirmed" in query["sql"])
+    (sql,) = (query["sql"] for query in queries if "confirmed" in query["sql"].split("FROM")[-1])
     with connection.cursor() as cursor:
         is_sqlite = connection.vendor == "sqlite"
         cursor.execute(f"{'EXPLAIN QUERY PLAN' if is_sqlite else 'EXPLAIN'} {sql}")

@@ -96,6 +96,14 @@ def test_order_without_an_address_is_to_be_collected(in_the_admin, orders):
     assert f"To be collected by {orders[0].customer.get_full_name()}" in text
 
 
+def test_slip_has_the_user_name_for_staff_who_may_not_view_customers(client, clerk, orders):
+    Order.objects.filter(pk=orders[0].pk).update(shipping_address=None)
+    clerk.user_permissions.set(Permission.objects.filter(codename="view_order"))
+    client.force_login(clerk)
+    text = words(client.get(f"{PRINT}packing-slips/?ids={orders[0].pk}"))
+    assert f"To be collected by {orders[0].customer.username} Order" in text
+
+
 @pytest.mark.parametrize("action", ["pick_list", "packing_slips"])
 def test_cancelled_orders_are_left_out_and_named(in_the_admin, alice, orders, action):
     orders[0].cancel(by=alice)

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from customers.models import Customer
 from orders.models import Order, OrderEvent, OrderItem
+from orders.search import SearchEntry
 from orders.stock_ledger import find_discrepancies
 from orders.transitions import TRANSITIONS
 from products.models import Product
@@ -44,7 +45,7 @@ def test_numbers_match_the_options():
 
     assert Product.objects.count() == 40
     assert Customer.objects.filter(is_staff=False).count() == 5
-    assert Order.objects.count() == 60
+    assert Order.objects.count() == SearchEntry.objects.count() == 60
     assert {order.items.count() for order in Order.objects.all()} == {3}
 
 

@@ -624,8 +624,11 @@ class Shop(RuleBasedStateMachine):
                 assert movements == Counter(product.movements)
 
 
-def test_shop_matches_its_model_under_random_requests(db, caplog):
-    """Each run has its own savepoint in the test's transaction, rolled back at its end."""
+def test_shop_matches_its_model_under_random_requests(transactional_db, caplog):
+    """Each run has its own transaction, rolled back at its end.
+
+    One for the whole test would hold up the feed, and all tests that wait for it, for a minute.
+    """
     caplog.set_level("ERROR", logger="django.request")  # thousands of errors are expected
     run_state_machine_as_test(
         Shop,

@@ -92,6 +92,7 @@ def test_retired_product_can_be_adjusted(as_clerk, moka):
         ({"delta": -(10**30)}, "/delta", "min_value"),
         ({"reason": "lost"}, "/reason", "invalid_choice"),
         ({"reason": "opening"}, "/reason", "invalid_choice"),
+        ({"reason": "returned"}, "/reason", "invalid_choice"),
         ({"reason": ""}, "/reason", "invalid_choice"),
         ({"reason": None}, "/reason", "null"),
         ({"note": "x" * 501}, "/note", "max_length"),

@@ -273,11 +273,11 @@ def test_each_input_of_an_adjustment_has_a_label(in_the_admin, product):
         assert f'aria-label="{name}"' in page
 
 
-def test_opening_is_no_reason_to_adjust_the_stock(in_the_admin, product):
+def test_openings_and_returns_are_no_reasons_to_adjust_the_stock(in_the_admin, product):
     page = in_the_admin.get(f"/admin/products/product/{product.pk}/change/").content.decode()
     (options,) = re.findall('<select name="adjustments-0-reason".*?</select>', page, re.DOTALL)
     assert re.findall('value="(.*?)"', options) == [
-        *("", "delivery", "stocktake", "damaged", "returned", "correction")
+        *("", "delivery", "stocktake", "damaged", "correction")
     ]
 
 

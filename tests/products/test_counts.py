@@ -128,6 +128,7 @@ def test_triggers_do_not_depend_on_the_search_path(db):
     execute("SET LOCAL search_path = public")
 
 
+@pytest.mark.slow
 def test_migration_is_reversible_and_counts_existing_products(transactional_db):
     factories.products.make(name="Kenya", _quantity=3)
     factories.products.make(is_active=False, quantity_in_stock=0)

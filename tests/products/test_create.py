@@ -10,10 +10,10 @@ def errors(response):
     return {error["pointer"]: error["code"] for error in response.json()["errors"]}
 
 
-def test_staff_add_a_product_with_its_opening_stock(as_clerk, api):
+def test_staff_add_a_product_with_its_opening_stock(as_clerk):
     response = as_clerk.post("/api/products/", DATA | {"description": "From Haraz."})
     assert response.status_code == 201
-    assert response.json() == api.get(f"/api/products/{response.json()['id']}/").json()
+    assert response.json() == as_clerk.get(f"/api/products/{response.json()['id']}/").json()
     assert response.json()["quantity_in_stock"] == 12
     assert response.json()["description"] == "From Haraz."
 

@@ -18,22 +18,31 @@ def export(browser, query=""):
 
 def test_products_are_exported_as_they_are(in_the_admin):
     product = factories.products.make(
-        name="Käse, 1 kg", description="Two\nlines", price="9.90", sku=None, is_active=False
+        name="Käse, 1 kg",
+        description="Two\nlines",
+        price="9.90",
+        sku=None,
+        gtin="0036000291452",
+        low_stock_at=12,
+        is_active=False,
     )
     (row,) = export(in_the_admin)
     assert list(row) == [
-        *("id", "sku", "name", "description", "price", "currency", "quantity_in_stock"),
-        *("is_active", "created", "modified", "revision"),
+        *("id", "sku", "gtin", "name", "description", "price", "currency", "quantity_in_stock"),
+        *("low_stock_at", "is_active", "categories", "created", "modified", "revision"),
     ]
     assert row == {
         "id": str(product.pk),
         "sku": "",
+        "gtin": "0036000291452",
         "name": "Käse, 1 kg",
         "description": "Two\nlines",
         "price": "9.90",
         "currency": "EUR",
         "quantity_in_stock": "100",
+        "low_stock_at": "12",
         "is_active": "0",
+        "categories": "",
         "created": f"{product.created:%Y-%m-%dT%H:%M:%SZ}",
         "modified": f"{product.modified:%Y-%m-%dT%H:%M:%SZ}",
         "revision": "1",

@@ -56,7 +56,7 @@ def test_adjustment_that_took_the_last_pieces_is_replayed(as_clerk, product):
     assert_replayed(adjust(as_clerk, product, delta=-100), first)
 
 
-@pytest.mark.parametrize("changes", [{"delta": 11}, {"reason": "returned"}, {"note": ""}])
+@pytest.mark.parametrize("changes", [{"delta": 11}, {"reason": "correction"}, {"note": ""}])
 def test_key_with_another_adjustment_is_rejected(as_clerk, product, changes):
     adjust(as_clerk, product)
     assert_reused(adjust(as_clerk, product, **changes))

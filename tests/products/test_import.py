@@ -17,6 +17,7 @@ from openpyxl import Workbook, load_workbook
 
 from orders.stock_ledger import find_discrepancies
 from products import import_admin
+from products.categories import Category
 from products.models import Product, StockAdjustment
 from shopply.api import sheets
 from tests import factories
@@ -189,6 +190,7 @@ def test_import_writes_what_single_changes_write(in_the_admin, clerk):
         ({"sku": "COF-1", "delta": "1"}, "reason", "Must be one of delivery, stocktake"),
         ({"sku": "COF-1", "delta": "1", "reason": "opening"}, "reason", "Must be one of"),
         ({"sku": "COF-1", "delta": "1", "reason": "gift"}, "reason", "Must be one of"),
+        ({"sku": "COF-1", "delta": "1", "reason": "Returned"}, "reason", "the page of its order"),
         ({"sku": "COF-1", "reason": "damaged"}, "delta", "Enter how many pieces"),
         ({"sku": "COF-1", "note": "Fell"}, "delta", "Enter how many pieces"),
         ({"sku": "COF-1", "counted": "5", "delta": "1"}, "counted", "not both"),
@@ -444,7 +446,7 @@ OUTSIDE = '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><worksheet>&a;<
         ("name,price\nx,1\n", "The column sku is missing"),
         ("sku,prize\nx,1\n", "There is no column prize; did you mean price?"),
         ("sku,stock\nx,1\n", "There is no column stock."),
-        ("sku,,price\nx,y,1\n", "There is no column"),
+        ("sku,,price\nx,y,1\n", "Column B has no name"),
         ("sku,price,Price\nx,1,2\n", "The column price is there twice."),
         ("sku,price\nx,12,50\n", "Row 2 has a cell without a column name."),
         ("sku,row\nx,1\n", "There is no column row."),
@@ -478,9 +480,38 @@ def test_file_that_is_no_such_sheet_is_refused_with_the_reason(
     assert message in str(file_error(upload(in_the_admin, content)))
 
 
-def test_formula_is_read_as_the_value_that_was_saved_with_it(in_the_admin, coffee):
+def test_formula_without_a_value_is_refused(in_the_admin, coffee):
     page = upload(in_the_admin, workbook(["sku", "price"], ["COF-1", "=1+1"]))
-    assert page.context["result"].totals["skip"] == 1  # openpyxl saves no value
+    assert "Cell B2 has a formula without its value" in str(file_error(page))
+
+
+@pytest.mark.parametrize(
+    ("cell", "outcome"),
+    [
+        ('<c r="B2"><f>1+1</f><v>2</v></c>', "update"),
+        ('<c r="B2" t="str"><f>""</f><v></v></c>', "skip"),  # an empty text leaves the price
+        ('<c r="B2" t="e"><f>1/0</f><v>#DIV/0!</v></c>', "Cell B2 has the error #DIV/0!."),
+    ],
+)
+def test_formula_is_read_as_the_value_that_was_saved_with_it(in_the_admin, coffee, cell, outcome):
+    sheet = (
+        '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
+        '<row r="1"><c t="inlineStr"><is><t>sku</t></is></c>'
+        '<c t="inlineStr"><is><t>price</t></is></c></row>'
+        f'<row r="2"><c r="A2" t="inlineStr"><is><t>COF-1</t></is></c>{cell}</row>'
+        "</sheetData></worksheet>"
+    )
+    page = upload(in_the_admin, xlsx_with(sheet1=sheet))
+    if outcome.startswith("Cell"):
+        assert outcome in str(file_error(page))
+    else:
+        assert page.context["result"].totals[outcome] == 1
+
+
+def test_true_is_no_number_in_xlsx(in_the_admin, coffee):
+    page = upload(in_the_admin, workbook(["sku", "price", "is_active"], ["COF-1", True, False]))
+    (row,) = page.context["result"].invalid_rows
+    assert row.field_specific_errors.keys() == {"price"}
 
 
 def test_rows_far_below_are_not_read(in_the_admin):
@@ -710,3 +741,51 @@ def test_without_the_lock_the_sale_is_overwritten(sell_during_import, monkeypatc
     assert not sell_during_import()
     assert Product.objects.get().quantity_in_stock == 15
     Product.objects.update(quantity_in_stock=14)  # for the books
+
+
+# --- Categories -----------------------------------------------------------------------------------
+
+
+def test_sheet_puts_products_into_categories(in_the_admin, coffee):
+    for slug in ("filter", "espresso", "gifts"):
+        Category.objects.create(name=slug, slug=slug)
+    coffee.categories.add(Category.objects.get(slug="gifts"))
+    rows = 'COF-1,,,espresso Filter\nTEA-1,Tea,3.00,"gifts, filter"\n'
+    page = upload(in_the_admin, f"sku,name,price,categories\n{rows}")
+    assert "<del>gifts</del> → <ins>espresso filter</ins>" in page.content.decode()
+    assert confirm(in_the_admin, page).status_code == 302
+    products = Product.objects.all()
+    assert [product.category_slugs for product in products] == [
+        ["espresso", "filter"],
+        ["filter", "gifts"],
+    ]
+    assert [product.revision for product in products] == [2, 1]
+    export = in_the_admin.post(EXPORT, {"resource": 0, "format": 0})
+    assert "espresso filter" in b"".join(export.streaming_content).decode()
+    import_again = upload(in_the_admin, f"sku,name,price,categories\n{rows}")
+    assert import_again.context["key"] is None
+
+
+def test_category_that_is_not_there_is_reported(in_the_admin, coffee):
+    page = upload(in_the_admin, "sku,categories\nCOF-1,tea\n")
+    assert errors(page) == {(2, "categories"): "There is no category with the slug tea."}
+
+
+def test_gtin_and_limit_of_low_stock_are_imported(in_the_admin):
+    product = factories.products.make(sku="A-1")
+    factories.products.make(sku="B-2", gtin="036000291452")
+    head = "sku,gtin,low_stock_at,name,price\n"
+    import_sheet(in_the_admin, f"{head}A-1,4006381333931,12,,\nNEW,96385074,0,Cup,3.00\nB-2,,,,\n")
+    product.refresh_from_db()
+    assert (product.gtin, product.low_stock_at) == ("4006381333931", 12)
+    new = Product.objects.get(sku="NEW")
+    assert (new.gtin, new.low_stock_at, new.stock_band) == ("96385074", 0, 0)
+    page = upload(
+        in_the_admin,
+        f"{head}A-1,4006381333932,-1,,\nB-2,0000096385074,,,\nC-3,0036000291452,,Cup,1\n"
+        "D-4,10614141000415,,Cup,1\nE-5,10614141000415,,Cup,1\nF-6,4.00638E+12,x,Cup,1\n",
+    )
+    assert errors(page).keys() == {
+        *((2, "gtin"), (2, "low_stock_at"), (3, "gtin"), (4, "gtin"), (6, "gtin"), (7, "gtin")),
+        (7, "low_stock_at"),
+    }

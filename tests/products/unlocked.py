@@ -6,7 +6,8 @@ Everything else is the shop.
 from shopply.wsgi import application  # noqa: F401  (the server runs it; it also sets Django up)
 
 # isort: split
-from products.models import Product, RevisionChanged
+from products.managers import RevisionChanged
+from products.models import Product
 
 guarded_update_fields = Product.update_fields
 

@@ -6,10 +6,24 @@ from decimal import Decimal
 from typing import Annotated
 
 from fastapi import Depends
-from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Numeric, TypeDecorator, event
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    ForeignKey,
+    Numeric,
+    Table,
+    TypeDecorator,
+    event,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from benchmarks.rows import HOST
+
+MEDIA_URL = f"http://{HOST}/media/"
 
 url = os.environ["DATABASE_URL"]
 IS_SQLITE = url.startswith("sqlite")
@@ -70,6 +84,8 @@ class Customer(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     username: Mapped[str]
     email: Mapped[str]
+    email_confirmed: Mapped[bool]
+    new_email: Mapped[str]
     first_name: Mapped[str]
     last_name: Mapped[str]
     contact_number: Mapped[str]
@@ -79,6 +95,7 @@ class Customer(Base):
     state: Mapped[str]
     postal_code: Mapped[str]
     country: Mapped[str]
+    order_mails: Mapped[bool]
     is_active: Mapped[bool]
     is_staff: Mapped[bool]
     date_joined: Mapped[datetime]
@@ -91,6 +108,43 @@ class Token(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey(Customer.id))
 
 
+class Category(Base):
+    __tablename__ = "products_category"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    slug: Mapped[str]
+    is_active: Mapped[bool]
+
+
+product_categories = Table(
+    "products_product_categories",
+    Base.metadata,
+    Column("product_id", ForeignKey("products_product.id"), primary_key=True),
+    Column("category_id", ForeignKey(Category.id), primary_key=True),
+)
+
+
+class ProductImage(Base):
+    __tablename__ = "products_productimage"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    product_id: Mapped[int] = mapped_column(ForeignKey("products_product.id"))
+    file: Mapped[str]
+    thumbnail: Mapped[str]
+    alt: Mapped[str]
+    position: Mapped[int]
+    width: Mapped[int]
+    height: Mapped[int]
+
+    @property
+    def url(self):
+        return MEDIA_URL + self.file
+
+    @property
+    def thumbnail_url(self):
+        return MEDIA_URL + (self.thumbnail or self.file)
+
+
 class Product(Base):
     __tablename__ = "products_product"
 
@@ -98,11 +152,19 @@ class Product(Base):
     name: Mapped[str]
     description: Mapped[str]
     sku: Mapped[str | None]
+    gtin: Mapped[str | None]
     price: Mapped[Decimal]
     quantity_in_stock: Mapped[int]
     is_active: Mapped[bool]
     created: Mapped[datetime]
     modified: Mapped[datetime]
+
+    categories: Mapped[list[Category]] = relationship(
+        secondary=product_categories, order_by=Category.slug, viewonly=True
+    )
+    images: Mapped[list[ProductImage]] = relationship(
+        order_by=(ProductImage.position, ProductImage.id)
+    )
 
     currency = "EUR"
 
@@ -116,13 +178,15 @@ class Order(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     customer_id: Mapped[int] = mapped_column(ForeignKey(Customer.id))
-    placed_by_id: Mapped[int] = mapped_column(ForeignKey(Customer.id))
+    placed_by_id: Mapped[int | None] = mapped_column(ForeignKey(Customer.id))
     status: Mapped[str]
     total_price: Mapped[Decimal]
     currency: Mapped[str]
     shipping_address: Mapped[dict]
     note: Mapped[str]
     reference: Mapped[str]
+    carrier: Mapped[str]
+    tracking_number: Mapped[str]
     idempotency_key: Mapped[str | None]
     fingerprint: Mapped[str]
     created: Mapped[datetime]
@@ -130,6 +194,12 @@ class Order(Base):
 
     items: Mapped[list["OrderItem"]] = relationship(order_by="OrderItem.id")
     events: Mapped[list["OrderEvent"]] = relationship(order_by="OrderEvent.id")
+
+    tracking_url = ""  # no carrier is set
+
+    @property
+    def ordered_by_id(self):
+        return self.placed_by_id or self.customer_id
 
 
 class OrderItem(Base):
@@ -143,6 +213,7 @@ class OrderItem(Base):
     unit_price: Mapped[Decimal]
     quantity: Mapped[int]
     line_total: Mapped[Decimal]
+    returned: Mapped[int]
 
 
 class OrderEvent(Base):
@@ -150,7 +221,9 @@ class OrderEvent(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     order_id: Mapped[int] = mapped_column(ForeignKey(Order.id))
+    action: Mapped[str]
     status: Mapped[str]
     at: Mapped[datetime]
-    by_id: Mapped[int] = mapped_column(ForeignKey(Customer.id))
+    by_id: Mapped[int | None] = mapped_column(ForeignKey(Customer.id))
     note: Mapped[str]
+    shipping_address: Mapped[dict | None]

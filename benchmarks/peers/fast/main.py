@@ -8,7 +8,14 @@ from sqlalchemy.orm import selectinload
 
 from benchmarks.peers.fast import counting
 from benchmarks.peers.fast.cursors import decode, encode
-from benchmarks.peers.fast.database import Customer, Order, Product, Session, Token
+from benchmarks.peers.fast.database import (
+    Category,
+    Customer,
+    Order,
+    Product,
+    Session,
+    Token,
+)
 from benchmarks.peers.fast.placing import find_by_key, fingerprint, place
 from benchmarks.peers.fast.schemas import (
     CustomerOut,
@@ -54,6 +61,13 @@ def visible_to(customer):
     return [] if customer and customer.is_staff else [Product.is_active]
 
 
+# Of each product: the categories that anyone sees, and the pictures.
+RELATED = (
+    selectinload(Product.categories.and_(Category.is_active)),
+    selectinload(Product.images),
+)
+
+
 @app.get("/api/products/", response_model=ProductPage)
 async def list_products(
     request: Request,
@@ -68,7 +82,7 @@ async def list_products(
     for word in search.split():
         columns = (Product.name, Product.description, Product.sku)
         conditions.append(or_(*(column.icontains(word, autoescape=True) for column in columns)))
-    products = select(Product).where(*conditions).order_by(Product.id)
+    products = select(Product).where(*conditions).options(*RELATED).order_by(Product.id)
     products = products.offset((page - 1) * size).limit(size)
     total = select(func.count()).select_from(Product).where(*conditions)
     cache_key = (len(conditions), search)
@@ -89,7 +103,8 @@ def link(request, **parameters):
 
 @app.get("/api/products/{id}/", response_model=ProductOut)
 async def get_product(id: int, session: Session, customer: OptionalCustomer):
-    product = await session.scalar(select(Product).where(Product.id == id, *visible_to(customer)))
+    products = select(Product).where(Product.id == id, *visible_to(customer)).options(*RELATED)
+    product = await session.scalar(products)
     if product is None:
         raise HTTPException(404, "No such product.")
     return product

@@ -57,13 +57,14 @@ async def place(session, customer, key, digest, payload):
         raise HTTPException(409, f"The order comes to {total}.")
     order = Order(
         customer_id=customer.id,
-        placed_by_id=customer.id,
         status="placed",
         total_price=total,
         currency=Product.currency,
         shipping_address=address_for(customer, payload.shipping_address),
         note=payload.note,
         reference=payload.reference,
+        carrier="",
+        tracking_number="",
         idempotency_key=key,
         fingerprint=digest,
         created=now,
@@ -76,10 +77,11 @@ async def place(session, customer, key, digest, payload):
                 unit_price=products[pk].price,
                 quantity=quantity,
                 line_total=products[pk].price * quantity,
+                returned=0,
             )
             for pk, quantity in quantities.items()
         ],
-        events=[OrderEvent(status="placed", at=now, by_id=customer.id, note="")],
+        events=[OrderEvent(action="place", status="placed", at=now, by_id=customer.id, note="")],
     )
     session.add(order)
     try:

@@ -2,15 +2,28 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 
 def text(max_length, min_length=0):
     return Annotated[str, StringConstraints(min_length=min_length, max_length=max_length)]
 
 
+Slug = Annotated[str, BeforeValidator(lambda category: category.slug)]
+NullIfEmpty = Annotated[str | None, BeforeValidator(lambda text: text or None)]
+
+
 class ORMModel(BaseModel):
     model_config = ConfigDict(from_attributes=True)
+
+
+class ImageOut(ORMModel):
+    id: int
+    url: str
+    alt: str
+    width: int
+    height: int
+    thumbnail_url: str
 
 
 class ProductOut(ORMModel):
@@ -18,11 +31,14 @@ class ProductOut(ORMModel):
     name: str
     description: str
     sku: str | None
+    gtin: str | None
     price: Decimal
     currency: str
     quantity_in_stock: int
     in_stock: bool
     is_active: bool
+    categories: list[Slug]
+    images: list[ImageOut]
     created: datetime
     modified: datetime
 
@@ -38,6 +54,8 @@ class CustomerOut(ORMModel):
     id: int
     username: str
     email: str
+    email_confirmed: bool
+    new_email: NullIfEmpty
     first_name: str
     last_name: str
     contact_number: str
@@ -47,6 +65,7 @@ class CustomerOut(ORMModel):
     state: str
     postal_code: str
     country: str
+    order_mails: bool
     is_staff: bool
     date_joined: datetime
 
@@ -82,26 +101,32 @@ class OrderItemOut(ORMModel):
     unit_price: Decimal
     quantity: int
     line_total: Decimal
+    returned: int
 
 
 class OrderEventOut(ORMModel):
+    action: str
     status: str
     at: datetime
-    by: int = Field(validation_alias="by_id")
+    by: int | None = Field(validation_alias="by_id")
     note: str
+    shipping_address: Address | None
 
 
 class OrderOut(ORMModel):
     id: int
     status: str
     customer: int = Field(validation_alias="customer_id")
-    placed_by: int = Field(validation_alias="placed_by_id")
+    placed_by: int = Field(validation_alias="ordered_by_id")
     items: list[OrderItemOut]
     total_price: Decimal
     currency: str
     shipping_address: Address
     note: str
     reference: str
+    carrier: str
+    tracking_number: str
+    tracking_url: str
     created: datetime
     modified: datetime
     actions: list[str]

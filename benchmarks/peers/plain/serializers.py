@@ -1,6 +1,13 @@
 from rest_framework import serializers
 
-from benchmarks.peers.plain.models import Customer, Order, OrderEvent, OrderItem, Product
+from benchmarks.peers.plain.models import (
+    Customer,
+    Order,
+    OrderEvent,
+    OrderItem,
+    Product,
+    ProductImage,
+)
 
 # The customer's transitions from each status, and those of staff only.
 TRANSITIONS = {
@@ -10,26 +17,47 @@ TRANSITIONS = {
 }
 
 
+class ProductImageSerializer(serializers.ModelSerializer):
+    url = serializers.FileField(source="file", read_only=True)
+    thumbnail_url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = ProductImage
+        fields = ["id", "url", "alt", "width", "height", "thumbnail_url"]
+
+    def get_thumbnail_url(self, image):
+        url = (image.thumbnail or image.file).url
+        return self.context["request"].build_absolute_uri(url)
+
+
 class ProductSerializer(serializers.ModelSerializer):
     currency = serializers.CharField(read_only=True)
     in_stock = serializers.BooleanField(read_only=True)
+    categories = serializers.SlugRelatedField("slug", many=True, read_only=True)
+    images = ProductImageSerializer(many=True, read_only=True)
 
     class Meta:
         model = Product
         fields = [
-            *("id", "name", "description", "sku", "price", "currency", "quantity_in_stock"),
-            *("in_stock", "is_active", "created", "modified"),
+            *("id", "name", "description", "sku", "gtin", "price", "currency"),
+            *("quantity_in_stock", "in_stock", "is_active", "categories", "images"),
+            *("created", "modified"),
         ]
 
 
 class CustomerSerializer(serializers.ModelSerializer):
+    new_email = serializers.SerializerMethodField()
+
     class Meta:
         model = Customer
         fields = [
-            *("id", "username", "email", "first_name", "last_name", "contact_number"),
-            *("street_1", "street_2", "city", "state", "postal_code", "country"),
-            *("is_staff", "date_joined"),
+            *("id", "username", "email", "email_confirmed", "new_email", "first_name"),
+            *("last_name", "contact_number", "street_1", "street_2", "city", "state"),
+            *("postal_code", "country", "order_mails", "is_staff", "date_joined"),
         ]
+
+    def get_new_email(self, customer):
+        return customer.new_email or None
 
 
 class AddressSerializer(serializers.Serializer):
@@ -59,16 +87,17 @@ class PlaceOrderSerializer(serializers.Serializer):
 class OrderItemSerializer(serializers.ModelSerializer):
     class Meta:
         model = OrderItem
-        fields = ["product", "name", "sku", "unit_price", "quantity", "line_total"]
+        fields = ["product", "name", "sku", "unit_price", "quantity", "line_total", "returned"]
 
 
 class OrderEventSerializer(serializers.ModelSerializer):
     class Meta:
         model = OrderEvent
-        fields = ["status", "at", "by", "note"]
+        fields = ["action", "status", "at", "by", "note", "shipping_address"]
 
 
 class OrderSerializer(serializers.ModelSerializer):
+    placed_by = serializers.IntegerField(source="ordered_by_id", read_only=True)
     items = OrderItemSerializer(many=True, read_only=True)
     shipping_address = AddressSerializer(read_only=True)
     actions = serializers.SerializerMethodField()
@@ -78,7 +107,8 @@ class OrderSerializer(serializers.ModelSerializer):
         model = Order
         fields = [
             *("id", "status", "customer", "placed_by", "items", "total_price", "currency"),
-            *("shipping_address", "note", "reference", "created", "modified", "actions", "events"),
+            *("shipping_address", "note", "reference", "carrier", "tracking_number"),
+            *("tracking_url", "created", "modified", "actions", "events"),
         ]
 
     def get_actions(self, order):

@@ -35,6 +35,7 @@ USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "plain.Customer"
 SHOP_CURRENCY = "EUR"
+MEDIA_URL = "/media/"
 
 INSTALLED_APPS = [
     "benchmarks.peers.plain",

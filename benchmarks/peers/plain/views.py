@@ -3,10 +3,18 @@ import json
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Prefetch
 from rest_framework import exceptions, filters, mixins, pagination, permissions, viewsets
 from rest_framework.response import Response
 
-from benchmarks.peers.plain.models import Customer, Order, OrderEvent, OrderItem, Product
+from benchmarks.peers.plain.models import (
+    Category,
+    Customer,
+    Order,
+    OrderEvent,
+    OrderItem,
+    Product,
+)
 from benchmarks.peers.plain.serializers import (
     CustomerSerializer,
     OrderSerializer,
@@ -68,7 +76,8 @@ class ProductViewSet(viewsets.ModelViewSet):
     search_fields = ["name", "description", "sku"]
 
     def get_queryset(self):
-        products = Product.objects.all()
+        categories = Prefetch("categories", Category.objects.filter(is_active=True))
+        products = Product.objects.prefetch_related(categories, "images")
         return products if self.request.user.is_staff else products.filter(is_active=True)
 
 
@@ -148,7 +157,6 @@ def place(
         raise Conflict(f"The order comes to {total}.")
     order = Order(
         customer=customer,
-        placed_by=customer,
         total_price=total,
         currency=settings.SHOP_CURRENCY,
         shipping_address=address,
@@ -171,5 +179,7 @@ def place(
         )
         for pk, quantity in quantities.items()
     )
-    OrderEvent.objects.create(order=order, status="placed", at=order.created, by=customer)
+    OrderEvent.objects.create(
+        order=order, action="place", status="placed", at=order.created, by=customer
+    )
     return order

@@ -11,5 +11,7 @@ class Command(BaseCommand):
     )
 
     def handle(self, **options):
-        count = SearchEntry.objects.write_missing(Order.objects.all())
+        orders = Order.objects.all()
+        count = SearchEntry.objects.write_missing(orders)
+        count += SearchEntry.objects.write_outdated(orders)
         self.stdout.write(f"{count:,} orders indexed.")

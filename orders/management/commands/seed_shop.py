@@ -75,7 +75,8 @@ class Command(BaseCommand):
                     cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
             Seed(self, products, customers, orders).run()
             with connection.cursor() as cursor:
-                cursor.execute("ANALYZE")
+                cursor.execute("ANALYZE")  # to find the items of some orders among millions
+            SearchEntry.objects.write_missing(Order.objects.all())
 
     def progress(self, label, done, total):
         """Show a progress bar on a terminal, otherwise a line at the end."""
@@ -133,7 +134,6 @@ class Seed:
             self.load(
                 OrderEvent, EVENT_COLUMNS, (event for *_, events in batch for event in events)
             )
-            SearchEntry.objects.write_missing(Order.objects.filter(pk__gte=self.orders[start]))
             self.progress("orders", start + len(batch), len(self.orders))
 
     def order(self, pk):
