@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import environ
+from django.conf import global_settings
 
 from shopply.environment import TRACKING_PAGES, check_environment, compile_origins, parse_rate
 from shopply.logging_config import logging_config
@@ -281,6 +282,10 @@ SENTRY_RELEASE = env.str("SENTRY_RELEASE", default=f"shopply@{VERSION}")
 SENTRY_ENVIRONMENT = env.str("SENTRY_ENVIRONMENT", default="debug" if DEBUG else "production")
 
 AUTH_USER_MODEL = "customers.Customer"
+PASSWORD_HASHERS = [
+    "customers.hashers.LowPriorityPBKDF2PasswordHasher",  # in place of Django's first
+    *global_settings.PASSWORD_HASHERS[1:],
+]
 AUTHENTICATION_BACKENDS = ["customers.auth_backends.RateLimitedModelBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
