@@ -43,7 +43,10 @@ if IS_SQLITE:
         mode = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
         connection.exec_driver_sql(f"BEGIN {mode}")
 else:
-    engine = create_async_engine(url.replace("postgres:", "postgresql+asyncpg:"), pool_size=16)
+    # PostgreSQL allows 100 connections, and all servers have some.
+    engine = create_async_engine(
+        url.replace("postgres:", "postgresql+asyncpg:"), pool_size=16, max_overflow=0
+    )
 
 new_session = async_sessionmaker(engine, expire_on_commit=False)
 
