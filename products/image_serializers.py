@@ -88,12 +88,6 @@ class ProductImageCreateSerializer(Serializer):
     )
 
 
-def serialize_images(product, request):
-    """Return `images` of a product; most queries are saved where it never had any."""
-    images = product.images.all() if product.image_changes else ()
-    return [serialize_image(image, request) for image in images]
-
-
 def serialize_image(image, request):
     """The fields of ProductImageSerializer, with absolute URLs for a request."""
     absolute = request.build_absolute_uri if request else str

@@ -8,7 +8,7 @@ from products.db_retry import retry_transaction
 from products.managers import find_first
 from products.media import save_file
 from products.pictures import redraw
-from shopply.api.sql import read_clock
+from shopply.api.sql import columns, fetch, placeholders, read_clock
 
 MAX_IMAGES = 12  # of a product
 
@@ -54,6 +54,21 @@ class ProductImageManager(models.Manager):
             raise
         save_file(picture)  # if it was swept before it had a row
         return image
+
+    def load_lists(self, products):
+        """Load the `image_list` of each product; no query if none ever had an image.
+
+        By SQL text: the ORM makes the row "product" a third slower.
+        """
+        lists = {product.pk: [] for product in products if product.image_changes}
+        if not lists:
+            return
+        sql = f"SELECT {columns(self.model)} FROM products_productimage"  # noqa: S608
+        where = f"WHERE product_id IN ({placeholders(lists)}) ORDER BY position, id"
+        for image in fetch(self.model, f"{sql} {where}", [*lists]):
+            lists[image.product_id].append(image)
+        for product in products:
+            product.image_list = lists.get(product.pk, [])
 
     def added_by(self, user, key, fingerprint):
         """Return what `find_first` finds, marked `replayed`."""

@@ -173,8 +173,7 @@ class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
 
     def load_related(self, products, user):
         """Load pictures of these products, and the categories that the user sees."""
-        # One that never had a picture needs no query.
-        models.prefetch_related_objects([row for row in products if row.image_changes], "images")
+        self.model.images.rel.related_model.objects.load_lists(products)
         self.model.categories.field.related_model.objects.load_slugs(products, user)
 
     def check_availability(self, quantities):

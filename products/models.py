@@ -186,6 +186,11 @@ class Product(models.Model):
             return []
         return sorted(category.slug for category in self.categories.all())
 
+    @cached_property
+    def image_list(self):
+        """Its images in their order; `ProductImage.objects.load_lists` loads those of a page."""
+        return [*self.images.all()] if self.image_changes else []  # one that never had any
+
     @property
     def currency(self):
         return settings.SHOP_CURRENCY
