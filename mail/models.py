@@ -19,7 +19,7 @@ from shopply.api.mail import connect, send_mail
 
 class OrderMailQuerySet(models.QuerySet):
     def send(self):
-        """Send those that were not sent, by one connection. One that fails holds up no other.
+        """Send those that wait and are wanted, by one connection. One that fails holds up no other.
 
         Without a lock: on PostgreSQL it would hold up the feed of changes while the mail server
         takes its time, and on SQLite all writers. If a worker is killed before it has noted that
@@ -29,7 +29,10 @@ class OrderMailQuerySet(models.QuerySet):
         Raises what `send_mail` raises, for one of those that failed.
         """
         mails = self.filter(sent=None).order_by("pk").prefetch_related("order__items")
-        mails = [*mails.select_related("order__customer", "event")]
+        mails = mails.select_related("order__customer", "event")
+        mails = [mail for mail in mails if mail.is_wanted]
+        if not mails:  # an earlier attempt sent them, or nobody wants them any more
+            return
         error = None
         try:
             with closing(connect()) as connection:
@@ -98,12 +101,11 @@ class OrderMail(models.Model):
         return f"{self.get_name_display()}: {self.order}"
 
     def send(self, connection=None):
-        """Send it, if it is still wanted. Raises what `send_mail` raises; writes nothing."""
-        if self.is_wanted:
-            headers = message_headers(self.message_id)
-            to, context = [self.order.customer.email], self.get_context()
-            send_mail(self.name, to, context, headers, connection)
-            self.sent = timezone.now()
+        """Send it. Raises what `send_mail` raises; writes nothing."""
+        headers = message_headers(self.message_id)
+        to, context = [self.order.customer.email], self.get_context()
+        send_mail(self.name, to, context, headers, connection)
+        self.sent = timezone.now()
 
     @property
     def is_wanted(self):

@@ -156,6 +156,18 @@ def test_order_is_placed_while_the_mail_server_is_away(as_alice, product, settin
     assert OrderMail.objects.get().sent
 
 
+@pytest.mark.parametrize("change", [{"order_mails": False}, {"email": ""}])
+def test_mail_server_is_not_called_for_mails_that_nobody_wants(alice, product, settings, change):
+    place(alice, {product: 1})
+    follow_feed()
+    alice.update_fields(**change)
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", free_port()  # nothing listens there
+    run_tasks()
+    assert DBTaskResult.objects.get().status == "SUCCESSFUL"
+    assert not OrderMail.objects.get().sent
+
+
 def test_mails_leave_by_one_connection_and_one_that_is_refused_holds_up_no_other(
     alice, product, settings
 ):
