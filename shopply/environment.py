@@ -1,8 +1,12 @@
-"""The format of each environment variable. `shopply.settings` checks it before it reads any."""
+"""The format of each environment variable. `shopply.settings` checks it before it reads any.
+
+The server refuses to start on a malformed value, and prints one sentence that does not show it.
+"""
 
 import os
 import re
 import sys
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from django.conf.global_settings import LANGUAGES
@@ -106,7 +110,10 @@ FORMATS = {  # of environment variables: a pattern, and its description
         rf"postgres(ql)?://([^@/]*@)?{HOST}(,{HOST})*(/.*)?|sqlite:///.+|sqlite://:memory:|",
         "a URL such as postgres://user:password@host:5432/name or sqlite:///file",
     ),
-    "CACHE_URL": ("rediss?://.+|", "a URL such as redis://host:6379/0"),
+    "CACHE_URL": (
+        r"redis://[^?]+|rediss://[^?]+(\?ssl_(cert_reqs=none|ca_certs=/[^?&]+))?|",
+        "a URL such as redis://host:6379/0",
+    ),
     "METRICS_TOKEN": ("[!-~]*", "one word of ASCII"),
     "SENTRY_DSN": (r"https?://[^/@]+@.+|", "the DSN that Sentry shows"),
     "SENTRY_RELEASE": (r"[^\s/\\]{1,200}", "one word, without slashes"),
@@ -115,7 +122,7 @@ FORMATS = {  # of environment variables: a pattern, and its description
 
 
 def check_environment():
-    """Exit with one sentence if a variable is malformed; the sentence does not show its value."""
+    """Exit if a variable is malformed, or does not fit another one."""
     for name, (pattern, description) in FORMATS.items():
         if name in os.environ and not re.fullmatch(pattern, os.environ[name], re.ASCII):
             sys.exit(f"shopply does not start: {name} must be {description}.")
@@ -123,6 +130,27 @@ def check_environment():
         ZoneInfo(os.environ.get("SHOP_TIME_ZONE", "UTC"))
     except (KeyError, OSError, ValueError):
         sys.exit("shopply does not start: SHOP_TIME_ZONE must be a time zone, as Europe/Berlin is.")
+    templates = os.environ.get("SHOP_TEMPLATES")
+    if templates and not Path(templates).is_dir():
+        sys.exit("shopply does not start: SHOP_TEMPLATES must be a folder.")
+    uses_rq = os.environ.get("TASKS_BACKEND", "").startswith("django_tasks_rq.")
+    if uses_rq != bool(os.environ.get("TASKS_URL")):
+        sys.exit(
+            "shopply does not start: TASKS_URL is for TASKS_BACKEND=django_tasks_rq.RQBackend."
+        )
+
+
+def check_production(secret_key, allowed_hosts):
+    """Exit without what a server needs that others reach."""
+    if not (secret_key and allowed_hosts):
+        sys.exit(
+            "shopply does not start with DEBUG=false unless SECRET_KEY and ALLOWED_HOSTS are set."
+        )
+    if len(secret_key) < 50 or len(set(secret_key)) < 5:
+        sys.exit(
+            "shopply does not start with a SECRET_KEY shorter than 50 characters,"
+            " or with fewer than 5 different ones."
+        )
 
 
 def compile_origins(name, origins):

@@ -40,7 +40,13 @@ from tests.test_settings import python
         *(("ALLOWED_HOSTS", f"{host},b") for host in ("https://hush", "hush:80", "hush/shop")),
         *(("ALLOWED_HOSTS", host) for host in ("hush b.example", "bücher.example")),
         *(("DATABASE_URL", url) for url in ("oracle://hush@db/shop", "hush", "sqlite://shop.db")),
-        *(("CACHE_URL", url) for url in ("locmemcache://", "memcache://hush")),
+        *(
+            ("CACHE_URL", url)
+            for url in (
+                *("locmemcache://", "memcache://hush", "redis://cache.example?hush=1"),
+                "rediss://cache.example?ssl_cert_reqs=hush",
+            )
+        ),
         *(("TASKS_URL", "hush"), ("TASKS_BACKEND", "hush"), ("TASK_TIMEOUT", "0")),
         *(("PLACED_EXPIRES", days) for days in ("", "-1", "1.5", "x", "99999")),
         *(
@@ -85,7 +91,13 @@ def test_malformed_variable_is_rejected_without_showing_its_value(monkeypatch, n
         *(("ALLOWED_HOSTS", "shop.example.com, .b.example,127.0.0.1,[::1],*,"),),
         *(("DATABASE_URL", url) for url in ("", "sqlite:////srv/my shop.db", "sqlite://:memory:")),
         ("DATABASE_URL", "postgres://a:b@one:5432,two:5433/shop?target_session_attrs=read-write"),
-        *(("CACHE_URL", url) for url in ("", "redis://[::1]:1/3", "rediss://:hush@cache.example")),
+        *(
+            ("CACHE_URL", url)
+            for url in (
+                *("", "redis://[::1]:1/3", "rediss://:hush@cache.example"),
+                *("rediss://h:1/0?ssl_cert_reqs=none", "rediss://h:1?ssl_ca_certs=/etc/ca.pem"),
+            )
+        ),
         *(("SHOP_TIME_ZONE", zone) for zone in ("UTC", "Europe/Berlin", "Etc/GMT+1")),
         *(("SHOP_LANGUAGE", code) for code in ("en", "de", "zh-hans")),
         ("SHOP_URL", "https://shop.example/start?from=admin"),

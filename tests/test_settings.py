@@ -197,6 +197,18 @@ def test_options_of_the_url_are_merged_with_the_defaults():
     assert "random_page_cost=1.1" in options
 
 
+def test_flags_of_the_url_are_added_to_the_defaults():
+    url = "postgres://db.example/shop?options=-c%20search_path=shop"
+    options = ast.literal_eval(read_setting("DATABASES['default']['OPTIONS']", DATABASE_URL=url))
+    flags = "-c lock_timeout=2s -c jit=off -c random_page_cost=1.1 -c search_path=shop"
+    assert options["options"] == flags
+
+
+def test_cache_url_keeps_its_query():
+    url = "rediss://cache.example:6380/1?ssl_cert_reqs=none"
+    assert read_setting("CACHES['default']['LOCATION']", CACHE_URL=url) == url
+
+
 BEANSTALK = {
     "DATABASE_URL": "",
     "RDS_HOSTNAME": "db.example",
