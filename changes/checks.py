@@ -1,9 +1,10 @@
 """`manage.py check --deploy --database default` finds triggers that are missing or disabled."""
 
 from django.core.checks import Error, Tags, register
-from django.db import DatabaseError, connection
+from django.db import connection
 
 from changes.triggers import list_triggers
+from shopply.api.checks import needs_database
 
 # The enabled triggers; PostgreSQL has one for each of three statements and of four tables.
 TRIGGERS = {
@@ -15,15 +16,11 @@ TRIGGERS = {
 
 
 @register(Tags.database, deploy=True)
-def check_triggers(app_configs, databases, **kwargs):
-    if not databases:
-        return
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(TRIGGERS[connection.vendor].format(len(list_triggers())))
-            (is_complete,) = cursor.fetchone()
-    except DatabaseError:  # away or not migrated, which shopply/checks.py reports
-        return
+@needs_database
+def check_triggers():
+    with connection.cursor() as cursor:
+        cursor.execute(TRIGGERS[connection.vendor].format(len(list_triggers())))
+        (is_complete,) = cursor.fetchone()
     if not is_complete:
         yield Error(
             "Triggers of the feed of changes are missing or disabled, so it loses changes.",

@@ -7,6 +7,7 @@ from django.core.checks import Error, Tags, Warning, register
 from django.db import DatabaseError
 from redis import RedisError
 
+from shopply.api.checks import needs_database
 from shopply.api.mail import has_mail_server
 
 # The accounts of fixtures/customers.json.
@@ -55,15 +56,12 @@ def check_links_in_mails(app_configs, **kwargs):
 
 
 @register(Tags.database, deploy=True)
-def check_staff_api_permissions(app_configs, databases, **kwargs):
-    if not databases or settings.STAFF_API_PERMISSIONS:
+@needs_database
+def check_staff_api_permissions():
+    if settings.STAFF_API_PERMISSIONS:
         return
     accounts = get_user_model().objects.filter(is_staff=True, is_active=True, is_superuser=False)
-    try:
-        count = accounts.count()
-    except DatabaseError:  # another check reports it
-        return
-    if count:
+    if count := accounts.count():
         yield Warning(
             "STAFF_API_PERMISSIONS is false: the API lets all staff do everything, whatever their"
             f" permissions in the admin; staff who are no superusers: {count}.",

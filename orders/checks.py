@@ -2,20 +2,16 @@
 
 from django.conf import settings
 from django.core.checks import Error, Tags, register
-from django.db import DatabaseError
 
 from orders import stock_ledger
 from orders.models import Order
+from shopply.api.checks import needs_database
 
 
 @register(Tags.database, deploy=True)
-def check_stock_ledger(app_configs, databases, **kwargs):
-    if not databases:
-        return
-    try:
-        count = stock_ledger.find_discrepancies().count()
-    except DatabaseError:  # away or not migrated, which shopply/checks.py reports
-        return
+@needs_database
+def check_stock_ledger():
+    count = stock_ledger.find_discrepancies().count()
     if count:
         yield Error(
             f"The stock does not add up to adjustments and orders; products: {count}.",
@@ -25,14 +21,10 @@ def check_stock_ledger(app_configs, databases, **kwargs):
 
 
 @register(Tags.database)
-def check_currency(app_configs, databases, **kwargs):
+@needs_database
+def check_currency():
     """Run by `migrate` too, which every deployment runs."""
-    if not databases:
-        return
-    try:
-        currency = Order.objects.values_list("currency", flat=True).first()  # of the newest
-    except DatabaseError:
-        return
+    currency = Order.objects.values_list("currency", flat=True).first()  # of the newest
     if currency not in (None, settings.SHOP_CURRENCY):
         yield Error(
             f"The orders are in {currency}, and SHOP_CURRENCY is {settings.SHOP_CURRENCY}.",

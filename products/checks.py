@@ -1,7 +1,9 @@
 """`manage.py check --deploy --database default` finds wrong counts of products."""
 
 from django.core.checks import Error, Tags, register
-from django.db import DatabaseError, connection
+from django.db import connection
+
+from shopply.api.checks import needs_database
 
 COUNTS_QUERY = r"""
     SELECT for_sale = (SELECT count(*) FROM products_product WHERE is_active)
@@ -16,19 +18,17 @@ COUNTS_QUERY = r"""
 
 
 @register(Tags.database, deploy=True)
-def check_product_counts(app_configs, databases, **kwargs):
+@needs_database
+def check_product_counts():
     """An Error if PostgreSQL's counts of products are wrong or lack their triggers.
 
     SQLite counts the rows instead.
     """
-    if not databases or connection.vendor != "postgresql":
+    if connection.vendor != "postgresql":
         return
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(COUNTS_QUERY)
-            row = cursor.fetchone()
-    except DatabaseError:  # away or not migrated, which shopply/checks.py reports
-        return
+    with connection.cursor() as cursor:
+        cursor.execute(COUNTS_QUERY)
+        row = cursor.fetchone()
     if row != (True,):
         yield Error(
             "The counts of products are wrong, or lack their triggers.",

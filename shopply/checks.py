@@ -12,9 +12,10 @@ from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.checks import Error, Info, Tags, Warning, register
 from django.core.files.storage import FileSystemStorage, storages
-from django.db import DatabaseError, connection
+from django.db import connection
 
 from shopply import database_status, task_queue
+from shopply.api.checks import needs_database
 
 MAX_CLOCK_DIFFERENCE = 2  # seconds
 MAX_TASK_DELAY = 300  # seconds: a worker that is restarted is back long before
@@ -106,14 +107,10 @@ def check_database_connection(app_configs, databases, **kwargs):
 
 
 @register(Tags.database, deploy=True)
-def check_tasks(app_configs, databases, **kwargs):
+@needs_database
+def check_tasks():
     """A Warning if tasks wait and no worker takes them: the shop serves as before."""
-    if not databases:
-        return
-    try:
-        backlog = task_queue.get_backlog()
-    except DatabaseError:  # reported above
-        return
+    backlog = task_queue.get_backlog()
     if backlog and backlog.oldest_seconds > MAX_TASK_DELAY:
         yield Warning(
             f"A task has waited for {backlog.oldest_seconds / 60:.0f} minutes: no worker runs, or"
