@@ -1,5 +1,6 @@
 """The admin site, and what the admin of every model shares."""
 
+import logging
 from functools import update_wrapper
 
 from django.conf import settings
@@ -18,6 +19,8 @@ from shopply.admin_conflicts import ConflictAdminMixin
 from shopply.api.fields import validate_line
 
 MAX_DELETED = 200
+
+logger = logging.getLogger("shopply.admin")
 
 
 class Autocomplete(AutocompleteJsonView):
@@ -126,7 +129,7 @@ class ShopAdminSite(LimitedLoginMixin, AdminSite):
     def admin_view(self, view, cacheable=False):
         """Respond 400 to values that no page of the admin sends, and that Django does not check.
 
-        The log shows where they failed.
+        The log shows where they failed: it may be a mistake of ours.
         """
 
         def guarded(request, *args, **kwargs):
@@ -135,6 +138,7 @@ class ShopAdminSite(LimitedLoginMixin, AdminSite):
                 if isinstance(response, SimpleTemplateResponse):
                     response.render()  # which reads some of them
             except (ValueError, OverflowError, DataError) as exc:
+                logger.warning("A page of the admin failed on a value.", exc_info=True)
                 raise BadRequest("A value in the address or the form is invalid.") from exc
             return response
 

@@ -132,6 +132,9 @@ class SheetExportMixin(ExportMixin):
         if file_format.is_binary():
             try:
                 response = HttpResponse(write_xlsx(headers, export))
+            except Exception:
+                export.count = 0  # what was read is not sent
+                raise
             finally:
                 export.close()
         else:

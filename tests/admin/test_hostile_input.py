@@ -416,3 +416,11 @@ def test_search_of_staff_is_limited_too(client, clerk):
     clerk.user_permissions.set(Permission.objects.filter(codename="view_customer"))
     client.force_login(clerk)
     assert client.get("/admin/customers/customer/", {"q": LONG}).status_code == 400
+
+
+def test_log_shows_where_a_value_failed(in_the_admin, monkeypatch, caplog):
+    """Under /admin/ a ValueError is a 400, though it may be a mistake of ours."""
+    model_admin = admin.site._registry[Product]
+    monkeypatch.setattr(model_admin, "get_fieldsets", lambda *args: int("no number"))
+    assert in_the_admin.get("/admin/products/product/add/").status_code == 400
+    assert "invalid literal for int() with base 10: 'no number'" in caplog.text

@@ -205,6 +205,8 @@ def test_xlsx_with_too_many_rows_is_refused(in_the_admin, orders, monkeypatch):
     assert len(read_xlsx(export(in_the_admin, "?q=bob", file_format=XLSX))) == 1
     for _ in range(max_held_threads() + 1):
         export(in_the_admin, file_format=XLSX)  # none of which keeps its slot
+    message = LogEntry.objects.earliest("pk").change_message
+    assert message == "Exported 0 rows."
 
 
 @pytest.mark.parametrize("resource", [ORDERS, ITEMS])
