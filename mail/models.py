@@ -1,5 +1,6 @@
 """Order mails: what the customer is sent about an order."""
 
+import time
 from contextlib import closing
 from email.utils import parseaddr
 from uuid import uuid4
@@ -14,7 +15,7 @@ from orders.items import ReturnedItem
 from orders.models import Order
 from orders.transitions import Status
 from products.models import Product
-from shopply.api.mail import connect, send_mail
+from shopply.api.mail import MailNotSent, connect, send_mail
 
 
 class OrderMailQuerySet(models.QuerySet):
@@ -33,10 +34,12 @@ class OrderMailQuerySet(models.QuerySet):
         mails = [mail for mail in mails if mail.is_wanted]
         if not mails:  # an earlier attempt sent them, or nobody wants them any more
             return
-        error = None
+        error, deadline = None, time.monotonic() + settings.TASK_TIMEOUT / 4
         try:
             with closing(connect()) as connection:
                 for mail in mails:
+                    if time.monotonic() > deadline:  # this task would be taken for lost
+                        raise MailNotSent("The mail server is slow.")
                     try:
                         mail.send(connection)
                     except Exception as exc:

@@ -1,5 +1,6 @@
 """A mail server: its mails as they arrived."""
 
+import asyncio
 from email import message_from_bytes, policy
 
 from aiosmtpd.controller import Controller
@@ -8,9 +9,10 @@ from tests.servers import free_port
 
 
 class MailServer(Controller):
-    """Accepts mails into `messages`, but for the addresses that it refuses."""
+    """Accepts mails into `messages`, each in so many seconds, but for addresses that it refuses."""
 
-    def __init__(self, refused=()):
+    def __init__(self, refused=(), seconds=0):
+        self.seconds = seconds
         self.messages, self.connections, self.refused = [], 0, {*refused}
         super().__init__(self, hostname="127.0.0.1", port=free_port())
 
@@ -30,6 +32,7 @@ class MailServer(Controller):
         return "250 OK"
 
     async def handle_DATA(self, server, session, envelope):
+        await asyncio.sleep(self.seconds)
         message = message_from_bytes(envelope.content, policy=policy.default)
         self.messages.append((envelope.rcpt_tos, message))
         return "250 OK"

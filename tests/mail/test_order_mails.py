@@ -193,6 +193,31 @@ def test_mails_leave_by_one_connection_and_one_that_is_refused_holds_up_no_other
     assert OrderMail.objects.exclude(sent=None).count() == len(orders)
 
 
+def test_slow_mail_server_gets_the_rest_later_before_the_task_counts_as_lost(
+    alice, product, settings
+):
+    for _ in range(3):
+        place(alice, {product: 1})
+    follow_feed()
+    server = MailServer(seconds=0.5)
+    server.start()
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
+    settings.TASK_TIMEOUT = 2
+    try:
+        run_tasks()
+        assert OrderMail.objects.exclude(sent=None).count() == len(server.messages) == 1
+        waiting = DBTaskResult.objects.get(status="READY")
+        assert waiting.args_kwargs["kwargs"] == {"attempt": 2}
+        settings.TASK_TIMEOUT = 120
+        DBTaskResult.objects.update(run_after=timezone.now())
+        run_tasks()
+    finally:
+        server.stop()
+    assert not OrderMail.objects.filter(sent=None)
+    assert len(server.messages) == 3
+
+
 def test_rush_of_orders_is_mailed_bit_by_bit(alice, product):
     for _ in range(60):
         place(alice, {product: 1})
