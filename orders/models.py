@@ -141,8 +141,6 @@ class Order(OrderVerbs, models.Model):
             ),
         ]
 
-    ADDRESS = addresses.PARTS
-
     replayed = False  # True if an idempotency key was used before, and nothing was done anew
 
     def __str__(self):

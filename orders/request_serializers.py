@@ -4,7 +4,7 @@ from django.contrib.auth import get_user_model
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
-from orders.models import MAX_ITEMS, MAX_QUANTITY
+from orders.models import MAX_ITEMS, MAX_QUANTITY, Order, OrderEvent
 from orders.serializer_examples import ADDRESS_EXAMPLE
 from orders.serializers import OrderItemSerializer, OrderSerializer, ShippingAddressSerializer
 from orders.transitions import UNDOABLE
@@ -83,10 +83,16 @@ class PlaceOrderSerializer(Serializer):
         help_text="The total you showed your customer. If it differs, nothing is ordered.",
     )
     note = CharField(
-        max_length=500, required=False, allow_blank=True, help_text="A wish for this order."
+        max_length=Order.note.field.max_length,
+        required=False,
+        allow_blank=True,
+        help_text="A wish for this order.",
     )
     reference = CharField(
-        max_length=64, required=False, allow_blank=True, help_text="Your own number for the order."
+        max_length=Order.reference.field.max_length,
+        required=False,
+        allow_blank=True,
+        help_text="Your own number for the order.",
     )
     customer = JSONIntegerField(
         required=False,
@@ -123,7 +129,10 @@ class PlaceOrderSerializer(Serializer):
 )
 class TransitionSerializer(Serializer):
     note = CharField(
-        max_length=500, default="", allow_blank=True, help_text="The customer sees it too."
+        max_length=OrderEvent.note.field.max_length,
+        default="",
+        allow_blank=True,
+        help_text="The customer sees it too.",
     )
 
 
@@ -139,14 +148,14 @@ class TransitionSerializer(Serializer):
 )
 class ShipSerializer(TransitionSerializer):
     carrier = CharField(
-        max_length=40,
+        max_length=Order.carrier.field.max_length,
         default="",
         allow_blank=True,
         help_text="Who carries the parcel. For carriers that the shop knows, the order gets a "
         "`tracking_url`.",
     )
     tracking_number = CharField(
-        max_length=100,
+        max_length=Order.tracking_number.field.max_length,
         default="",
         allow_blank=True,
         help_text="The number by which the carrier finds the parcel.",

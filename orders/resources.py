@@ -2,13 +2,11 @@
 
 from import_export.fields import Field
 
+from orders import addresses
 from orders.models import Order
 from shopply.api.sheet_admin import SheetResource
 
-RECIPIENT = (
-    *("recipient", "contact_number", "street_1", "street_2"),
-    *("city", "state", "postal_code", "country"),
-)
+RECIPIENT = ("recipient", *addresses.PARTS[1:])
 
 
 class OrderResource(SheetResource):

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
 
 from django.db import models
 
@@ -58,15 +57,11 @@ def may_change_orders(user):
 
 def allowed_transitions(user, order):
     """Return the names of the transitions that this user can make now with the order."""
-    return transitions_from(order.status, may_change_orders(user), user.pk == order.customer_id)
-
-
-@cache
-def transitions_from(status, is_staff, is_customer):
+    is_staff, is_customer = may_change_orders(user), user.pk == order.customer_id
     return tuple(
         name
         for name, transition in TRANSITIONS.items()
-        if status in transition.sources and transition.is_open_to(is_staff, is_customer)
+        if order.status in transition.sources and transition.is_open_to(is_staff, is_customer)
     )
 
 

@@ -14,8 +14,8 @@ from django.views.decorators.http import require_POST
 from products.images import MAX_IMAGES, TooManyImages
 from products.models import Product, ProductImage
 from products.pictures import InvalidPicture
+from products.uploads import MAX_UPLOAD_SIZE, UploadHandler
 from shopply.api.slots import Busy
-from shopply.api.uploads import MAX_UPLOAD_SIZE, UploadHandler
 
 PERMISSION = "products.change_product"
 

@@ -14,6 +14,7 @@ from products.image_serializers import (
 from products.images import MAX_IMAGES
 from products.models import Product, ProductImage
 from products.problems import map_product_errors
+from products.uploads import UploadHandler, UploadParser
 from shopply.api.idempotency import (
     IDEMPOTENCY_KEY,
     IDEMPOTENT_REPLAYED,
@@ -22,7 +23,6 @@ from shopply.api.idempotency import (
 )
 from shopply.api.permissions import StaffPermission
 from shopply.api.query_params import CheckQueryParamsMixin
-from shopply.api.uploads import UploadHandler, UploadParser
 
 PRODUCT = OpenApiParameter("id", int, OpenApiParameter.PATH, description="The id of the product.")
 IMAGE = OpenApiParameter("image", int, OpenApiParameter.PATH, description="The id of the image.")

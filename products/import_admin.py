@@ -24,7 +24,7 @@ from django.views.decorators.http import require_POST
 from import_export.admin import ImportMixin
 
 from products.import_resource import ProductImportResource, check_columns
-from shopply.api.sheets import MAX_FILE_SIZE, read_sheet
+from products.import_sheets import MAX_FILE_SIZE, read_sheet
 
 MAX_BODY_SIZE = MAX_FILE_SIZE + 10_000  # with the other fields
 MAX_CHANGES = 2_000  # whose products are locked for about two seconds, LOCK_TIMEOUT's default
@@ -48,10 +48,6 @@ def number_rows(dataset):
 
 class SheetImportMixin(ImportMixin):
     import_template_name = "admin/products/product/import.html"
-
-    def init_change_list_template(self):
-        """Keep the list's own template: `admin/change_list.html` has the links."""
-        self.ie_base_change_list_template = None
 
     @method_decorator(csrf_exempt)
     def import_action(self, request, **kwargs):

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from orders.models import Order
+from orders import addresses
 from products.search import normalize
 from shopply.api.money import currency_places
 
@@ -69,7 +69,7 @@ def address(pk):
 
 
 def postal_address(pk):
-    return dict(zip(Order.ADDRESS, (" ".join(person(pk)), *address(pk)), strict=True))
+    return dict(zip(addresses.PARTS, (" ".join(person(pk)), *address(pk)), strict=True))
 
 
 def account_row(pk, opened, is_staff=False):

@@ -1,7 +1,6 @@
 """Mails from templates, which a shop can replace (`SHOP_TEMPLATES`)."""
 
 from contextlib import contextmanager
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
@@ -54,7 +53,7 @@ def send_mail(name, to, context, headers=None, connection=None):
     context = describe_shop() | context
     with (
         translation.override(settings.SHOP_LANGUAGE),
-        timezone.override(ZoneInfo(settings.SHOP_TIME_ZONE)),
+        timezone.override(settings.SHOP_TIME_ZONE),
     ):
         subject = render_to_string(f"mail/{name}_subject.txt", context)
         mail = EmailMultiAlternatives(

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from products.import_admin import MAX_BODY_SIZE
-from shopply.api.uploads import MAX_UPLOAD_SIZE
+from products.uploads import MAX_UPLOAD_SIZE
 
 TOP = Path(settings.BASE_DIR)
 

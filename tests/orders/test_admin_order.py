@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.http import urlencode
 
 from customers.models import Customer
+from orders import addresses
 from orders.admin_forms import FORMS
 from orders.models import Order
 from tests import factories
@@ -222,8 +223,8 @@ class TestAddress:
     def test_correction_keeps_the_old_address_in_the_events(self, in_the_admin, order):
         form = SCRAMBLED_ADDRESS | {"street_1": "Elbchaussee 114", "note": "As you asked."}
         page = in_the_admin.get(move(order, "correct_address"))
-        assert {name: page.context["form"][name].value() for name in Order.ADDRESS} == {
-            name: SCRAMBLED_ADDRESS[name] for name in Order.ADDRESS
+        assert {name: page.context["form"][name].value() for name in addresses.PARTS} == {
+            name: SCRAMBLED_ADDRESS[name] for name in addresses.PARTS
         }
         page = send(in_the_admin, order, "correct_address", form, follow=True)
         assert "Elbchaussee 114" in texts(page)

@@ -16,10 +16,9 @@ from django.test.utils import CaptureQueriesContext
 from openpyxl import Workbook, load_workbook
 
 from orders.stock_ledger import find_discrepancies
-from products import import_admin
+from products import import_admin, import_sheets
 from products.categories import Category
 from products.models import Product, StockAdjustment
-from shopply.api import sheets
 from tests import factories
 from tests.contract import ContractClient
 
@@ -476,7 +475,7 @@ OUTSIDE = '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><worksheet>&a;<
 def test_file_that_is_no_such_sheet_is_refused_with_the_reason(
     in_the_admin, monkeypatch, content, message
 ):
-    monkeypatch.setattr(sheets, "MAX_TEXT_SIZE", 1_900_000)  # below the size of a file
+    monkeypatch.setattr(import_sheets, "MAX_TEXT_SIZE", 1_900_000)  # below the size of a file
     assert message in str(file_error(upload(in_the_admin, content)))
 
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageCms
 
 from products import pictures as drawing
 from products.pictures import InvalidPicture, redraw
-from shopply.api.uploads import UploadParser
+from products.uploads import UploadParser
 from tests import pictures
 from tests.pictures import draw
 
