@@ -153,6 +153,14 @@ def check_production(secret_key, allowed_hosts):
         )
 
 
+def default_server_url(debug, port, allowed_hosts):
+    """Return where this server is; "" if no host of ALLOWED_HOSTS says so."""
+    if debug:
+        return f"http://127.0.0.1:{port}"
+    hosts = (host for host in allowed_hosts if not host.startswith(("*", ".")))
+    return next((f"https://{host}" for host in hosts), "")
+
+
 def compile_origins(name, origins):
     """Return patterns that match whole origins; django-cors-headers would match a beginning."""
     try:

@@ -19,6 +19,7 @@ from shopply.environment import (
     check_environment,
     check_production,
     compile_origins,
+    default_server_url,
     parse_rate,
 )
 from shopply.logging_config import logging_config
@@ -113,11 +114,7 @@ ORDER_MAILS = env.bool("ORDER_MAILS", default=True)  # to customers, about their
 STAFF_EMAILS = env("STAFF_EMAILS", cast=[str.strip], default=[])  # who gets mails about the shop
 
 # Where this server is, for links in mails: never the Host of a request, which anyone can choose.
-exact_hosts = [host for host in ALLOWED_HOSTS if not host.startswith(("*", "."))]
-default_url = (
-    f"http://127.0.0.1:{PORT}" if DEBUG else f"https://{exact_hosts[0]}" if exact_hosts else ""
-)
-SERVER_URL = env.str("SERVER_URL", default=default_url)
+SERVER_URL = env.str("SERVER_URL", default=default_server_url(DEBUG, PORT, ALLOWED_HOSTS))
 # The page of the shop's own front end that sets a password, instead of this server's.
 PASSWORD_RESET_URL = env.str("PASSWORD_RESET_URL", default="")
 PASSWORD_RESET_TIMEOUT = 3600  # seconds
@@ -282,23 +279,10 @@ MEDIA_URL = "/media/"
 MEDIA_ROOT = env.str("MEDIA_ROOT", default=str(BASE_DIR / "media"))
 AWS_STORAGE_BUCKET_NAME = env.str("AWS_STORAGE_BUCKET_NAME", default="")
 if AWS_STORAGE_BUCKET_NAME:
-    from botocore.config import Config
-
     AWS_S3_REGION_NAME = env.str("AWS_S3_REGION_NAME", default=None)
     AWS_S3_ENDPOINT_URL = env.str("AWS_S3_ENDPOINT_URL", default=None)  # of another than Amazon
     AWS_S3_CUSTOM_DOMAIN = env.str("AWS_S3_CUSTOM_DOMAIN", default=None)  # of a CDN before it
-    AWS_S3_CLIENT_CONFIG = Config(
-        connect_timeout=2,
-        read_timeout=5,
-        retries={"total_max_attempts": 2},
-        signature_version="s3v4",
-    )
-    AWS_QUERYSTRING_AUTH = False  # anyone sees them, and caches keep them by their URL
-    AWS_S3_OBJECT_PARAMETERS = {
-        "CacheControl": "public, max-age=31536000, immutable",
-        "ContentType": "image/webp",
-    }
-    STORAGES["default"] = {"BACKEND": "storages.backends.s3.S3Storage"}
+    STORAGES["default"] = {"BACKEND": "products.bucket.BucketStorage"}
 else:
     STORAGES["default"] = {"BACKEND": "products.media.MediaStorage"}
 
