@@ -5,7 +5,7 @@ from changes.models import Change
 from changes.pagination import FeedPagination
 from changes.serializers import ChangeSerializer, expand
 from shopply.api.permissions import StaffPermission
-from shopply.api.query_params import CheckQueryParamsMixin
+from shopply.api.query_params import CheckRequestMixin
 
 BOOLEANS = {"true": True, "false": False}
 
@@ -30,7 +30,7 @@ BOOLEANS = {"true": True, "false": False}
         extensions={"x-problems": ["permission_denied"]},
     )
 )
-class ChangeViewSet(CheckQueryParamsMixin, mixins.ListModelMixin, viewsets.GenericViewSet):
+class ChangeViewSet(CheckRequestMixin, mixins.ListModelMixin, viewsets.GenericViewSet):
     queryset = Change.objects.all()
     serializer_class = ChangeSerializer
     pagination_class = FeedPagination

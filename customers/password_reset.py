@@ -14,7 +14,7 @@ from customers.serializers import NewPasswordField, check_strength, validate_asc
 from customers.tasks import find_forgotten_accounts
 from shopply.api.exceptions import ProblemException
 from shopply.api.fields import CharField, EmailField
-from shopply.api.query_params import CheckQueryParamsMixin
+from shopply.api.query_params import CheckRequestMixin
 from shopply.api.serializers import Serializer
 
 
@@ -60,7 +60,7 @@ class PasswordResetConfirmSerializer(Serializer):
     new_password = NewPasswordField()
 
 
-class PublicView(CheckQueryParamsMixin, generics.GenericAPIView):
+class PublicView(CheckRequestMixin, generics.GenericAPIView):
     """For those who cannot log in, limited by address."""
 
     authentication_classes = permission_classes = ()

@@ -6,7 +6,7 @@ from drf_spectacular.utils import (
     extend_schema,
     extend_schema_view,
 )
-from rest_framework import exceptions, mixins, parsers, permissions, status, views, viewsets
+from rest_framework import exceptions, mixins, permissions, status, views, viewsets
 from rest_framework.authtoken.views import ObtainAuthToken
 from rest_framework.decorators import action
 from rest_framework.response import Response
@@ -30,17 +30,17 @@ from customers.serializers import (
 )
 from customers.tokens import AccessToken, StaleLogin
 from shopply.api.exceptions import ProblemException
-from shopply.api.parsers import MultiPartParser
+from shopply.api.parsers import FormParser, MultiPartParser
 from shopply.api.permissions import is_allowed
-from shopply.api.query_params import CheckQueryParamsMixin
+from shopply.api.query_params import CheckRequestMixin
 from shopply.api.serializers import Serializer
 
 
 @extend_schema(tags=["tokens"])
-class ObtainToken(CheckQueryParamsMixin, ObtainAuthToken):
+class ObtainToken(CheckRequestMixin, ObtainAuthToken):
     authentication_classes = ()
     throttle_classes = api_settings.DEFAULT_THROTTLE_CLASSES
-    parser_classes = (*api_settings.DEFAULT_PARSER_CLASSES, parsers.FormParser, MultiPartParser)
+    parser_classes = (*api_settings.DEFAULT_PARSER_CLASSES, FormParser, MultiPartParser)
     serializer_class = TokenSerializer
 
     @extend_schema(
@@ -69,7 +69,7 @@ class ObtainToken(CheckQueryParamsMixin, ObtainAuthToken):
 
 
 @extend_schema(tags=["tokens"])
-class RevokeToken(CheckQueryParamsMixin, views.APIView):
+class RevokeToken(CheckRequestMixin, views.APIView):
     @extend_schema(
         summary="Revoke your token",
         description="Logs out everywhere: the token of your account stops working at once, and "
@@ -115,7 +115,7 @@ class RevokeToken(CheckQueryParamsMixin, views.APIView):
 )
 class CustomerViewSet(
     EmailConfirmationActions,
-    CheckQueryParamsMixin,
+    CheckRequestMixin,
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
     mixins.CreateModelMixin,

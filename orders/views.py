@@ -29,7 +29,7 @@ from shopply.api.idempotency import (
     key_and_fingerprint,
 )
 from shopply.api.permissions import StaffPermission
-from shopply.api.query_params import CheckQueryParamsMixin
+from shopply.api.query_params import CheckRequestMixin
 
 
 @extend_schema(tags=["orders"])
@@ -45,7 +45,7 @@ from shopply.api.query_params import CheckQueryParamsMixin
         description="Your own, or anyone's if you are staff. Other orders are not found.",
     ),
 )
-class OrderViewSet(CheckQueryParamsMixin, viewsets.GenericViewSet):
+class OrderViewSet(CheckRequestMixin, viewsets.GenericViewSet):
     queryset = Order.objects.all()
     serializer_class = OrderSerializer
     pagination_class = CursorPagination
@@ -236,7 +236,7 @@ class OrderViewSet(CheckQueryParamsMixin, viewsets.GenericViewSet):
     "cancelled sales and returns. The deltas add up to the stock.",
     extensions={"x-problems": ["permission_denied"]},
 )
-class StockHistory(CheckQueryParamsMixin, generics.ListAPIView):
+class StockHistory(CheckRequestMixin, generics.ListAPIView):
     """Here and not in products, because it lists orders."""
 
     serializer_class = StockMovementSerializer

@@ -29,6 +29,8 @@ class BulkListSerializer(ListSerializer):
     read at once, and each field that is unique is checked by one query.
     """
 
+    default_error_messages: ClassVar = {"not_a_list": "Must be an array of objects."}
+
     def to_internal_value(self, data):
         is_bounded = isinstance(data, list) and len(data) <= self.max_length
         rows = [row for row in data if isinstance(row, Mapping)] if is_bounded else []

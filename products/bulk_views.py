@@ -83,4 +83,4 @@ class BulkUpdateMixin:
             return BulkUpdate.objects.make(changes, by=request.user, represent=represent, **key)
         except StockOutOfBounds as exc:
             pointer = f"/{[*changes].index(exc.product.pk)}/quantity_in_stock"
-            raise stock_out_of_bounds(exc, pointer=pointer) from None
+            raise stock_out_of_bounds(exc, pointer) from None

@@ -21,7 +21,7 @@ from products.problems import map_product_errors
 from products.views import NOT_MODIFIED
 from shopply.api.permissions import StaffPermission
 from shopply.api.preconditions import IF_MATCH, NEW_ETAG, REVALIDATION, matching_revisions
-from shopply.api.query_params import CheckQueryParamsMixin
+from shopply.api.query_params import CheckRequestMixin
 
 SLUG = OpenApiParameter("slug", str, OpenApiParameter.PATH, description="The slug of the category.")
 
@@ -88,7 +88,7 @@ SLUG = OpenApiParameter("slug", str, OpenApiParameter.PATH, description="The slu
         responses={200: DeletedCategorySerializer},
     ),
 )
-class CategoryViewSet(CheckQueryParamsMixin, viewsets.GenericViewSet):
+class CategoryViewSet(CheckRequestMixin, viewsets.GenericViewSet):
     queryset = Category.objects.all()
     serializer_class = CategorySerializer
     filter_backends = ()

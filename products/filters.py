@@ -7,7 +7,7 @@ from products.categories import SLUG_MESSAGE, SLUG_PATTERN, Category
 from products.gtin import GTIN_PATTERN
 from products.models import Product
 from products.search import normalize, split_words
-from shopply.api.fields import MoneyField, money_pattern
+from shopply.api.fields import MONEY_EXAMPLE, MoneyField, money_pattern
 from shopply.api.filters import (
     FilterSet,
     RegexFilter,
@@ -20,7 +20,7 @@ from shopply.api.search import LimitedSearchFilter
 
 PRICE = {
     "pattern": money_pattern(MoneyField(max_digits=Product.price.field.max_digits)),
-    "message": "Must be a price, such as 11.90.",
+    "message": f"Must be a price, such as {MONEY_EXAMPLE}.",
 }
 
 
@@ -45,7 +45,7 @@ class ProductSearchFilter(LimitedSearchFilter):
 class ProductFilter(FilterSet):
     id = RegexInFilter(
         pattern="^[1-9][0-9]{0,17}$",
-        message="Must be ids, with commas between them.",
+        message="Must be ids, of up to 18 digits each, with commas between them.",
         label="Only products with one of these ids.",
         schema={"type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_NUMBER},
     )

@@ -22,7 +22,7 @@ from shopply.api.idempotency import (
     key_and_fingerprint,
 )
 from shopply.api.permissions import StaffPermission
-from shopply.api.query_params import CheckQueryParamsMixin
+from shopply.api.query_params import CheckRequestMixin
 
 PRODUCT = OpenApiParameter("id", int, OpenApiParameter.PATH, description="The id of the product.")
 IMAGE = OpenApiParameter("image", int, OpenApiParameter.PATH, description="The id of the image.")
@@ -47,7 +47,7 @@ PROBLEMS = {"x-problems": ["permission_denied"]}
     ),
 )
 class ProductImageViewSet(
-    CheckQueryParamsMixin,
+    CheckRequestMixin,
     mixins.DestroyModelMixin,
     viewsets.GenericViewSet,
 ):

@@ -24,11 +24,14 @@ MAX_STOCK = 1_000_000_000
 
 
 class StockOutOfBounds(Exception):
-    """The adjustment would take the stock below 0 or above MAX_STOCK; `stock` is the current."""
+    """The adjustment `delta` would take the stock below 0 or above MAX_STOCK."""
 
-    def __init__(self, product):
-        super().__init__(f"There are {product.quantity_in_stock} in stock.")
-        self.product, self.stock = product, product.quantity_in_stock
+    def __init__(self, product, delta):
+        message = f"There are {product.quantity_in_stock:,} in stock."
+        if delta > 0:
+            message = f"{message} There can be {MAX_STOCK:,} at most."
+        super().__init__(message)
+        self.product = product
 
 
 class Product(models.Model):
@@ -239,9 +242,9 @@ class Product(models.Model):
         """
         if quantity in (None, self.quantity_in_stock):
             return None
-        if quantity > max(MAX_STOCK, self.quantity_in_stock):
-            raise StockOutOfBounds(self)
         delta = quantity - self.quantity_in_stock
+        if quantity > max(MAX_STOCK, self.quantity_in_stock):
+            raise StockOutOfBounds(self, delta)
         return StockAdjustment(product=self, delta=delta, reason=Reason.STOCKTAKE)
 
     def can_adjust(self, delta):
@@ -290,7 +293,7 @@ class Product(models.Model):
             )
             self.refresh_from_db(fields=["quantity_in_stock", "modified"])
             if not updated:
-                raise StockOutOfBounds(self)
+                raise StockOutOfBounds(self, delta)
             return self.adjustments.create(
                 delta=delta, quantity_in_stock=self.quantity_in_stock, **fields
             )

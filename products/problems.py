@@ -16,21 +16,19 @@ from shopply.api.preconditions import precondition_failed
 from shopply.api.slots import Busy
 
 
-def stock_out_of_bounds(exc, **location):
-    """Return the problem of a StockOutOfBounds, with an entry if it has a `pointer`."""
-    detail = f"There are {exc.stock:,} in stock."
-    entry = {**location, "code": "stock_out_of_bounds", "detail": detail}
-    return ProblemException(
-        "stock_out_of_bounds", detail, **({"errors": [entry]} if location else {})
-    )
+def stock_out_of_bounds(exc, pointer):
+    """Return the problem of a StockOutOfBounds."""
+    entry = {"pointer": pointer, "code": "stock_out_of_bounds", "detail": str(exc)}
+    return ProblemException("stock_out_of_bounds", str(exc), errors=[entry])
 
 
 @contextmanager
-def map_product_errors():
+def map_product_errors(stock="/quantity_in_stock"):
+    """Raise what verbs raise as problems; `stock` points at what changes the stock."""
     try:
         yield
     except StockOutOfBounds as exc:
-        raise stock_out_of_bounds(exc) from None
+        raise stock_out_of_bounds(exc, stock) from None
     except RevisionChanged:
         raise precondition_failed() from None
     except IdempotencyKeyReused:

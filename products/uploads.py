@@ -5,9 +5,10 @@ keep FILE_UPLOAD_HANDLERS, which rejects files.
 """
 
 from django.core.files.uploadhandler import MemoryFileUploadHandler
-from rest_framework import exceptions, parsers
+from rest_framework import parsers
 
 from shopply.api.exceptions import ProblemException
+from shopply.api.parsers import check_form
 
 MAX_UPLOAD_SIZE = 10 * 2**20  # bytes of a body
 
@@ -30,7 +31,6 @@ class UploadParser(parsers.MultiPartParser):
             detail = f"A request with a file has at most {MAX_UPLOAD_SIZE:,} bytes."
             raise ProblemException("request_too_large", detail)
         parsed = super().parse(stream, media_type, parser_context)
-        for name, values in [*parsed.data.lists(), *parsed.files.lists()]:
-            if len(values) > 1:
-                raise exceptions.ParseError(f"The form has two fields of one name: {name[:100]}.")
+        check_form(parsed.data)
+        check_form(parsed.files)
         return parsed

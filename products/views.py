@@ -34,7 +34,7 @@ from shopply.api.idempotency import (
 )
 from shopply.api.permissions import StaffPermission, denial, require
 from shopply.api.preconditions import IF_MATCH, NEW_ETAG, REVALIDATION, matching_revisions
-from shopply.api.query_params import CheckQueryParamsMixin
+from shopply.api.query_params import CheckRequestMixin
 
 NOT_MODIFIED = OpenApiResponse(description="Nothing changed.")
 
@@ -136,7 +136,7 @@ NOT_MODIFIED = OpenApiResponse(description="Nothing changed.")
         },
     ),
 )
-class ProductViewSet(BulkUpdateMixin, CheckQueryParamsMixin, viewsets.ModelViewSet):
+class ProductViewSet(BulkUpdateMixin, CheckRequestMixin, viewsets.ModelViewSet):
     queryset = Product.objects.all()
     serializer_class = ProductSerializer
     filter_backends = (DjangoFilterBackend, ProductSearchFilter)
@@ -254,7 +254,7 @@ class ProductViewSet(BulkUpdateMixin, CheckQueryParamsMixin, viewsets.ModelViewS
         product = self.get_object()
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        with map_product_errors():
+        with map_product_errors("/delta"):
             adjustment = product.adjust_stock(
                 by=request.user,
                 **key_and_fingerprint(request, [pk, request.data]),

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib.auth import middleware as auth
 from django.contrib.messages import middleware as messages
 from django.contrib.sessions import middleware as sessions
-from django.core.exceptions import BadRequest, RequestDataTooBig
+from django.core.exceptions import BadRequest, RequestDataTooBig, TooManyFieldsSent
 from django.core.files.storage import default_storage
 from django.core.files.uploadhandler import FileUploadHandler
 from django.http import Http404, HttpResponseNotAllowed
@@ -19,7 +19,7 @@ from rest_framework.throttling import BaseThrottle
 
 from shopply import logging_config
 from shopply.api import views
-from shopply.api.exceptions import problem_response
+from shopply.api.exceptions import TOO_MANY_FIELDS, problem_response
 
 VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # Some proxies add the port: 192.0.2.1:4711, [2001:db8::1]:4711 or [2001:db8::1].
@@ -112,20 +112,31 @@ class RestrictPageMethods(MiddlewareMixin):
         return None
 
 
-class RequireLengthMiddleware(MiddlewareMixin):
-    """Rejects JSON and forms without a length, whose body would not be read."""
+class CheckBodyMiddleware(MiddlewareMixin):
+    """Rejects bodies that would not be read.
+
+    Those are JSON and forms without a length, and in the API what is compressed.
+    """
 
     def process_request(self, request):
+        length = request.META.get("CONTENT_LENGTH")
         has_body = request.method in ("POST", "PUT", "PATCH") and request.content_type in BODY_TYPES
-        if has_body and not request.META.get("CONTENT_LENGTH"):
+        if has_body and not length:
             return problem_response(request, "length_required")
+        encoding = request.META.get("HTTP_CONTENT_ENCODING", "")
+        if encoding.lower() not in ("", "identity") and request.path.startswith("/api/"):
+            detail = (
+                f"Content-Encoding: the server reads no {encoding[:20]}. Send the body as it is."
+            )
+            return problem_response(request, "unsupported_media_type", detail)
         return None
 
 
-class RejectNullCharacters(MiddlewareMixin):
+class RejectInvalidText(MiddlewareMixin):
     """Rejects null characters in path, query, cookies and forms: PostgreSQL has no such text.
 
-    Serializers and authentication reject them in JSON and in Basic log-ins.
+    Serializers and authentication reject them in JSON and in Basic log-ins. Also rejects queries
+    that are not UTF-8, and queries and forms with so many fields that Django fails on them.
     """
 
     def process_request(self, request):
@@ -137,13 +148,21 @@ class RejectNullCharacters(MiddlewareMixin):
         """Check the form, unless the view reads it first, as that of an upload does."""
         if getattr(view, "csrf_exempt", False):
             return None
-        fields = request.POST.lists()
-        return self.check(request, (("field", name, (name, *values)) for name, values in fields))
+        return self.check(request, self.get_fields(request))
 
     def check(self, request, texts):
-        for location, name, values in texts:
-            if any("\0" in value for value in values):
-                return self.reject(request, location, name)
+        try:
+            for location, name, values in texts:
+                if any("\0" in value for value in values):
+                    detail = "Null characters are not allowed."
+                    error = {"code": "null_characters_not_allowed", "detail": detail}
+                    return self.reject(request, "bad_request", location, name, error)
+                # Django reads this character in place of what is not UTF-8.
+                if location == "parameter" and any("\ufffd" in value for value in values):
+                    error = {"code": "invalid", "detail": "Must be UTF-8."}
+                    return self.reject(request, "validation_error", location, name, error)
+        except TooManyFieldsSent:
+            return self.respond(request, "bad_request", TOO_MANY_FIELDS)
         return None
 
     def get_texts(self, request):
@@ -154,12 +173,18 @@ class RejectNullCharacters(MiddlewareMixin):
             for name, values in request.GET.lists():
                 yield "parameter", name, (name, *values)
 
-    def reject(self, request, location, name):
+    def get_fields(self, request):
+        for name, values in request.POST.lists():
+            yield "field", name, (name, *values)
+
+    def reject(self, request, code, location, name, error):
+        errors = [{location: name} | error]
+        return self.respond(request, code, f"{name}: {error['detail']}", errors=errors)
+
+    def respond(self, request, code, detail, **members):
         if not request.path.startswith("/api/"):
             return views.handler400(request, BadRequest())
-        detail = "Null characters are not allowed."
-        error = {location: name, "code": "null_characters_not_allowed", "detail": detail}
-        return problem_response(request, "bad_request", f"{name}: {detail}", errors=[error])
+        return problem_response(request, code, detail, **members)
 
 
 class CommonMiddleware(common.CommonMiddleware):

@@ -22,10 +22,10 @@ from products.pictures import NAME
 from products.views import ProductViewSet
 from shopply import health, metrics
 from shopply.api import views
-from shopply.api.query_params import CheckQueryParamsMixin
+from shopply.api.query_params import CheckRequestMixin
 
 
-class Root(CheckQueryParamsMixin, APIRootView):
+class Root(CheckRequestMixin, APIRootView):
     """The root of the API: links to its lists."""
 
     authentication_classes = permission_classes = ()

@@ -6,7 +6,7 @@ from functools import cache
 
 from django.http import HttpResponse
 from drf_spectacular.generators import SchemaGenerator
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, FormatChecker
 from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
@@ -15,6 +15,7 @@ from shopply.api.problem_types import ERROR_CODES
 # Documented once, in the introduction, for all operations.
 ANYWHERE = {
     "bad_request",
+    "parse_error",
     "method_not_allowed",
     "not_acceptable",
     "conflict",
@@ -95,7 +96,8 @@ def check(method, path, status, media_type, body):
 
 
 def validate(schema, body):
-    Draft202012Validator({**schema, "components": document()["components"]}).validate(body)
+    schema = {**schema, "components": document()["components"]}
+    Draft202012Validator(schema, format_checker=FormatChecker(["email"])).validate(body)
 
 
 def read(streaming):

@@ -315,3 +315,12 @@ def test_mail_settings_are_read():
         "['till@shop.example', 'desk@shop.example']",
     ]
     assert ast.literal_eval(values[3])["POSTMARK_SERVER_TOKEN"] == "abc"  # noqa: S105
+
+
+@pytest.mark.parametrize(
+    ("currency", "example"), [("EUR", "11.90"), ("JPY", "12"), ("KWD", "11.900")]
+)
+def test_examples_of_amounts_have_the_places_of_the_currency(currency, example):
+    code = "import django; django.setup(); from products.filters import PRICE; print(PRICE)"
+    result = python("-c", code, DJANGO_SETTINGS_MODULE="shopply.settings", SHOP_CURRENCY=currency)
+    assert f"such as {example}." in result.stdout

@@ -14,6 +14,7 @@ from django.core.exceptions import (
     PermissionDenied,
     RequestDataTooBig,
     SuspiciousOperation,
+    TooManyFieldsSent,
 )
 from django.core.signals import got_request_exception
 from django.http import Http404, JsonResponse
@@ -30,6 +31,9 @@ from shopply.api.renderers import JSONRenderer
 from shopply.logging_config import get_loggable_path
 
 RETRY_AFTER = 1  # seconds
+TOO_MANY_FIELDS = (
+    f"A query or a form has at most {settings.DATA_UPLOAD_MAX_NUMBER_FIELDS:,} parameters."
+)
 # Errors of PostgreSQL after which a new connection helps: a migration invalidated prepared
 # statements, or the primary was demoted.
 STALE_SQLSTATES = {"0A000", "25006"}
@@ -46,6 +50,8 @@ class ProblemException(exceptions.APIException):
     """
 
     def __init__(self, code, detail=None, *, wait=None, **members):
+        if detail is None and code == "validation_error":
+            detail = summarize(members["errors"])
         super().__init__(detail or PROBLEM_TYPES[code].meaning, code)
         self.status_code = PROBLEM_TYPES[code].status
         self.wait = wait
@@ -54,8 +60,9 @@ class ProblemException(exceptions.APIException):
 
 def header_error(name, code, detail):
     """Return the problem of an invalid request header."""
-    error = {"header": name, "code": code, "detail": detail}
-    return ProblemException("validation_error", f"{name}: {detail}", errors=[error])
+    return ProblemException(
+        "validation_error", errors=[{"header": name, "code": code, "detail": detail}]
+    )
 
 
 def exception_handler(exc, context):
@@ -98,8 +105,13 @@ def to_api_exception(exc, request):
             return ProblemException(
                 "request_too_large", f"A request body has at most {limit:,} bytes, and no files."
             )
+        case TooManyFieldsSent():
+            return ProblemException("bad_request", TOO_MANY_FIELDS)
         case SuspiciousOperation():
             return ProblemException("bad_request")
+        case exceptions.UnsupportedMediaType():
+            hint = PROBLEM_TYPES[exc.default_code].hint
+            exc.detail = exceptions.ErrorDetail(f"{exc.detail} {hint}", exc.default_code)
         case db.Error() if outage := log_outage(request, exc):
             return ProblemException("service_unavailable", outage, wait=RETRY_AFTER)
         case db.IntegrityError():
@@ -185,8 +197,8 @@ def escape_pointer(name):
 
 
 def summarize(errors):
-    """Return the first error as a sentence, with the number of errors."""
+    """Return the first error as a sentence, with the number of those that are listed."""
     first = errors[0]
-    place = first.get("pointer") or first.get("parameter")
+    place = first.get("pointer") or first.get("parameter") or first.get("header")
     sentence = f"{place}: {first['detail']}" if place else first["detail"]
-    return sentence if len(errors) == 1 else f"{sentence} ({len(errors)} errors in all.)"
+    return sentence if len(errors) == 1 else f"{sentence} ({len(errors)} errors are listed.)"

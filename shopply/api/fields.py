@@ -11,8 +11,9 @@ from rest_framework import serializers
 from rest_framework.fields import empty
 from rest_framework.validators import UniqueValidator
 
-from shopply.api.money import MAX_PLACES, currency_places
+from shopply.api.money import MAX_PLACES, currency_places, format_money
 
+MONEY_EXAMPLE = format_money(Decimal("11.9"))  # with the places of the currency
 MAX_EXPONENT = 20  # of a number: money has fewer digits
 # Control and format characters, line and paragraph separators; except the joiners, with which
 # Persian, Indic scripts and emoji are written. (Django and DRF reject null characters themselves.)
@@ -92,7 +93,7 @@ class JSONBooleanField(serializers.BooleanField):
 class MoneyField(serializers.DecimalField):
     """Accepts a decimal string or a JSON number, never a float; DRF's own field also `"1_0"`."""
 
-    default_error_messages = {"invalid": 'Must be a decimal such as "11.90".'}
+    default_error_messages = {"invalid": f'Must be a decimal such as "{MONEY_EXAMPLE}".'}
 
     def __init__(self, *, max_digits, decimal_places=MAX_PLACES, **kwargs):
         """Take the digits of the column, of which the currency may use fewer."""

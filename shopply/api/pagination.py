@@ -5,12 +5,13 @@ import re
 from rest_framework import exceptions, pagination
 
 MAX_NUMBER = 10**18 - 1  # fits into a bigint
+NUMBER_MESSAGE = "Must be a whole number, 1 or more, of up to 18 digits."
 
 
 def parse_number(parameter, text):
     """Return the query parameter as an int of 1 to 18 digits. Raises a 400 that names it."""
     if not re.fullmatch(r"[1-9][0-9]{0,17}", text):
-        raise exceptions.ValidationError({parameter: "Must be a whole number, 1 or more."})
+        raise exceptions.ValidationError({parameter: NUMBER_MESSAGE})
     return int(text)
 
 
@@ -59,8 +60,9 @@ class PageNumberPagination(PageSizeMixin, pagination.PageNumberPagination):
 
     def get_page_number(self, request, paginator):
         number = parse_number(self.page_query_param, request.query_params.get("page", "1"))
-        # Otherwise the offset may not fit into a bigint.
-        return min(number, MAX_NUMBER // self.max_page_size)
+        if number > MAX_NUMBER // self.max_page_size:  # the offset may not fit into a bigint
+            raise exceptions.NotFound(self.invalid_page_message.format(page_number=number))
+        return number
 
     def get_paginated_response_schema(self, schema):
         fields = {

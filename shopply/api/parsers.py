@@ -34,7 +34,9 @@ class JSONParser(parsers.JSONParser):
         except InvalidOperation:
             raise exceptions.ParseError("A number has too many digits in its exponent.") from None
         except ValueError as exc:
-            raise exceptions.ParseError(f"JSON parse error - {exc}") from None
+            # What follows is about Python: how to read an integer of more digits.
+            message = str(exc).partition("; use ")[0]
+            raise exceptions.ParseError(f"JSON parse error - {message}") from None
         return data
 
 
@@ -45,9 +47,33 @@ def unique_names(pairs):
     return members
 
 
+def check_form(fields):
+    """Reject a form that has two fields of one name, or a text that is not UTF-8.
+
+    `fields` is a QueryDict, or a MultiValueDict of files. Django reads U+FFFD in place of what is
+    not UTF-8.
+    """
+    for name, values in fields.lists():
+        if len(values) > 1:
+            raise exceptions.ParseError(f"The form has two fields of one name: {name[:100]}.")
+        if "\ufffd" in name or "\ufffd" in str(values[0]):
+            raise exceptions.ParseError("The form is not UTF-8.")
+
+
+class FormParser(parsers.FormParser):
+    """DRF's; also rejects what `check_form` does."""
+
+    def parse(self, stream, media_type=None, parser_context=None):
+        form = super().parse(stream, media_type, parser_context)
+        check_form(form)
+        return form
+
+
 class MultiPartParser(parsers.MultiPartParser):
-    """DRF's, which reads a body of any length, if its fields are short."""
+    """DRF's, which reads a body of any length, if its fields are short; and `check_form`."""
 
     def parse(self, stream, media_type=None, parser_context=None):
         body = parser_context["request"].body  # rejected if it is too large
-        return super().parse(BytesIO(body), media_type, parser_context)
+        form = super().parse(BytesIO(body), media_type, parser_context)
+        check_form(form.data)
+        return form

@@ -80,27 +80,35 @@ def precondition_failed():
     return ProblemException("precondition_failed", errors=[error])
 
 
-def not_supported():
-    """Return the problem of an If-Match with a write that does not compare it."""
+def not_supported(header=HEADER):
+    """Return the problem of a condition with a write that does not compare it."""
     detail = "This request does not compare revisions: send it without this header."
-    error = {"header": HEADER, "code": "not_supported", "detail": detail}
-    return ProblemException("bad_request", f"{HEADER}: {detail}", errors=[error])
+    error = {"header": header, "code": "not_supported", "detail": detail}
+    return ProblemException("bad_request", f"{header}: {detail}", errors=[error])
 
 
-class RejectIfMatch(MiddlewareMixin):
-    """Rejects If-Match with a write that does not compare it: the client would rely on it.
+class RejectConditions(MiddlewareMixin):
+    """Rejects conditions of a write that does not compare them: the client would rely on them.
 
-    A view names the methods that do in `if_match_methods`. (One whose method does so of a single
-    object only raises `not_supported` itself.)
+    No write compares If-None-Match. A view names the methods that compare If-Match in
+    `if_match_methods`. (One whose method does so of a single object only raises `not_supported`
+    itself.)
     """
 
     def process_view(self, request, view, args, kwargs):
         view_class = getattr(view, "cls", None)  # of views of the API
-        if view_class is None or "HTTP_IF_MATCH" not in request.META:
+        if view_class is None or request.method in SAFE_METHODS:
             return None
-        if request.method in (*SAFE_METHODS, *getattr(view_class, "if_match_methods", ())):
+        header = self.find_unsupported(request, getattr(view_class, "if_match_methods", ()))
+        if header is None:
             return None
         if request.method.lower() not in (getattr(view, "actions", None) or dir(view_class)):
             return None  # and a 405 follows
-        problem = not_supported()
+        problem = not_supported(header)
         return problem_response(request, "bad_request", problem.detail, **problem.members)
+
+    def find_unsupported(self, request, if_match_methods):
+        if "HTTP_IF_NONE_MATCH" in request.META:
+            return "If-None-Match"
+        is_unsupported = request.method not in if_match_methods
+        return HEADER if is_unsupported and "HTTP_IF_MATCH" in request.META else None

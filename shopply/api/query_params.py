@@ -3,14 +3,15 @@
 from django_filters.filters import BaseCSVFilter
 from rest_framework.filters import SearchFilter
 
-from shopply.api.exceptions import ProblemException, summarize
+from shopply.api.exceptions import ProblemException
+from shopply.api.serializers import Serializer
 from shopply.api.spelling import describe_unknown_name
 
 MAX_ERRORS = 10
 
 
-class CheckQueryParamsMixin:
-    """Checks the names of a request's query parameters before the view runs.
+class CheckRequestMixin:
+    """Checks the names of query parameters before the view runs, and that a DELETE has no members.
 
     A list knows those of its filters, its search and its pagination, and `own_query_params`; any
     view knows `format=json`.
@@ -23,6 +24,8 @@ class CheckQueryParamsMixin:
         is_allowed = hasattr(self, request.method.lower())  # otherwise it will be a 405
         if request.META["QUERY_STRING"] and is_allowed and request.method != "OPTIONS":
             check_query_params(request.query_params, *self.get_query_param_names())
+        if request.method == "DELETE" and is_allowed:
+            Serializer(data=request.data).is_valid(raise_exception=True)  # it has no fields
 
     def get_query_param_names(self):
         """Return the names of known parameters, and of those that take several values."""
@@ -53,4 +56,4 @@ def check_query_params(params, names, multiple=(), formats=("json",)):
         if code:
             errors.append({"parameter": name, "code": code, "detail": message})
     if errors:
-        raise ProblemException("validation_error", summarize(errors), errors=errors[:MAX_ERRORS])
+        raise ProblemException("validation_error", errors=errors[:MAX_ERRORS])

@@ -16,6 +16,7 @@ from rest_framework import serializers
 
 from shopply.api.fields import CharField, TextField, money_pattern
 from shopply.api.filters import MAX_VALUES
+from shopply.api.pagination import NUMBER_MESSAGE
 from shopply.api.problem_types import ERROR_CODES, MEDIA_TYPE, PROBLEM_TYPES, problem_document
 
 # A character that Python does not strip. Four of those it strips are not white space to ECMAScript.
@@ -36,7 +37,14 @@ MAX_INT32 = 2**31 - 1
 
 # Any operation can return these.
 GENERAL_PROBLEMS = (
-    *("bad_request", "method_not_allowed", "not_acceptable", "conflict", "length_required"),
+    *(
+        "bad_request",
+        "parse_error",
+        "method_not_allowed",
+        "not_acceptable",
+        "conflict",
+        "length_required",
+    ),
     *("request_too_large", "unsupported_media_type", "internal_error", "service_unavailable"),
 )
 
@@ -107,6 +115,8 @@ def complete_operations(result, generator, request, public):
             schema["required"] = sorted(
                 name for name, field in properties.items() if not field.pop("x-optional", False)
             )
+            if "email" in properties:
+                del properties["email"]["format"]  # that of a closed account is empty
         if "results" in properties:
             properties["results"].setdefault("description", "The entries of this page.")
         for field in properties.values():
@@ -170,7 +180,7 @@ def list_problems(path, operation):
 def example_error(operation, schemas):
     """Return an example entry of `errors`, for a field of the body or a query parameter."""
     if "requestBody" not in operation:
-        invalid = {"code": "invalid", "detail": "Must be a whole number, 1 or more."}
+        invalid = {"code": "invalid", "detail": NUMBER_MESSAGE}
         return {"parameter": "items_per_page", **invalid}
     body = next(iter(operation["requestBody"]["content"].values()))["schema"]
     row = "/0" if "items" in body else ""  # of an array

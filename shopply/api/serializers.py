@@ -1,6 +1,7 @@
 """Bases of all serializers: an unknown member of a body is an error, and not ignored in silence."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
@@ -19,6 +20,7 @@ class RejectUnknownFieldsMixin:
     """
 
     ignored_fields = ()
+    default_error_messages: ClassVar = {"invalid": "Must be an object."}
 
     def to_internal_value(self, data):
         errors = self.get_unknown_field_errors(data) if isinstance(data, Mapping) else {}

@@ -235,6 +235,110 @@ def test_error_names_an_invalid_parameter(send, subtests):
             assert {error["parameter"] for error in errors} == {parameter}
 
 
+@pytest.mark.parametrize("query", ["search=%ff", "search=%E2%82", "ordering=name&%ff=1"])
+def test_query_that_is_not_utf8_is_rejected(api, query):
+    response = api.generic("GET", f"/api/products/?{query}")
+    assert_problem(response, 400, "validation_error")
+    assert response.json()["errors"][0]["detail"] == "Must be UTF-8."
+
+
+@pytest.mark.parametrize("debug", [False, True])
+@pytest.mark.parametrize("path", ["/api/products/", "/api/orders/", "/api/docs/", "/api/schema/"])
+def test_query_of_over_1000_parameters_is_rejected(client, settings, path, debug):
+    settings.DEBUG = debug  # whose page reads the query again
+    response = client.generic("GET", path, QUERY_STRING="&".join(map(str, range(1_001))))
+    data = assert_problem(response, 400, "bad_request")
+    assert data["detail"] == "A query or a form has at most 1,000 parameters."
+
+
+@pytest.mark.parametrize("path", ["/admin/login/", "/healthz"])
+def test_page_rejects_a_query_of_over_1000_parameters_too(client, settings, path):
+    settings.DEBUG = True
+    response = client.generic("GET", path, QUERY_STRING="&".join(map(str, range(1_001))))
+    assert response.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("form", "detail"),
+    [
+        (b"username=a&username=b&password=x", "The form has two fields of one name: username."),
+        (b"username=%ff&password=x", "The form is not UTF-8."),
+        (b"username=a&%ff=1", "The form is not UTF-8."),
+        (b"&".join([b"a=1"] * 1_001), "A query or a form has at most 1,000 parameters."),
+    ],
+)
+def test_form_with_two_meanings_is_rejected(client, form, detail):
+    response = client.generic(
+        "POST", "/api/obtain-token/", form, "application/x-www-form-urlencoded"
+    )
+    assert assert_problem(response, 400, "parse_error", "bad_request")["detail"] == detail
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "GZIP"])
+def test_compressed_body_is_unsupported(as_clerk, encoding):
+    body = b'{"items": [{"product": 1, "quantity": 1}]}'
+    headers = {"Content-Encoding": encoding}
+    response = as_clerk.generic(
+        "POST", "/api/orders/quote/", body, "application/json", headers=headers
+    )
+    data = assert_problem(response, 415, "unsupported_media_type")
+    assert data["detail"].startswith("Content-Encoding: ")
+
+
+@pytest.mark.parametrize("path", ["products", "categories", "customers"])
+@pytest.mark.parametrize(
+    ("body", "code", "pointer"),
+    [
+        (b'{"dry_run": true}', "validation_error", "/dry_run"),
+        (b"{{{", "parse_error", None),
+    ],
+)
+def test_delete_reads_its_body(send, as_clerk, clerk, path, body, code, pointer):
+    path = {"customers": "/api/customers/me/", "categories": "/api/categories/{slug}/"}.get(
+        path, "/api/products/{id}/"
+    )
+    headers = {}
+    if "me" in path:  # which takes no token
+        clerk.set_password("the-clerk-himself")
+        clerk.save()
+        credentials = base64.b64encode(f"{clerk.username}:the-clerk-himself".encode()).decode()
+        headers = {"Authorization": f"Basic {credentials}"}
+    response = send("DELETE", path, body, **headers)
+    errors = assert_problem(response, 400, code).get("errors", [{}])
+    assert errors[0].get("pointer") == pointer
+    assert send("GET", path, **headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "detail"),
+    [
+        (f"page={10**17}", f"There is no page {10**17}."),
+        (f"page={10**18}", "page: Must be a whole number, 1 or more, of up to 18 digits."),
+        (f"items_per_page={10**18}", "items_per_page: Must be a whole number, 1 or more, of up to"),
+        (f"id={10**18}", "id: Must be ids, of up to 18 digits each, with commas between them."),
+    ],
+)
+def test_number_that_is_too_large_is_named_as_such(api, query, detail):
+    assert api.get(f"/api/products/?{query}").json()["detail"].startswith(detail)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "content_type", "detail"),
+    [
+        ("POST", "/api/orders/quote/", b'{"items": %s}' % (b"1" * 5_000), None, "digits"),
+        ("POST", "/api/orders/quote/", b"{}", "", "Send Content-Type: application/json."),
+        ("POST", "/api/orders/quote/", b"{}", "text/plain", "Send Content-Type: application/json."),
+        ("POST", "/api/orders/quote/", b"[]", None, "Must be an object."),
+        ("PATCH", "/api/products/", b"", None, "Must be an array of objects."),
+    ],
+)
+def test_message_speaks_of_json_and_http(send, method, path, body, content_type, detail):
+    content_type = "application/json" if content_type is None else content_type
+    response = send(method, path, body, content_type=content_type)
+    assert detail in response.json()["detail"]
+    assert not re.search("dict|sys[.]|python", response.content.decode(), re.IGNORECASE)
+
+
 def test_odd_query_is_not_a_server_error(send, subtests):
     queries = ("&".join(["a=1"] * 1_002), "a" * 9_000, "&=&;%", "%", "%zz=%f")
     for key, query in product(GETS, queries):
@@ -251,7 +355,8 @@ def test_impossible_id_is_not_found(send, subtests):
     body = b'{"delta": 1, "reason": "delivery", "name": "M", "sku": "M", "price": "1.00"}'
     for (method, path), pk in product(WITH_ID, pks):
         with subtests.test(method=method, path=path, pk=pk):
-            assert_problem(send(method, path.replace("{id}", pk), body), 404, "not_found")
+            content = b"" if method == "DELETE" else body
+            assert_problem(send(method, path.replace("{id}", pk), content), 404, "not_found")
 
 
 # --- Methods --------------------------------------------------------------------------------------

@@ -109,7 +109,7 @@ def test_pointer_escapes_what_rfc_6901_says():
 
 def test_several_errors_are_counted_in_the_detail(api):
     detail = api.post("/api/customers/", {}).json()["detail"]
-    assert detail == "/username: This field is required. (3 errors in all.)"
+    assert detail == "/username: This field is required. (3 errors are listed.)"
 
 
 @pytest.mark.parametrize("code", PROBLEM_TYPES)

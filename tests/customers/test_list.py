@@ -20,6 +20,13 @@ def test_customer_sees_only_their_own_row(as_alice, bob):
     assert names(as_alice.get("/api/customers/")) == ["alice"]
 
 
+def test_closed_account_is_as_documented(as_clerk, alice):
+    """The client validates each response."""
+    alice.close()
+    assert "" in [customer["email"] for customer in as_clerk.get("/api/customers/").json()]
+    assert as_clerk.get(f"/api/customers/{alice.pk}/").json()["email"] == ""
+
+
 def test_anonymous_caller_sees_an_empty_array(api, alice):
     assert api.get("/api/customers/").json() == []
 

@@ -136,7 +136,10 @@ def test_items_of_one_product_are_added_up(as_clerk, order_in, product):
 def test_product_of_another_order_is_pointed_at(as_clerk, clerk, order_in, product, other_product):
     order = order_in("shipped")
     expected = (400, "validation_error", "/items/0/product", "does_not_exist")
-    assert read_error(send_back(as_clerk, order, {other_product: 1})) == expected
+    response = send_back(as_clerk, order, {other_product: 1})
+    assert read_error(response) == expected
+    message = f"/items/0/product: Product {other_product.pk} is not on this order."
+    assert response.json()["detail"] == message
     with pytest.raises(TooManyReturned) as exc_info:
         order.return_items({other_product.pk: 1, product.pk: 4}, by=clerk)
     assert exc_info.value.left == {other_product.pk: None, product.pk: 3}

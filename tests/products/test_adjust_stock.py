@@ -53,7 +53,11 @@ def test_stock_can_be_reduced_to_zero_but_not_below(as_clerk, moka):
 
 
 def test_stock_is_bounded_above(as_clerk, moka):
-    assert adjust(as_clerk, moka, MAX_STOCK - 3).status_code == 409
+    response = adjust(as_clerk, moka, MAX_STOCK - 3)
+    assert response.status_code == 409
+    message = "There are 4 in stock. There can be 1,000,000,000 at most."
+    assert response.json()["detail"] == message
+    assert response.json()["errors"][0]["pointer"] == "/delta"
     assert adjust(as_clerk, moka, MAX_STOCK - 4).status_code == 201
     assert adjust(as_clerk, moka, -MAX_STOCK).json()["quantity_in_stock"] == 0
 

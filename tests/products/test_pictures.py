@@ -6,6 +6,7 @@ import zipfile
 import zlib
 
 import pytest
+from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from PIL import Image, ImageCms
 
 from products import pictures as drawing
@@ -280,6 +281,16 @@ def test_file_is_refused_everywhere_else(as_clerk, client, product):
     data = {"name": "x", "file": io.BytesIO(draw())}
     assert client.post("/admin/login/", data).status_code == 400
     assert as_clerk.post("/api/obtain-token/", data, format="multipart").status_code == 413
+
+
+def test_form_that_is_not_utf8_is_refused(as_clerk, product):
+    form = {"alt": "T@te Kaffee", "file": pictures.as_file(draw())}
+    content = encode_multipart(BOUNDARY, form).replace(b"T@te", "Tüte".encode("latin-1"))
+    path = f"/api/products/{product.pk}/images/"
+    response = as_clerk.generic("POST", path, content, MULTIPART_CONTENT)
+    assert response.status_code == 400
+    assert response.json()["detail"] == "The form is not UTF-8."
+    assert not product.images.exists()
 
 
 def test_second_decoder_of_a_process_is_asked_to_come_again(as_clerk, product):

@@ -35,6 +35,7 @@ def test_other_fields_are_changed_with_it(as_clerk, product, path):
 def test_count_beyond_the_limit_changes_nothing(as_clerk, product, path, count):
     response = as_clerk.patch(path, {"quantity_in_stock": count, "price": "14.00"})
     assert (response.status_code, response.json()["code"]) == (409, "stock_out_of_bounds")
+    assert response.json()["errors"][0]["pointer"] == "/quantity_in_stock"
     product.refresh_from_db()
     assert (product.quantity_in_stock, product.price, product.revision) == (100, 12.5, 1)
 
