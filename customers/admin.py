@@ -31,6 +31,12 @@ class CustomerList(ChangeList):
         return super().get_queryset(request, exclude_parameters).filter(is_staff=False)
 
 
+class CountryFilter(admin.AllValuesFieldListFilter):
+    def choices(self, changelist):
+        for choice in super().choices(changelist):
+            yield choice | {"display": choice["display"] or "Without"}
+
+
 @admin.register(Customer)
 class CustomerAdmin(
     SheetExportMixin, CustomerSearchMixin, PermissionAdminMixin, EmailAdminMixin, UserAdmin
@@ -39,7 +45,7 @@ class CustomerAdmin(
     form = CustomerForm
     add_form = CustomerCreateForm
     list_display = ("username", admin_staff.full_name, "email", "city", "country", "joined")
-    list_filter = ("is_active", "country")
+    list_filter = ("is_active", ("country", CountryFilter))
     date_hierarchy = "date_joined"
     ordering = ("-date_joined",)
     list_per_page = 50

@@ -98,7 +98,7 @@ class CustomerTokenAdmin(TokenAdmin):
         url = reverse("admin:customers_accesstoken_change", args=[token.pk])
         return format_html('<a href="{}">{}</a>', url, token.user)
 
-    @admin.display(ordering="user__email")
+    @admin.display(description="e-mail address", ordering="user__email")
     def email(self, token):
         return token.user.email
 

@@ -1,6 +1,8 @@
 """The forms that ask before an order changes. `save` calls the order's verb of that name."""
 
 from django import forms
+from django.contrib.auth import get_user_model
+from django.utils.text import capfirst
 
 from orders.models import Order, OrderEvent
 from orders.serializers import ShippingAddressSerializer
@@ -158,8 +160,10 @@ class AddressForm(NoteForm):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         parts = ShippingAddressSerializer().fields
+        labels = {field.name: field.verbose_name for field in get_user_model()._meta.fields}
         for part, field in parts.items():
             self.fields[part] = forms.CharField(
+                label=capfirst(labels.get(part, part)),
                 max_length=field.max_length,
                 required=not field.allow_blank,
                 help_text=field.help_text,

@@ -133,7 +133,9 @@ class ProductAdmin(ImageUploadMixin, SheetImportMixin, SheetExportMixin, admin.M
         return super().has_change_permission(request, obj)
 
     def get_fields(self, request, obj=None):
-        if obj is None or self.has_change_permission(request):
+        if obj is None:
+            return [field for field in self.fields if field not in self.readonly_fields]
+        if self.has_change_permission(request):
             return self.fields
         return ["shown_price" if field == "price" else field for field in self.fields]
 

@@ -16,6 +16,7 @@ from django.core.exceptions import PermissionDenied
 from django.core.files.uploadhandler import MemoryFileUploadHandler
 from django.db import transaction
 from django.shortcuts import redirect
+from django.template.defaultfilters import pluralize
 from django.template.response import TemplateResponse
 from django.utils.decorators import method_decorator
 from django.utils.text import Truncator
@@ -105,7 +106,9 @@ class SheetImportMixin(ImportMixin):
         del request.session[SESSION_KEY]
         if result.has_validation_errors():
             return self.render(request, SheetForm(), status=409, result=result)
-        self.message_user(request, f"{len(resource.changed):,} rows imported.", messages.SUCCESS)
+        count = len(resource.changed)
+        message = f"{count:,} row{pluralize(count)} imported."
+        self.message_user(request, message, messages.SUCCESS)
         return redirect("admin:products_product_changelist")
 
     def import_dataset(self, resource, dataset):

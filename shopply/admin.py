@@ -52,11 +52,11 @@ class ValidateLinesMixin:
 
 
 class LabelInputsMixin:
-    """Mixed into the forms of inlines: a table has no labels, only headers of its columns."""
+    """Mixed into the formsets of inlines: a table has no labels, only headers of its columns."""
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        for name, field in self.fields.items():
+    def add_fields(self, form, index):
+        super().add_fields(form, index)
+        for name, field in form.fields.items():
             field.widget.attrs.setdefault("aria-label", capfirst(field.label or name))
 
 
@@ -73,7 +73,8 @@ class HardenedModelAdminMixin(ConflictAdminMixin):
     def lookup_allowed(self, lookup, value, request=None):
         """Allow only the filters that the page shows: others could reveal secrets bit by bit."""
         field, _, operator = lookup.partition("__")
-        shown = (getattr(item, "parameter_name", item) for item in self.list_filter)
+        filters = (item[0] if isinstance(item, tuple) else item for item in self.list_filter)
+        shown = (getattr(item, "parameter_name", item) for item in filters)
         return field in {self.date_hierarchy, *shown} and operator in self.LOOKUPS
 
     def to_field_allowed(self, request, to_field):
@@ -90,8 +91,8 @@ class HardenedModelAdminMixin(ConflictAdminMixin):
 
     def get_formsets_with_inlines(self, request, obj=None):
         for formset, inline in super().get_formsets_with_inlines(request, obj):
-            formset.form = mix_in(formset.form, LabelInputsMixin, ValidateLinesMixin)
-            yield formset, inline
+            formset.form = mix_in(formset.form, ValidateLinesMixin)
+            yield mix_in(formset, LabelInputsMixin), inline
 
     def get_search_results(self, request, queryset, search_term):
         if len(search_term) > 200:  # SQLite fails on 1,000 words, or one of 50,000 characters

@@ -2,6 +2,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.contrib.admin import apps as admin
 from django.contrib.staticfiles import apps as staticfiles
+from django_tasks_db import apps as tasks
 
 
 class ShopplyConfig(AppConfig):
@@ -25,6 +26,13 @@ class ShopAdminConfig(admin.AdminConfig):
     def ready(self):
         super().ready()
         from shopply import task_admin  # noqa: F401  which replaces that of django-tasks-db
+
+
+class TasksConfig(tasks.TasksAppConfig):
+    """That of django-tasks-db, by a name that staff understand."""
+
+    default = False  # as above
+    verbose_name = "Tasks"
 
 
 class ShopStaticFilesConfig(staticfiles.StaticFilesConfig):

@@ -166,7 +166,7 @@ INSTALLED_APPS = [
     "corsheaders",
     "import_export",
     "django_tasks",
-    "django_tasks_db",
+    "shopply.apps.TasksConfig",
     "whitenoise.runserver_nostatic",
     "shopply.apps.ShopAdminConfig",
     "django.contrib.auth",

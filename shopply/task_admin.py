@@ -9,13 +9,14 @@ from django_tasks_db.models import DBTaskResult
 from shopply import task_queue
 
 MAX_RUN_AGAIN = 1_000
+FINISHED = (TaskResultStatus.FAILED, TaskResultStatus.SUCCESSFUL)
 
 admin.site.unregister(DBTaskResult)
 
 
 @admin.register(DBTaskResult)
 class TaskAdmin(DBTaskResultAdmin):
-    """Read-only, as that of django-tasks-db; what failed can be run again, or be removed."""
+    """Read-only, as that of django-tasks-db; what failed can be run again, what ended removed."""
 
     list_display = ("task_name", "status", "enqueued_at", "display_run_after", "finished_at")
     list_filter = ("status", "enqueued_at")
@@ -28,8 +29,8 @@ class TaskAdmin(DBTaskResultAdmin):
         return request.user.is_superuser
 
     def has_delete_permission(self, request, obj=None):
-        failed = obj is None or obj.status == TaskResultStatus.FAILED
-        return failed and request.user.is_superuser
+        is_finished = obj is None or obj.status in FINISHED
+        return is_finished and request.user.is_superuser
 
     def has_run_again_permission(self, request):
         return request.user.is_superuser

@@ -42,6 +42,8 @@ class Router(DefaultRouter):
     ]
 
 
+ADMIN_TITLES = {"site_header": admin.site.site_header, "site_title": admin.site.site_title}
+
 router = Router(use_regex_path=False)
 router.APIRootView = Root
 router.include_format_suffixes = False
@@ -66,14 +68,12 @@ urlpatterns = [
     # With these names Django's page of the log-in to the admin links to the first one.
     path(
         "admin/password_reset/",
-        password_reset_pages.PasswordResetView.as_view(
-            extra_context={"site_header": admin.site.site_header}
-        ),
+        password_reset_pages.PasswordResetView.as_view(extra_context=ADMIN_TITLES),
         name="admin_password_reset",
     ),
     path(
         "admin/password_reset/done/",
-        PasswordResetDoneView.as_view(extra_context={"site_header": admin.site.site_header}),
+        PasswordResetDoneView.as_view(extra_context=ADMIN_TITLES),
         name="password_reset_done",
     ),
     path(

@@ -56,11 +56,13 @@ def test_failed_task_runs_again_as_if_it_were_new(in_the_admin, failed, succeede
     assert LogEntry.objects.get().object_id == str(failed.pk)
 
 
-def test_only_failed_tasks_are_removed(in_the_admin, failed, succeeded):
-    for task in (failed, succeeded):
+def test_only_tasks_that_ended_are_removed(in_the_admin, failed, succeeded):
+    waiting, running = enqueue(TaskResultStatus.READY), enqueue(TaskResultStatus.RUNNING)
+    for task in (failed, waiting, running):
         in_the_admin.post(f"{TASKS}{task.pk}/delete/", {"post": "yes"})
+    for task in (succeeded, waiting, running):
         select(in_the_admin, "delete_selected", task, post="yes")
-    assert [*DBTaskResult.objects.all()] == [succeeded]
+    assert {*DBTaskResult.objects.all()} == {waiting, running}
 
 
 def test_staff_with_all_permissions_see_no_task(client, clerk, failed):

@@ -103,10 +103,14 @@ def test_list_is_whole_on_a_narrow_screen(admin_browser, orders):
     admin_browser.driver.set_window_size(390, 844)
     cells = admin_browser.find_all("#result_list tbody tr:first-child :is(td, th)")
     assert len(cells) == 7
-    controls = [admin_browser.find(name) for name in ("#searchbar", "#changelist-filter")]
+    names = ("#searchbar", "#changelist-filter", "#action-toggle")
+    controls = [admin_browser.find(name) for name in names]
     for element in (*controls, *cells):
         assert element.is_displayed()
         assert 0 <= element.rect["x"] <= element.rect["x"] + element.rect["width"] <= 390
+    admin_browser.find("#action-toggle").click()
+    boxes = admin_browser.find_all("#result_list .action-select")
+    assert all(box.is_selected() for box in boxes)
     Customer.objects.filter(username="bob").update(username="bob-" + 100 * "b")
     admin_browser.open("orders/order/")
     results = admin_browser.find(".results")  # which would be scrolled sideways

@@ -28,8 +28,7 @@ from products.models import Product, Reason, StockAdjustment
 
 ITEMS_PER_ORDER = 3
 BATCH_SIZE = 5_000
-SALES_PERIOD = timedelta(days=360)
-LAST_TRANSITIONS = timedelta(days=5)  # at most, after an order was placed
+SALES_PERIOD = timedelta(days=365)
 
 ORDER_COLUMNS = (
     *("id", "customer_id", "status", "total_price", "currency", "shipping_address"),
@@ -94,8 +93,8 @@ class Seed:
 
     def __init__(self, command, products, customers, orders):
         self.progress = command.progress
-        today = timezone.now().replace(hour=8, minute=0, second=0, microsecond=0)
-        self.opened = today - SALES_PERIOD - LAST_TRANSITIONS
+        self.now = timezone.now().replace(minute=0, second=0, microsecond=0)
+        self.opened = self.now - SALES_PERIOD
         self.random = random.Random("shopply")  # noqa: S311  no secret, the same each time
         self.products = next_ids(Product, products)
         self.clerk, *self.customers = next_ids(get_user_model(), customers + 1)
@@ -142,11 +141,12 @@ class Seed:
         (statuses,) = self.random.choices([*STATUS_HISTORIES], STATUS_HISTORIES.values())
         created = self.opened + SALES_PERIOD * (pk - self.orders[0]) / len(self.orders)
         events, at = [], created
-        for status in statuses:
-            if status != Status.PLACED:
-                by = customer if status == Status.CANCELLED else self.clerk
-                events.append((pk, status.value, stamp(at), by, ""))
-            modified = stamp(at)
+        for next_status in statuses:
+            if at <= self.now:
+                status, modified = next_status, stamp(at)
+                if status != Status.PLACED:
+                    by = customer if status == Status.CANCELLED else self.clerk
+                    events.append((pk, status.value, modified, by, ""))
             at += timedelta(minutes=self.random.randint(20, 2_000))
         items, total = [], Decimal(0)
         for product_id in self.random.sample(self.products, ITEMS_PER_ORDER):
@@ -154,10 +154,10 @@ class Seed:
             name, sku, price = name_sku_price(product_id)
             items.append((pk, product_id, name, sku, str(price), quantity, str(price * quantity)))
             total += price * quantity
-            if statuses[-1] != Status.CANCELLED:
+            if status != Status.CANCELLED:
                 self.sold[product_id] += quantity
         address = json.dumps(postal_address(customer))
-        row = (pk, customer, statuses[-1].value, str(total), settings.SHOP_CURRENCY, address, "")
+        row = (pk, customer, status.value, str(total), settings.SHOP_CURRENCY, address, "")
         return (*row, stamp(created), modified), items, events
 
     def load_in_batches(self, label, model, columns, rows, ids):
