@@ -1,5 +1,6 @@
 """Middleware for every request, of the API and of the pages."""
 
+import logging
 import re
 from secrets import token_hex
 from urllib.parse import urlsplit
@@ -32,6 +33,8 @@ CONTENT_SECURITY_POLICY = (
     "img-src 'self' data:; "  # icons in Swagger UI's style sheet
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+
+security_logger = logging.getLogger("django.security.TooManyFieldsSent")
 
 
 class RequestIDMiddleware(MiddlewareMixin):
@@ -161,7 +164,8 @@ class RejectInvalidText(MiddlewareMixin):
                 if location == "parameter" and any("\ufffd" in value for value in values):
                     error = {"code": "invalid", "detail": "Must be UTF-8."}
                     return self.reject(request, "validation_error", location, name, error)
-        except TooManyFieldsSent:
+        except TooManyFieldsSent as exc:
+            security_logger.error(str(exc))  # as Django does
             return self.respond(request, "bad_request", TOO_MANY_FIELDS)
         return None
 
