@@ -3,7 +3,7 @@
 import logging
 import re
 from secrets import token_hex
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from django.conf import settings
 from django.contrib.auth import middleware as auth
@@ -161,7 +161,8 @@ class RejectInvalidText(MiddlewareMixin):
                     error = {"code": "null_characters_not_allowed", "detail": detail}
                     return self.reject(request, "bad_request", location, name, error)
                 # Django reads this character in place of what is not UTF-8.
-                if location == "parameter" and any("\ufffd" in value for value in values):
+                is_suspect = location == "parameter" and any("\ufffd" in value for value in values)
+                if is_suspect and not is_utf8(request.META["QUERY_STRING"]):
                     error = {"code": "invalid", "detail": "Must be UTF-8."}
                     return self.reject(request, "validation_error", location, name, error)
         except TooManyFieldsSent as exc:
@@ -189,6 +190,15 @@ class RejectInvalidText(MiddlewareMixin):
         if not request.path.startswith("/api/"):
             return views.handler400(request, BadRequest())
         return problem_response(request, code, detail, **members)
+
+
+def is_utf8(query):
+    """Return whether a query string, with a character for each byte as WSGI has it, is UTF-8."""
+    try:
+        unquote_to_bytes(query.encode("latin-1")).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 class CommonMiddleware(common.CommonMiddleware):

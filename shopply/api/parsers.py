@@ -51,13 +51,13 @@ def check_form(fields):
     """Reject a form that has two fields of one name, or a text that is not UTF-8.
 
     `fields` is a QueryDict, or a MultiValueDict of files. Django reads U+FFFD in place of what is
-    not UTF-8.
+    not UTF-8, so that nobody can tell it from one that was sent.
     """
     for name, values in fields.lists():
         if len(values) > 1:
             raise exceptions.ParseError(f"The form has two fields of one name: {name[:100]}.")
         if "\ufffd" in name or "\ufffd" in str(values[0]):
-            raise exceptions.ParseError("The form is not UTF-8.")
+            raise exceptions.ParseError("The form is not UTF-8, or it has the character U+FFFD.")
 
 
 class FormParser(parsers.FormParser):

@@ -242,6 +242,11 @@ def test_query_that_is_not_utf8_is_rejected(api, query):
     assert response.json()["errors"][0]["detail"] == "Must be UTF-8."
 
 
+@pytest.mark.parametrize("query", ["search=%EF%BF%BD", "sku=a%EF%BF%BD,%F0%9F%98%8D"])
+def test_character_that_stands_for_others_can_be_sent(api, query):
+    assert api.generic("GET", f"/api/products/?{query}").status_code == 200
+
+
 @pytest.mark.parametrize("debug", [False, True])
 @pytest.mark.parametrize("path", ["/api/products/", "/api/orders/", "/api/docs/", "/api/schema/"])
 def test_query_of_over_1000_parameters_is_rejected(client, settings, path, debug):
@@ -262,8 +267,8 @@ def test_page_rejects_a_query_of_over_1000_parameters_too(client, settings, path
     ("form", "detail"),
     [
         (b"username=a&username=b&password=x", "The form has two fields of one name: username."),
-        (b"username=%ff&password=x", "The form is not UTF-8."),
-        (b"username=a&%ff=1", "The form is not UTF-8."),
+        (b"username=%ff&password=x", "The form is not UTF-8, or it has the character U+FFFD."),
+        (b"username=a&%ff=1", "The form is not UTF-8, or it has the character U+FFFD."),
         (b"&".join([b"a=1"] * 1_001), "A query or a form has at most 1,000 parameters."),
     ],
 )

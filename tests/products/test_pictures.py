@@ -289,7 +289,7 @@ def test_form_that_is_not_utf8_is_refused(as_clerk, product):
     path = f"/api/products/{product.pk}/images/"
     response = as_clerk.generic("POST", path, content, MULTIPART_CONTENT)
     assert response.status_code == 400
-    assert response.json()["detail"] == "The form is not UTF-8."
+    assert response.json()["detail"] == "The form is not UTF-8, or it has the character U+FFFD."
     assert not product.images.exists()
 
 
