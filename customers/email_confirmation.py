@@ -12,7 +12,7 @@ from customers.links import InvalidLink
 from shopply.api.exceptions import ProblemException
 from shopply.api.fields import CharField
 from shopply.api.mail import describe_shop
-from shopply.api.serializers import Serializer
+from shopply.api.serializers import Serializer, reject_fields
 
 
 @extend_schema_serializer(
@@ -67,7 +67,7 @@ class EmailConfirmationActions:
     )
     @action(detail=False, methods=["post"], url_path="me/confirm-email")
     def send_link(self, request):
-        Serializer(data=request.data).is_valid(raise_exception=True)  # it has no fields
+        reject_fields(request.data)
         if not request.user.address_to_confirm:
             raise ProblemException("nothing_to_confirm")
         wait = request_link(request.user, request)

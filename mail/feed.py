@@ -14,7 +14,7 @@ from shopply.api.mail import has_mail_server
 
 READER = "mail"
 MAX_BATCHES = 100  # of changes in a row, so that other jobs get their turn
-# Mails that one task sends: soon enough for others to have their turn, and within TASK_TIMEOUT.
+# Mails that one task sends: soon enough for others to have their turn.
 MAILS_AT_ONCE = 10
 # A change and its event are written in one transaction, the event's time is read first.
 MAX_DELAY = timedelta(minutes=1)

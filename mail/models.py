@@ -38,7 +38,9 @@ class OrderMailQuerySet(models.QuerySet):
         try:
             with closing(connect()) as connection:
                 for mail in mails:
-                    if time.monotonic() > deadline:  # this task would be taken for lost
+                    if (
+                        time.monotonic() > deadline
+                    ):  # before the task counts as lost, and runs again
                         raise MailNotSent("The mail server is slow.")
                     try:
                         mail.send(connection)

@@ -23,12 +23,12 @@ def stock_out_of_bounds(exc, pointer):
 
 
 @contextmanager
-def map_product_errors(stock="/quantity_in_stock"):
-    """Raise what verbs raise as problems; `stock` points at what changes the stock."""
+def map_product_errors(stock_pointer="/quantity_in_stock"):
+    """Raise what verbs raise as problems; `stock_pointer` is the field that changes the stock."""
     try:
         yield
     except StockOutOfBounds as exc:
-        raise stock_out_of_bounds(exc, stock) from None
+        raise stock_out_of_bounds(exc, stock_pointer) from None
     except RevisionChanged:
         raise precondition_failed() from None
     except IdempotencyKeyReused:

@@ -154,7 +154,7 @@ def check_production(secret_key, allowed_hosts):
 
 
 def default_server_url(debug, port, allowed_hosts):
-    """Return where this server is; "" if no host of ALLOWED_HOSTS says so."""
+    """Return the URL of this server; "" if ALLOWED_HOSTS names no host, only wildcards."""
     if debug:
         return f"http://127.0.0.1:{port}"
     hosts = (host for host in allowed_hosts if not host.startswith(("*", ".")))

@@ -20,7 +20,7 @@ from rest_framework.throttling import BaseThrottle
 
 from shopply import logging_config
 from shopply.api import views
-from shopply.api.exceptions import TOO_MANY_FIELDS, problem_response
+from shopply.api.exceptions import TOO_MANY_FIELDS, problem_response, summarize
 
 VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # Some proxies add the port: 192.0.2.1:4711, [2001:db8::1]:4711 or [2001:db8::1].
@@ -184,7 +184,7 @@ class RejectInvalidText(MiddlewareMixin):
 
     def reject(self, request, code, location, name, error):
         errors = [{location: name} | error]
-        return self.respond(request, code, f"{name}: {error['detail']}", errors=errors)
+        return self.respond(request, code, summarize(errors), errors=errors)
 
     def respond(self, request, code, detail, **members):
         if not request.path.startswith("/api/"):

@@ -12,7 +12,7 @@ from django.utils.deprecation import MiddlewareMixin
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.permissions import SAFE_METHODS
 
-from shopply.api.exceptions import ProblemException, header_error, problem_response
+from shopply.api.exceptions import ProblemException, header_error, problem_response, summarize
 
 REVALIDATION = [
     OpenApiParameter(
@@ -83,8 +83,8 @@ def precondition_failed():
 def not_supported(header=HEADER):
     """Return the problem of a condition with a write that does not compare it."""
     detail = "This request does not compare revisions: send it without this header."
-    error = {"header": header, "code": "not_supported", "detail": detail}
-    return ProblemException("bad_request", f"{header}: {detail}", errors=[error])
+    errors = [{"header": header, "code": "not_supported", "detail": detail}]
+    return ProblemException("bad_request", summarize(errors), errors=errors)
 
 
 class RejectConditions(MiddlewareMixin):

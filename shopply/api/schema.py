@@ -37,14 +37,8 @@ MAX_INT32 = 2**31 - 1
 
 # Any operation can return these.
 GENERAL_PROBLEMS = (
-    *(
-        "bad_request",
-        "parse_error",
-        "method_not_allowed",
-        "not_acceptable",
-        "conflict",
-        "length_required",
-    ),
+    *("bad_request", "parse_error", "method_not_allowed", "not_acceptable", "conflict"),
+    "length_required",
     *("request_too_large", "unsupported_media_type", "internal_error", "service_unavailable"),
 )
 

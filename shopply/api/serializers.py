@@ -45,5 +45,10 @@ class Serializer(RejectUnknownFieldsMixin, serializers.Serializer):
     pass
 
 
+def reject_fields(data):
+    """Reject any member of a body that has none. Raises ValidationError."""
+    Serializer(data=data).is_valid(raise_exception=True)
+
+
 class ModelSerializer(RejectUnknownFieldsMixin, serializers.ModelSerializer):
     serializer_field_mapping = STRICT_FIELD_MAPPING

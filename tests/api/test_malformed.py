@@ -290,7 +290,9 @@ def test_compressed_body_is_unsupported(as_clerk, encoding):
     assert data["detail"].startswith("Content-Encoding: ")
 
 
-@pytest.mark.parametrize("path", ["products", "categories", "customers"])
+@pytest.mark.parametrize(
+    "path", ["/api/products/{id}/", "/api/categories/{slug}/", "/api/customers/me/"]
+)
 @pytest.mark.parametrize(
     ("body", "code", "pointer"),
     [
@@ -298,12 +300,9 @@ def test_compressed_body_is_unsupported(as_clerk, encoding):
         (b"{{{", "parse_error", None),
     ],
 )
-def test_delete_reads_its_body(send, as_clerk, clerk, path, body, code, pointer):
-    path = {"customers": "/api/customers/me/", "categories": "/api/categories/{slug}/"}.get(
-        path, "/api/products/{id}/"
-    )
+def test_delete_reads_its_body(send, clerk, path, body, code, pointer):
     headers = {}
-    if "me" in path:  # which takes no token
+    if path.endswith("/me/"):  # which takes no token
         clerk.set_password("the-clerk-himself")
         clerk.save()
         credentials = base64.b64encode(f"{clerk.username}:the-clerk-himself".encode()).decode()
